@@ -1,0 +1,307 @@
+//! Everything that can be asked over the link.
+//!
+//! A call has an id that its caller chose. It ends with exactly one [`ServerMessage::End`]; a streaming call sends
+//! [`ServerMessage::Item`]s before. Items cost credit: their size in bytes, of what the caller granted with the call and with
+//! [`ClientMessage::Credit`]; the server waits when it is used up.
+
+use serde::{Deserialize, Serialize};
+
+use crate::auth::SessionInfo;
+use crate::chat::{ChatDelta, ChatEnd, ChatRequest, ModelList};
+use crate::files::{FileChange, FileStat, FolderListing, Place, Root, WriteMode};
+use crate::id::{TerminalId, WorkspaceId};
+use crate::problem::Problem;
+use crate::search::{FileMatches, FindFiles, SearchSummary, SearchText};
+use crate::terminal::{TerminalExit, TerminalInfo, TerminalSpec};
+use crate::workspace::Workspace;
+
+/// Identifier of a call on its link.
+pub type CallId = u32;
+
+/// Credit with which a call starts, in bytes.
+pub const INITIAL_CREDIT_BYTES: u32 = 512 * 1024;
+
+/// From the page to the server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ClientMessage {
+    /// Starts a call with [`INITIAL_CREDIT_BYTES`] of credit.
+    Call {
+        /// Not in use on this link.
+        id: CallId,
+        /// What is asked.
+        request: Box<Request>,
+    },
+    /// Ends a call early. The server still answers with one `End`.
+    Cancel {
+        /// The call.
+        id: CallId,
+    },
+    /// The caller has taken in so many bytes of items.
+    Credit {
+        /// The call.
+        id: CallId,
+        /// Bytes.
+        bytes: u32,
+    },
+}
+
+/// From the server to the page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ServerMessage {
+    /// A part of a streaming call's answer.
+    Item {
+        /// The call.
+        id: CallId,
+        /// The part.
+        item: Item,
+    },
+    /// The end of a call.
+    End {
+        /// The call.
+        id: CallId,
+        /// Its outcome.
+        outcome: Result<Reply, Problem>,
+    },
+}
+
+/// What can be asked. The comment names the items, then the reply.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Request {
+    /// → [`Reply::Session`].
+    Session,
+    /// Opens a workspace (marks it as opened) → [`Reply::Workspace`].
+    OpenWorkspace {
+        /// Which.
+        workspace: WorkspaceId,
+    },
+
+    /// → [`Reply::Stat`].
+    Stat(Place),
+    /// → [`Reply::Folder`].
+    ReadFolder(Place),
+    /// [`Item::Bytes`] … → [`Reply::Stat`] of the version that was read.
+    ReadFile {
+        /// The file.
+        place: Place,
+        /// First byte.
+        offset: u64,
+        /// Most bytes; to the end where absent.
+        length: Option<u64>,
+    },
+    /// Safe to send again: a write that finds its own bytes in place succeeds → [`Reply::Stat`].
+    WriteFile {
+        /// The file.
+        place: Place,
+        /// Its new content, whole.
+        #[serde(with = "serde_bytes")]
+        content: Vec<u8>,
+        /// What may be there.
+        mode: WriteMode,
+    },
+    /// With the folders above it → [`Reply::Stat`].
+    MakeFolder(Place),
+    /// → [`Reply::Done`].
+    Delete {
+        /// File, link or folder.
+        place: Place,
+        /// A folder with everything below it.
+        recursive: bool,
+    },
+    /// Within one root → [`Reply::Stat`].
+    Rename {
+        /// From.
+        from: Place,
+        /// To.
+        to: Place,
+        /// Replace what is there.
+        overwrite: bool,
+    },
+    /// File or folder → [`Reply::Stat`].
+    Copy {
+        /// From.
+        from: Place,
+        /// To.
+        to: Place,
+        /// Replace what is there.
+        overwrite: bool,
+    },
+
+    /// [`Item::Changes`], [`Item::Rescan`] … until cancelled → [`Reply::Done`].
+    Watch {
+        /// The tree.
+        root: Root,
+    },
+    /// → [`Reply::Paths`].
+    FindFiles {
+        /// Where.
+        workspace: WorkspaceId,
+        /// What.
+        query: FindFiles,
+    },
+    /// [`Item::Matches`] … → [`Reply::Searched`].
+    SearchText {
+        /// Where.
+        workspace: WorkspaceId,
+        /// What.
+        query: SearchText,
+    },
+
+    /// → [`Reply::Terminals`].
+    ListTerminals {
+        /// Where.
+        workspace: WorkspaceId,
+    },
+    /// → [`Reply::Terminal`].
+    CreateTerminal {
+        /// Where.
+        workspace: WorkspaceId,
+        /// What to start.
+        spec: TerminalSpec,
+    },
+    /// [`Item::Output`] from `from` on, as far as the server still has it, … → [`Reply::TerminalEnded`].
+    AttachTerminal {
+        /// Which.
+        terminal: TerminalId,
+        /// Offset in the terminal's whole output; 0 for all that is kept.
+        from: u64,
+    },
+    /// → [`Reply::Done`].
+    WriteTerminal {
+        /// Which.
+        terminal: TerminalId,
+        /// What the person typed.
+        #[serde(with = "serde_bytes")]
+        data: Vec<u8>,
+    },
+    /// → [`Reply::Done`].
+    ResizeTerminal {
+        /// Which.
+        terminal: TerminalId,
+        /// Columns.
+        cols: u16,
+        /// Rows.
+        rows: u16,
+    },
+    /// Ends its processes and forgets it → [`Reply::Done`].
+    CloseTerminal {
+        /// Which.
+        terminal: TerminalId,
+    },
+
+    /// → [`Reply::Models`].
+    ListModels {
+        /// Ask the upstreams again.
+        refresh: bool,
+    },
+    /// [`Item::Delta`] … → [`Reply::ChatEnded`].
+    Chat(ChatRequest),
+}
+
+/// Part of a streaming answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Item {
+    /// Bytes of a file.
+    Bytes(#[serde(with = "serde_bytes")] Vec<u8>),
+    /// Changes in a watched tree.
+    Changes(Vec<FileChange>),
+    /// Changes may have been missed: look again at everything.
+    Rescan,
+    /// Matches of a text search.
+    Matches(FileMatches),
+    /// Output of a terminal.
+    Output {
+        /// Offset of the first byte in the terminal's whole output. A jump shows that older output was no longer kept.
+        offset: u64,
+        /// The bytes.
+        #[serde(with = "serde_bytes")]
+        data: Vec<u8>,
+    },
+    /// Part of a model's answer.
+    Delta(ChatDelta),
+}
+
+/// How a call ended well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// Nothing to tell.
+    Done,
+    /// Who is logged in.
+    Session(SessionInfo),
+    /// A workspace.
+    Workspace(Workspace),
+    /// Facts of a file.
+    Stat(FileStat),
+    /// Entries of a folder.
+    Folder(FolderListing),
+    /// Paths found, best first.
+    Paths {
+        /// The paths.
+        paths: Vec<String>,
+        /// There are more.
+        limit_reached: bool,
+    },
+    /// A text search ended.
+    Searched(SearchSummary),
+    /// Terminals of a workspace.
+    Terminals(Vec<TerminalInfo>),
+    /// A terminal.
+    Terminal(TerminalInfo),
+    /// A terminal's program ended.
+    TerminalEnded(TerminalExit),
+    /// Models.
+    Models(ModelList),
+    /// A model's answer ended.
+    ChatEnded(ChatEnd),
+}
+
+impl Request {
+    /// Whether it may be sent again when the link was lost and nobody knows if it was carried out: doing it twice equals doing it
+    /// once.
+    #[must_use]
+    pub const fn is_repeatable(&self) -> bool {
+        match self {
+            Self::Session
+            | Self::OpenWorkspace { .. }
+            | Self::Stat(_)
+            | Self::ReadFolder(_)
+            | Self::ReadFile { .. }
+            | Self::WriteFile { .. }
+            | Self::MakeFolder(_)
+            | Self::Watch { .. }
+            | Self::FindFiles { .. }
+            | Self::SearchText { .. }
+            | Self::ListTerminals { .. }
+            | Self::AttachTerminal { .. }
+            | Self::ResizeTerminal { .. }
+            | Self::ListModels { .. } => true,
+            Self::Delete { .. }
+            | Self::Rename { .. }
+            | Self::Copy { .. }
+            | Self::CreateTerminal { .. }
+            | Self::WriteTerminal { .. }
+            | Self::CloseTerminal { .. }
+            | Self::Chat(_) => false,
+        }
+    }
+}
+
+impl Item {
+    /// What the item costs of its call's credit, in bytes.
+    #[must_use]
+    pub fn cost(&self) -> u32 {
+        /// So that a flood of tiny items is bounded too.
+        const OVERHEAD: usize = 32;
+        let payload = match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Output { data, .. } => data.len(),
+            Self::Changes(changes) => changes.iter().map(|change| change.path.as_str().len() + OVERHEAD).sum(),
+            Self::Rescan => 0,
+            Self::Matches(file) => {
+                file.path.as_str().len() + file.matches.iter().map(|found| found.text.len() + OVERHEAD).sum::<usize>()
+            }
+            Self::Delta(ChatDelta::Text { text } | ChatDelta::Reasoning { text }) => text.len(),
+            Self::Delta(ChatDelta::ToolCall(call)) => call.name.len() + call.arguments.len(),
+        };
+        u32::try_from(payload + OVERHEAD).unwrap_or(u32::MAX)
+    }
+}
