@@ -269,9 +269,15 @@ impl Session {
         self.received - self.acked_frames >= ACK_EVERY_FRAMES || self.unacked_received_bytes >= ACK_EVERY_BYTES
     }
 
+    /// Whether anything was taken in that was not acknowledged.
+    #[must_use]
+    pub fn ack_is_due(&self) -> bool {
+        self.received > self.acked_frames
+    }
+
     /// The acknowledgement that is due, if any; it counts as sent.
     pub fn take_ack(&mut self) -> Option<Frame> {
-        if self.received == self.acked_frames {
+        if !self.ack_is_due() {
             return None;
         }
         self.acked_frames = self.received;
@@ -290,6 +296,18 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// Last number sent.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// The unacknowledged frames numbered above `seq`, with their numbers, in order.
+    pub fn frames_after(&self, seq: u64) -> impl Iterator<Item = (u64, Bytes)> + '_ {
+        let skipped = self.unacked.partition_point(|(number, _)| *number <= seq);
+        self.unacked.iter().skip(skipped).cloned()
     }
 
     /// A new socket is open and the other end has taken in everything up to `seq`: the frames to send again, in order.

@@ -84,7 +84,7 @@ impl RelPath {
         if part.starts_with('/') {
             return Err(PathError::Absolute);
         }
-        Self::parse(&format!("{}/{part}", self.0).trim_start_matches('/').to_owned())
+        Self::parse(format!("{}/{part}", self.0).trim_start_matches('/'))
     }
 
     /// Whether it is `other` or lies below it.

@@ -1,2 +1,7 @@
-//! stub
-fn main() {}
+//! `coditect-v5-api`: see [`coditect_api`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    coditect_api::cli::main()
+}

@@ -1,0 +1,23 @@
+//! The Coditect server: configuration, routes, layers, start and stop.
+//!
+//! [`settings`] turns flags, variables and one file into [`settings::Settings`]; [`server`] opens the store and the features with
+//! them and serves until it is told to stop; [`routes`] translates HTTP into calls of the features, [`link`] does the same for the
+//! one WebSocket of each page.
+//!
+//! **May know:** every feature crate; none of them knows this one. **Invariants:** a route holds no logic of a feature; nobody reaches
+//! a workspace, terminal or file without an [`identity::Identity`] that was checked against the session row for that very call;
+//! every error leaves as a [`coditect_protocol::Problem`] with a stable code.
+
+pub mod cli;
+pub mod error;
+pub mod identity;
+mod layers;
+pub mod link;
+pub mod problem;
+pub mod routes;
+pub mod server;
+pub mod settings;
+mod state;
+mod static_files;
+
+pub use state::AppState;

@@ -1,0 +1,86 @@
+//! Files and their watch.
+
+use coditect_protocol::Kind;
+use coditect_protocol::call::{Item, Reply};
+use coditect_protocol::files::{FolderListing, Place, Root, WriteMode};
+use coditect_workspace::WorkspaceError;
+use coditect_workspace::watch::WatchEvent;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+
+use super::Context;
+use crate::error::ApiError;
+
+/// Bytes of a file sent in one item.
+const ITEM_BYTES: u64 = 256 * 1024;
+
+pub(super) async fn stat(context: &Context, place: &Place) -> Result<Reply, ApiError> {
+    Ok(Reply::Stat(context.tree(place.root).await?.stat(&place.path).await?))
+}
+
+pub(super) async fn read_folder(context: &Context, place: &Place) -> Result<Reply, ApiError> {
+    let entries = context.tree(place.root).await?.read_folder(&place.path).await?;
+    Ok(Reply::Folder(FolderListing { entries }))
+}
+
+pub(super) async fn read(context: &Context, place: &Place, offset: u64, length: Option<u64>) -> Result<Reply, ApiError> {
+    let (stat, mut file) = context.tree(place.root).await?.open_read(&place.path).await?;
+    let mut left = stat.size.saturating_sub(offset).min(length.unwrap_or(u64::MAX));
+    refuse_too_large(context, left)?;
+    file.seek(std::io::SeekFrom::Start(offset)).await.map_err(WorkspaceError::from)?;
+    while left > 0 {
+        let mut chunk = Vec::with_capacity(usize::try_from(left.min(ITEM_BYTES)).unwrap_or_default());
+        (&mut file).take(left.min(ITEM_BYTES)).read_to_end(&mut chunk).await.map_err(WorkspaceError::from)?;
+        if chunk.is_empty() {
+            break; // It became shorter meanwhile; its new version is another read's.
+        }
+        left -= chunk.len() as u64;
+        context.call.item(Item::Bytes(chunk)).await?;
+    }
+    Ok(Reply::Stat(stat))
+}
+
+fn refuse_too_large(context: &Context, size: u64) -> Result<(), ApiError> {
+    let limit = context.state.settings.files_max_call_bytes;
+    if size <= limit {
+        return Ok(());
+    }
+    let message = format!("The file has {size} bytes; the editor takes up to {limit} (setting files_max_call_bytes).");
+    Err(ApiError::new(Kind::TooLarge, "files.too_large", message))
+}
+
+pub(super) async fn write(context: &Context, place: &Place, content: Vec<u8>, mode: WriteMode) -> Result<Reply, ApiError> {
+    refuse_too_large(context, content.len() as u64)?;
+    Ok(Reply::Stat(context.tree(place.root).await?.write(&place.path, content.into(), mode).await?))
+}
+
+pub(super) async fn make_folder(context: &Context, place: &Place) -> Result<Reply, ApiError> {
+    Ok(Reply::Stat(context.tree(place.root).await?.make_folder(&place.path).await?))
+}
+
+pub(super) async fn delete(context: &Context, place: &Place, recursive: bool) -> Result<Reply, ApiError> {
+    context.tree(place.root).await?.delete(&place.path, recursive).await?;
+    Ok(Reply::Done)
+}
+
+pub(super) async fn rename(context: &Context, from: &Place, to: &Place, overwrite: bool) -> Result<Reply, ApiError> {
+    Ok(Reply::Stat(context.shared_tree(from, to).await?.rename(&from.path, &to.path, overwrite).await?))
+}
+
+pub(super) async fn copy(context: &Context, from: &Place, to: &Place, overwrite: bool) -> Result<Reply, ApiError> {
+    Ok(Reply::Stat(context.shared_tree(from, to).await?.copy(&from.path, &to.path, overwrite).await?))
+}
+
+pub(super) async fn watch(context: &Context, root: Root) -> Result<Reply, ApiError> {
+    let tree = context.tree(root).await?;
+    let mut subscription = context.state.watchers.subscribe(&tree).await?;
+    while let Some(event) = subscription.next().await {
+        context
+            .call
+            .item(match event {
+                WatchEvent::Changes(changes) => Item::Changes(changes),
+                WatchEvent::Rescan => Item::Rescan,
+            })
+            .await?;
+    }
+    Ok(Reply::Done)
+}

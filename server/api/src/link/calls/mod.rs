@@ -1,0 +1,118 @@
+//! What a page asks over its link, carried out by the features.
+
+mod files;
+mod models;
+mod search;
+mod terminals;
+
+use std::sync::Arc;
+
+use coditect_protocol::call::{ClientMessage, Reply, Request, ServerMessage};
+use coditect_protocol::files::{Place, Root};
+use coditect_protocol::{Kind, Problem, UserId};
+use coditect_workspace::tree::Tree;
+
+use super::state::{Call, Gone, Link};
+use crate::AppState;
+use crate::error::ApiError;
+
+/// What a call is carried out with.
+pub(super) struct Context {
+    state: AppState,
+    user: UserId,
+    call: Arc<Call>,
+}
+
+/// Takes in a message; a new call runs in a task of its own.
+pub(super) async fn accept(state: &AppState, link: &Arc<Link>, message: ClientMessage) {
+    match message {
+        ClientMessage::Credit { id, bytes } => {
+            if let Some(call) = link.call(id) {
+                call.grant(bytes);
+            }
+        }
+        ClientMessage::Cancel { id } => {
+            if let Some(call) = link.call(id) {
+                call.cancel.cancel();
+            }
+        }
+        ClientMessage::Call { id, request } => match link.begin_call(id) {
+            Some(call) => {
+                let context = Context { state: state.clone(), user: link.user_id, call };
+                tokio::spawn(run(context, link.clone(), id, *request));
+            }
+            None => {
+                let problem = Problem::new(Kind::TooManyRequests, "link.too_many_calls", "Too many calls are under way; wait for some to end.");
+                // Without a task: a flood of refused calls must not become a flood of tasks.
+                let _ = link.send(&ServerMessage::End { id, outcome: Err(problem) }).await;
+            }
+        },
+    }
+}
+
+async fn run(context: Context, link: Arc<Link>, id: u32, request: Request) {
+    let cancel = context.call.cancel.clone();
+    let outcome = tokio::select! {
+        outcome = Box::pin(carry_out(context, &link, request)) => outcome.map_err(ApiError::into_problem),
+        () = cancel.cancelled() => Err(Problem::cancelled()),
+    };
+    if let Err(problem) = &outcome {
+        tracing::debug!(link = %link.id, call = id, code = problem.code, "call failed");
+    }
+    link.end_call(id);
+    // A link that is gone has nobody to tell.
+    let _ = link.send(&ServerMessage::End { id, outcome }).await;
+}
+
+async fn carry_out(context: Context, link: &Link, request: Request) -> Result<Reply, ApiError> {
+    let identity = context.state.auth.check_session(link.session_id).await?;
+    match request {
+        Request::Session => Ok(Reply::Session(identity.info())),
+        Request::OpenWorkspace { workspace } => Ok(Reply::Workspace(context.state.workspaces.touch_opened(context.user, workspace).await?)),
+
+        Request::Stat(place) => files::stat(&context, &place).await,
+        Request::ReadFolder(place) => files::read_folder(&context, &place).await,
+        Request::ReadFile { place, offset, length } => files::read(&context, &place, offset, length).await,
+        Request::WriteFile { place, content, mode } => files::write(&context, &place, content, mode).await,
+        Request::MakeFolder(place) => files::make_folder(&context, &place).await,
+        Request::Delete { place, recursive } => files::delete(&context, &place, recursive).await,
+        Request::Rename { from, to, overwrite } => files::rename(&context, &from, &to, overwrite).await,
+        Request::Copy { from, to, overwrite } => files::copy(&context, &from, &to, overwrite).await,
+        Request::Watch { root } => files::watch(&context, root).await,
+
+        Request::FindFiles { workspace, query } => search::find_files(&context, workspace, query).await,
+        Request::SearchText { workspace, query } => search::search_text(&context, workspace, query).await,
+
+        Request::ListTerminals { workspace } => terminals::list(&context, workspace).await,
+        Request::CreateTerminal { workspace, spec } => terminals::create(&context, workspace, spec).await,
+        Request::AttachTerminal { terminal, from } => terminals::attach(&context, terminal, from).await,
+        Request::WriteTerminal { terminal, data } => terminals::write(&context, terminal, &data).await,
+        Request::ResizeTerminal { terminal, cols, rows } => terminals::resize(&context, terminal, cols, rows).await,
+        Request::CloseTerminal { terminal } => terminals::close(&context, terminal).await,
+
+        Request::ListModels { refresh } => Ok(Reply::Models(context.state.models.list(refresh).await)),
+        Request::Chat(request) => models::chat(&context, request).await,
+    }
+}
+
+impl Context {
+    /// The tree a place is in, if it is this person's.
+    async fn tree(&self, root: Root) -> Result<Arc<Tree>, ApiError> {
+        Ok(self.state.workspaces.tree(self.user, root).await?)
+    }
+
+    /// The tree that both places are in.
+    async fn shared_tree(&self, from: &Place, to: &Place) -> Result<Arc<Tree>, ApiError> {
+        if from.root != to.root {
+            return Err(ApiError::new(Kind::Invalid, "files.across_roots", "A file cannot be moved or copied between a workspace and the home in one step."));
+        }
+        self.tree(from.root).await
+    }
+}
+
+impl From<Gone> for ApiError {
+    fn from(_: Gone) -> Self {
+        let cancelled = Problem::cancelled();
+        Self::new(cancelled.kind, &cancelled.code, cancelled.message)
+    }
+}

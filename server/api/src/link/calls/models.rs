@@ -1,0 +1,25 @@
+//! Conversations with models.
+
+use coditect_protocol::call::{Item, Reply};
+use coditect_protocol::chat::ChatRequest;
+use tokio::sync::mpsc;
+
+use super::Context;
+use crate::error::ApiError;
+
+/// Pieces of an answer that wait for the page.
+const QUEUED_DELTAS: usize = 256;
+
+pub(super) async fn chat(context: &Context, request: ChatRequest) -> Result<Reply, ApiError> {
+    let (sink, mut deltas) = mpsc::channel(QUEUED_DELTAS);
+    let answering = context.state.models.chat(request, sink, context.call.cancel.child_token());
+    let forwarding = async {
+        while let Some(delta) = deltas.recv().await {
+            context.call.item(Item::Delta(delta)).await?;
+        }
+        Ok::<_, ApiError>(())
+    };
+    let (end, forwarded) = tokio::join!(answering, forwarding);
+    forwarded?;
+    Ok(Reply::ChatEnded(end?))
+}

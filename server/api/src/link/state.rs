@@ -1,0 +1,288 @@
+//! One link: the numbered session and the calls under way, whether a socket is open or not.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use bytes::Bytes;
+use coditect_auth::Identity;
+use coditect_protocol::call::{CallId, ClientMessage, INITIAL_CREDIT_BYTES, Item, ServerMessage};
+use coditect_protocol::link::{Frame, LinkError, Session};
+use coditect_protocol::{LinkId, Problem, SessionId, UserId};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::{Limits, lock};
+
+/// Frames handed to a socket at a time.
+const BATCH_FRAMES: usize = 64;
+
+/// See the module.
+pub(super) struct Link {
+    pub(super) id: LinkId,
+    pub(super) session_id: SessionId,
+    pub(super) user_id: UserId,
+    limits: Limits,
+    inner: Mutex<Inner>,
+    /// Something is there for the socket to send.
+    outgoing: Notify,
+    /// Room was made for more to send.
+    room: Notify,
+    /// The link is gone for good.
+    closed: CancellationToken,
+    calls: Mutex<HashMap<CallId, Arc<Call>>>,
+}
+
+struct Inner {
+    session: Session,
+    /// Counts sockets: only the newest may send and receive.
+    generation: u64,
+    detached_since: Option<Instant>,
+    pong: Option<u32>,
+    bye: Option<Problem>,
+}
+
+/// What a socket has to send next.
+#[derive(Default)]
+pub(super) struct Outgoing {
+    pub(super) frames: Vec<Bytes>,
+    /// Last number among them, or the one given.
+    pub(super) cursor: u64,
+    /// The link ends with these frames.
+    pub(super) last: bool,
+    /// An acknowledgement is due soon, but was held back to travel with something else.
+    pub(super) ack_held: bool,
+    /// A newer socket has taken over.
+    pub(super) superseded: bool,
+}
+
+/// What a frame from the page asks for.
+pub(super) enum Incoming {
+    Nothing,
+    Message(ClientMessage),
+}
+
+impl Link {
+    pub(super) fn new(id: LinkId, identity: &Identity, limits: Limits) -> Self {
+        Self {
+            id,
+            session_id: identity.session_id,
+            user_id: identity.user.id,
+            limits,
+            inner: Mutex::new(Inner { session: Session::new(), generation: 0, detached_since: Some(Instant::now()), pong: None, bye: None }),
+            outgoing: Notify::new(),
+            room: Notify::new(),
+            closed: CancellationToken::new(),
+            calls: Mutex::default(),
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.is_cancelled()
+    }
+
+    pub(super) fn detached_since(&self) -> Option<Instant> {
+        lock(&self.inner).detached_since
+    }
+
+    pub(super) fn keep_ms(&self) -> u64 {
+        u64::try_from(self.limits.keep.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether everything after `received` is still there to be sent again.
+    pub(super) fn can_resume_after(&self, received: u64) -> bool {
+        let inner = lock(&self.inner);
+        let first_kept = inner.session.sent() + 1 - inner.session.frames_after(0).count() as u64;
+        received <= inner.session.sent() && received + 1 >= first_kept
+    }
+
+    /// A new socket takes over. Answers its generation and the last number that the server took in.
+    pub(super) fn attach(&self, page_received: u64) -> Result<(u64, u64), LinkError> {
+        let mut inner = lock(&self.inner);
+        inner.session.resume(page_received)?.for_each(drop);
+        inner.generation += 1;
+        inner.detached_since = None;
+        let answer = (inner.generation, inner.session.received());
+        drop(inner);
+        self.outgoing.notify_waiters();
+        self.room.notify_waiters();
+        Ok(answer)
+    }
+
+    /// A socket broke; ignored when a newer one has taken over.
+    pub(super) fn detach(&self, generation: u64) {
+        let mut inner = lock(&self.inner);
+        if inner.generation == generation {
+            inner.detached_since = Some(Instant::now());
+        }
+    }
+
+    /// Ends the link for good, telling the page why where there is a reason.
+    pub(super) fn close(&self, bye: Option<Problem>) {
+        lock(&self.inner).bye = bye;
+        self.closed.cancel();
+        self.outgoing.notify_waiters();
+        self.room.notify_waiters();
+    }
+
+    /// Resolves when the link is gone for good.
+    pub(super) async fn gone(&self) {
+        self.closed.cancelled().await;
+    }
+
+    /// Sends a message, waiting while too much is unacknowledged. Fails only when the link is gone.
+    pub(super) async fn send(&self, message: &ServerMessage) -> Result<(), Gone> {
+        loop {
+            let room = self.room.notified();
+            if self.is_closed() {
+                return Err(Gone);
+            }
+            {
+                let mut inner = lock(&self.inner);
+                if inner.session.unacked_bytes() < self.limits.buffer_bytes {
+                    if let Err(error) = inner.session.send(message) {
+                        tracing::error!(%error, "a message could not be encoded");
+                    }
+                    drop(inner);
+                    self.outgoing.notify_waiters();
+                    return Ok(());
+                }
+            }
+            tokio::select! {
+                () = room => {}
+                () = self.closed.cancelled() => return Err(Gone),
+            }
+        }
+    }
+
+    /// Waits until there may be something to send.
+    pub(super) fn outgoing(&self) -> tokio::sync::futures::Notified<'_> {
+        self.outgoing.notified()
+    }
+
+    /// What comes after `cursor`. A lone acknowledgement is held back unless `flush_ack`.
+    pub(super) fn take_outgoing(&self, generation: u64, cursor: u64, flush_ack: bool) -> Result<Outgoing, LinkError> {
+        let mut inner = lock(&self.inner);
+        let mut out = Outgoing { cursor, ..Outgoing::default() };
+        if inner.generation != generation {
+            out.superseded = true;
+            return Ok(out);
+        }
+        if let Some(nonce) = inner.pong.take() {
+            out.frames.push(Frame::Pong { nonce }.encode()?);
+        }
+        for (seq, frame) in inner.session.frames_after(cursor).take(BATCH_FRAMES) {
+            out.cursor = seq;
+            out.frames.push(frame);
+        }
+        if !out.frames.is_empty() || flush_ack || inner.session.ack_is_urgent() {
+            if let Some(ack) = inner.session.take_ack() {
+                out.frames.push(ack.encode()?);
+            }
+        } else {
+            out.ack_held = inner.session.ack_is_due();
+        }
+        if self.is_closed() {
+            out.last = true;
+            if let Some(problem) = inner.bye.take() {
+                out.frames.push(Frame::Bye(problem).encode()?);
+            }
+        }
+        Ok(out)
+    }
+
+    /// Takes in a frame of the newest socket.
+    pub(super) fn take_in(&self, generation: u64, frame: Frame) -> Result<Incoming, LinkError> {
+        let mut inner = lock(&self.inner);
+        if inner.generation != generation {
+            return Ok(Incoming::Nothing);
+        }
+        let mut incoming = Incoming::Nothing;
+        match frame {
+            Frame::Data { seq, body } => {
+                if let Some(message) = inner.session.receive(seq, &body)? {
+                    incoming = Incoming::Message(message);
+                }
+            }
+            Frame::Ack { seq } => {
+                inner.session.acknowledged(seq)?;
+                self.room.notify_waiters();
+                return Ok(incoming);
+            }
+            Frame::Ping { nonce } => inner.pong = Some(nonce),
+            Frame::Pong { .. } => return Ok(incoming),
+            Frame::Hello(_) | Frame::Welcome(_) | Frame::Bye(_) => return Err(LinkError::Malformed),
+        }
+        drop(inner);
+        self.outgoing.notify_waiters();
+        Ok(incoming)
+    }
+
+    /// Registers a call. `None` when its id is in use or there are too many.
+    pub(super) fn begin_call(self: &Arc<Self>, id: CallId) -> Option<Arc<Call>> {
+        let mut calls = lock(&self.calls);
+        if calls.len() >= self.limits.max_calls || calls.contains_key(&id) {
+            return None;
+        }
+        let call = Arc::new(Call {
+            id,
+            link: self.clone(),
+            credit: AtomicI64::new(i64::from(INITIAL_CREDIT_BYTES)),
+            granted: Notify::new(),
+            cancel: self.closed.child_token(),
+        });
+        calls.insert(id, call.clone());
+        Some(call)
+    }
+
+    pub(super) fn end_call(&self, id: CallId) {
+        lock(&self.calls).remove(&id);
+    }
+
+    pub(super) fn call(&self, id: CallId) -> Option<Arc<Call>> {
+        lock(&self.calls).get(&id).cloned()
+    }
+}
+
+/// The link is gone: whoever sends may stop.
+#[derive(Debug)]
+pub(super) struct Gone;
+
+/// A call under way.
+pub(super) struct Call {
+    id: CallId,
+    link: Arc<Link>,
+    /// Bytes of items that may be sent; an item may overdraw it once.
+    credit: AtomicI64,
+    granted: Notify,
+    /// Cancelled by the page, or because the link is gone.
+    pub(super) cancel: CancellationToken,
+}
+
+impl Call {
+    /// The page has taken in so many bytes.
+    pub(super) fn grant(&self, bytes: u32) {
+        self.credit.fetch_add(i64::from(bytes), Ordering::AcqRel);
+        self.granted.notify_waiters();
+    }
+
+    /// Sends an item, waiting for credit. Fails when the call was cancelled or the link is gone.
+    pub(super) async fn item(&self, item: Item) -> Result<(), Gone> {
+        loop {
+            let granted = self.granted.notified();
+            if self.credit.load(Ordering::Acquire) > 0 {
+                break;
+            }
+            tokio::select! {
+                () = granted => {}
+                () = self.cancel.cancelled() => return Err(Gone),
+            }
+        }
+        self.credit.fetch_sub(i64::from(item.cost()), Ordering::AcqRel);
+        tokio::select! {
+            sent = self.link.send(&ServerMessage::Item { id: self.id, item }) => sent,
+            () = self.cancel.cancelled() => Err(Gone),
+        }
+    }
+}

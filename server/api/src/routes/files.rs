@@ -1,0 +1,193 @@
+//! `/workspaces/{id}/files/{path}`: files as resources, with entity tags and ranges; a folder answers its listing.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{RawPathParams, State};
+use axum::response::{IntoResponse, Response};
+use coditect_protocol::files::{FileKind, FolderListing, Root, WriteMode};
+use coditect_protocol::{Kind, RelPath};
+use futures_util::TryStreamExt as _;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+use tokio_util::io::ReaderStream;
+
+use super::workspaces::WorkspacePath;
+use crate::AppState;
+use crate::error::ApiError;
+use crate::identity::{Caller, text};
+
+/// Bytes read from the disk at a time.
+const READ_CHUNK_BYTES: usize = 128 * 1024;
+
+/// The path in the URL; axum has decoded it once, so `%2e%2e` and `%2f` arrive as what they stand for and are judged as such.
+fn path_of(params: &RawPathParams) -> Result<RelPath, ApiError> {
+    let path = params.iter().find(|(name, _)| *name == "path").map_or("", |(_, value)| value);
+    Ok(RelPath::parse(path)?)
+}
+
+pub(super) async fn read_root(state: State<AppState>, caller: Caller, id: WorkspacePath) -> Result<Response, ApiError> {
+    let State(state) = state;
+    let tree = state.workspaces.tree(caller.0.user.id, Root::Workspace(id.0)).await?;
+    Ok(Json(FolderListing { entries: tree.read_folder(&RelPath::root()).await? }).into_response())
+}
+
+pub(super) async fn read(
+    State(state): State<AppState>,
+    Caller(identity): Caller,
+    WorkspacePath(id): WorkspacePath,
+    params: RawPathParams,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let path = path_of(&params)?;
+    let tree = state.workspaces.tree(identity.user.id, Root::Workspace(id)).await?;
+    if tree.stat(&path).await?.kind == FileKind::Folder {
+        return Ok(Json(FolderListing { entries: tree.read_folder(&path).await? }).into_response());
+    }
+    let (stat, mut file) = tree.open_read(&path).await?;
+    let etag = quoted(&stat.etag);
+    if if_none_match(&headers, &etag) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
+    }
+    let range_holds = headers.get(header::IF_RANGE).is_none_or(|value| value.as_bytes() == etag.as_bytes());
+    let range = match text(&headers, header::RANGE.as_str()).filter(|_| range_holds) {
+        Some(range) => parse_range(range, stat.size)?,
+        None => None,
+    };
+    let (first, length) = range.unwrap_or((0, stat.size));
+    let body = if method == Method::HEAD {
+        Body::empty()
+    } else {
+        file.seek(std::io::SeekFrom::Start(first)).await.map_err(coditect_workspace::WorkspaceError::from)?;
+        Body::from_stream(ReaderStream::with_capacity(file.take(length), READ_CHUNK_BYTES))
+    };
+    let status = if range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
+    let mut response = (status, file_headers(&etag, length), body).into_response();
+    if range.is_some() {
+        let value = format!("bytes {first}-{}/{}", first + length - 1, stat.size);
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(header::CONTENT_RANGE, value);
+        }
+    }
+    Ok(response)
+}
+
+/// A person's files must never run as a page of this site: no sniffing, and a sandbox should a browser open one.
+fn file_headers(etag: &str, length: u64) -> [(header::HeaderName, String); 7] {
+    [
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::CONTENT_LENGTH, length.to_string()),
+        (header::CONTENT_DISPOSITION, "attachment".to_owned()),
+        (header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'".to_owned()),
+        (header::ACCEPT_RANGES, "bytes".to_owned()),
+        (header::ETAG, etag.to_owned()),
+        (header::CACHE_CONTROL, "private, no-cache".to_owned()),
+    ]
+}
+
+pub(super) async fn write(
+    State(state): State<AppState>,
+    Caller(identity): Caller,
+    WorkspacePath(id): WorkspacePath,
+    params: RawPathParams,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let path = path_of(&params)?;
+    let mode = write_mode(&headers)?;
+    let tree = state.workspaces.tree(identity.user.id, Root::Workspace(id)).await?;
+    let limit = state.settings.files_max_upload_bytes;
+    if text(&headers, header::CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok()).is_some_and(|length: u64| length > limit) {
+        return Err(too_large(limit));
+    }
+    let stream = body.into_data_stream().map_err(std::io::Error::other);
+    let created = matches!(mode, WriteMode::CreateNew);
+    let stat = tree.write_stream(&path, stream, mode, limit).await?;
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, [(header::ETAG, quoted(&stat.etag))], Json(stat)).into_response())
+}
+
+fn too_large(limit: u64) -> ApiError {
+    ApiError::new(Kind::TooLarge, "files.too_large", format!("The file is larger than the limit of {limit} bytes (setting files_max_upload_bytes)."))
+}
+
+pub(super) async fn delete(
+    State(state): State<AppState>,
+    Caller(identity): Caller,
+    WorkspacePath(id): WorkspacePath,
+    params: RawPathParams,
+    headers: HeaderMap,
+) -> Result<StatusCode, ApiError> {
+    let path = path_of(&params)?;
+    let tree = state.workspaces.tree(identity.user.id, Root::Workspace(id)).await?;
+    if let Some(wanted) = text(&headers, header::IF_MATCH.as_str()) {
+        let etag = quoted(&tree.stat(&path).await?.etag);
+        if wanted != "*" && !wanted.split(',').any(|entry| entry.trim() == etag) {
+            return Err(ApiError::new(Kind::PreconditionFailed, "files.changed", "The file changed since it was read; read it again before deleting it."));
+        }
+    }
+    tree.delete(&path, true).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn quoted(etag: &str) -> String {
+    format!("\"{etag}\"")
+}
+
+fn if_none_match(headers: &HeaderMap, etag: &str) -> bool {
+    text(headers, header::IF_NONE_MATCH.as_str()).is_some_and(|value| value.split(',').any(|entry| entry.trim().trim_start_matches("W/") == etag))
+}
+
+fn write_mode(headers: &HeaderMap) -> Result<WriteMode, ApiError> {
+    if text(headers, header::IF_NONE_MATCH.as_str()).is_some_and(|value| value.trim() == "*") {
+        return Ok(WriteMode::CreateNew);
+    }
+    match text(headers, header::IF_MATCH.as_str()).map(str::trim) {
+        None | Some("*") => Ok(WriteMode::Overwrite),
+        Some(value) => value
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+            .filter(|etag| !etag.contains('"'))
+            .map(|etag| WriteMode::Replace(etag.to_owned()))
+            .ok_or_else(|| ApiError::new(Kind::Invalid, "files.bad_etag", "If-Match takes one entity tag in quotes, or *.")),
+    }
+}
+
+/// First byte and length of a single range; `None` where the header asks for something that is simply answered in full.
+fn parse_range(value: &str, size: u64) -> Result<Option<(u64, u64)>, ApiError> {
+    let Some((first, last)) = value.strip_prefix("bytes=").filter(|spec| !spec.contains(',')).and_then(|spec| spec.split_once('-')) else {
+        return Ok(None);
+    };
+    let outside = || ApiError::new(Kind::RangeNotSatisfiable, "files.range", format!("The range lies outside the file, which has {size} bytes."));
+    let (first, end) = match (first.trim().parse::<u64>().ok(), last.trim().parse::<u64>().ok()) {
+        (Some(first), Some(last)) if first <= last => (first, last.saturating_add(1).min(size)),
+        (Some(first), None) if last.trim().is_empty() => (first, size),
+        (None, Some(count)) if first.trim().is_empty() => (size.saturating_sub(count), if count == 0 { 0 } else { size }),
+        _ => return Ok(None),
+    };
+    if first >= end {
+        return Err(outside());
+    }
+    Ok(Some((first, end - first)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges() {
+        let check = |value, expected| assert_eq!(parse_range(value, 10).ok(), Some(expected), "{value}");
+        check("bytes=0-0", Some((0, 1)));
+        check("bytes=2-", Some((2, 8)));
+        check("bytes=-3", Some((7, 3)));
+        check("bytes=-30", Some((0, 10)));
+        check("bytes=5-99999999999999999999", None);
+        check("bytes=5-18446744073709551615", Some((5, 5)));
+        check("bytes=1-2,4-5", None);
+        check("items=1-2", None);
+        for outside in ["bytes=10-", "bytes=11-12", "bytes=-0"] {
+            assert!(parse_range(outside, 10).is_err(), "{outside}");
+        }
+    }
+}

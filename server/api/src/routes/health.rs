@@ -1,0 +1,26 @@
+//! `/health` and `/api/v5/health`.
+
+use axum::Json;
+use axum::extract::State;
+use coditect_protocol::health::{Health, HealthStatus, StoreHealth};
+use http::StatusCode;
+
+use crate::AppState;
+
+pub(super) async fn show(State(state): State<AppState>) -> (StatusCode, Json<Health>) {
+    let store_ok = state.store.ping().await.is_ok();
+    let status = match (state.draining.is_cancelled(), store_ok) {
+        (true, _) => HealthStatus::Draining,
+        (false, true) => HealthStatus::Ok,
+        (false, false) => HealthStatus::Degraded,
+    };
+    let code = if status == HealthStatus::Draining { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let health = Health {
+        status,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        store: StoreHealth { backend: state.store.backend_name().to_owned(), ok: store_ok },
+        uptime_seconds: state.started.elapsed().as_secs(),
+        warnings: state.warnings.clone(),
+    };
+    (code, Json(health))
+}

@@ -1,0 +1,238 @@
+//! Start and stop.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use coditect_auth::{Auth, AuthSettings};
+use coditect_llm::{LlmSettings, Models, Secret, UpstreamSettings};
+use coditect_store::Store;
+use coditect_workspace::registry::{WorkspaceSettings, Workspaces};
+use coditect_workspace::sandbox::Sandbox;
+use coditect_workspace::terminals::{TerminalSettings, Terminals};
+use coditect_workspace::watch::{WatchSettings, Watchers};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::error::{ServerError, at_start};
+use crate::link::Links;
+use crate::settings::Settings;
+use crate::state::{AppState, Features};
+use crate::{layers, routes, static_files};
+
+/// Name of the file below the data directory that holds the first login.
+pub const FIRST_LOGIN_FILE: &str = "first-login.json";
+
+/// Sets up the log once for the process.
+pub fn init_logging(settings: &Settings) -> Result<(), String> {
+    let filter = EnvFilter::try_new(&settings.log).map_err(|error| format!("the setting `log` cannot be used: {error}"))?;
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let done = match settings.log_format.as_str() {
+        "text" => subscriber.try_init(),
+        "json" => subscriber.json().try_init(),
+        other => return Err(format!("the setting `log_format` cannot be `{other}`; it is `text` or `json`")),
+    };
+    done.map_err(|error| error.to_string())
+}
+
+/// Serves until the process is told to stop (`SIGTERM`, `SIGINT`), then drains.
+pub async fn serve(settings: Settings) -> Result<(), ServerError> {
+    let stop = CancellationToken::new();
+    tokio::spawn(stop_on_signal(stop.clone()));
+    let server = Server::start(settings, stop).await?;
+    server.run().await
+}
+
+async fn stop_on_signal(stop: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::error!("signals cannot be received; the server will stop only when it is killed");
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    stop.cancel();
+}
+
+/// A server that listens, and whose features are open.
+pub struct Server {
+    listener: TcpListener,
+    router: Router,
+    state: AppState,
+    stop: CancellationToken,
+}
+
+impl Server {
+    /// Listens and opens every feature. `stop` ends [`Server::run`].
+    pub async fn start(settings: Settings, stop: CancellationToken) -> Result<Self, ServerError> {
+        let started = Instant::now();
+        let listener = listen(settings.listen).await?;
+        make_private_dir(&settings.data_dir())?;
+        let state = open_features(settings, started, stop.clone()).await?;
+        write_first_login(&state).await?;
+        let router = router(&state)?;
+        Ok(Self { listener, router, state, stop })
+    }
+
+    /// The address it listens on; its port was chosen by the system where 0 was asked for.
+    pub fn address(&self) -> Result<SocketAddr, ServerError> {
+        self.listener.local_addr().map_err(ServerError::Serve)
+    }
+
+    /// The features, for tests.
+    #[must_use]
+    pub fn state(&self) -> &AppState {
+        &self.state
+    }
+
+    /// Serves until `stop` is cancelled, then lets requests under way finish.
+    pub async fn run(self) -> Result<(), ServerError> {
+        let address = self.address()?;
+        tracing::info!(%address, ready_ms = self.state.started.elapsed().as_millis(), store = self.state.store.backend_name(), "ready");
+        let background = tokio::spawn(crate::link::reap(self.state.clone()));
+        let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
+        let drain_limit = Duration::from_secs(self.state.settings.drain_timeout_seconds);
+        let stop = self.stop.clone();
+        let listener = axum::serve::ListenerExt::tap_io(self.listener, |stream| {
+            // Small frames of terminals and chats must not wait for company.
+            let _ = stream.set_nodelay(true);
+        });
+        let serving = axum::serve(listener, service).with_graceful_shutdown(async move { stop.cancelled().await });
+        let serving = tokio::spawn(serving.into_future());
+        self.stop.cancelled().await;
+        tracing::info!("draining");
+        let outcome = tokio::time::timeout(drain_limit, serving).await;
+        background.abort();
+        self.state.terminals.shutdown().await;
+        match outcome {
+            Ok(Ok(served)) => served.map_err(ServerError::Serve)?,
+            Ok(Err(panic)) => return Err(ServerError::Serve(std::io::Error::other(panic))),
+            Err(_) => tracing::warn!("requests were still under way after {drain_limit:?} and are cut off"),
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, ServerError> {
+    TcpListener::bind(address).await.map_err(|source| match source.kind() {
+        std::io::ErrorKind::AddrInUse => ServerError::AddressInUse { address },
+        _ => ServerError::Listen { address, source },
+    })
+}
+
+/// Everybody's files are below it: nobody else on the machine may look in.
+fn make_private_dir(path: &Path) -> Result<(), ServerError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|source| ServerError::Data { path: path.to_owned(), source })
+}
+
+async fn open_features(settings: Settings, started: Instant, draining: CancellationToken) -> Result<AppState, ServerError> {
+    let store = Store::open(&settings.store_url()).await.map_err(|error| at_start(&error))?;
+    let auth = Auth::open(store.clone(), auth_settings(&settings)).await.map_err(|error| at_start(&error))?;
+    let workspaces = Workspaces::open(store.clone(), workspace_settings(&settings)).await.map_err(|error| at_start(&error))?;
+    let models = Models::new(llm_settings(&settings)).map_err(|error| at_start(&error))?;
+    let mut warnings = Vec::new();
+    let sandbox = Sandbox::detect(&settings.sandbox, &settings.sandbox_read_only_path).await.map_err(|error| at_start(&error))?;
+    warnings.extend(sandbox.warning());
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
+    let terminals = Terminals::new(
+        TerminalSettings {
+            per_workspace: settings.terminals_per_workspace,
+            scrollback_bytes: settings.terminal_scrollback_bytes,
+            ..TerminalSettings::default()
+        },
+        sandbox,
+    );
+    let watchers = Watchers::new(WatchSettings {
+        ignore: settings.watch_ignore.clone(),
+        max_folders: settings.watch_max_folders,
+        ..WatchSettings::default()
+    })
+    .map_err(|error| at_start(&error))?;
+    let links = Links::new(&settings);
+    Ok(AppState::new(Features { settings, store, auth, workspaces, watchers, terminals, models, links, draining, started, warnings }))
+}
+
+fn auth_settings(settings: &Settings) -> AuthSettings {
+    const DAY_SECONDS: u64 = 24 * 60 * 60;
+    AuthSettings {
+        access_lifetime: Duration::from_secs(settings.access_token_seconds),
+        idle_lifetime: Duration::from_secs(settings.session_idle_days * DAY_SECONDS),
+        absolute_lifetime: Duration::from_secs(settings.session_absolute_days * DAY_SECONDS),
+        registration_open: settings.registration_open,
+        password_min_chars: settings.password_min_chars,
+        hashes_at_once: settings.password_checks_at_once,
+        ..AuthSettings::default()
+    }
+}
+
+fn workspace_settings(settings: &Settings) -> WorkspaceSettings {
+    WorkspaceSettings {
+        data_dir: settings.data_dir(),
+        per_person: settings.workspaces_per_person,
+        archive_max_bytes: settings.archive_max_bytes,
+        archive_max_unpacked_bytes: settings.archive_max_unpacked_bytes,
+        archive_max_entries: settings.archive_max_entries,
+        clone_timeout: Duration::from_secs(settings.clone_timeout_minutes * 60),
+        import_paths: settings.import_path.clone(),
+        allow_private_hosts: settings.import_private_hosts,
+        ..WorkspaceSettings::default()
+    }
+}
+
+fn llm_settings(settings: &Settings) -> LlmSettings {
+    LlmSettings {
+        upstreams: settings
+            .llm_upstream
+            .iter()
+            .map(|given| UpstreamSettings {
+                first_token_timeout: Duration::from_secs(settings.llm_first_token_seconds),
+                idle_timeout: Duration::from_secs(settings.llm_idle_seconds),
+                api_key: given.api_key.clone().map(Secret::new),
+                ..UpstreamSettings::new(&given.name, &given.base_url)
+            })
+            .collect(),
+        discover: settings.llm_discover,
+        ..LlmSettings::default()
+    }
+}
+
+fn router(state: &AppState) -> Result<Router, ServerError> {
+    let settings = &state.settings;
+    let routes = routes::all(settings).merge(static_files::routes(&settings.web_dir, &settings.theia_dir));
+    layers::around(routes.with_state(state.clone()), settings)
+}
+
+/// Makes the first administrator where the settings ask for one and nobody is there yet.
+async fn write_first_login(state: &AppState) -> Result<(), ServerError> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    if state.settings.first_login.is_empty() {
+        return Ok(());
+    }
+    let made = state.auth.create_first_login(&state.settings.first_login).await.map_err(|error| at_start(&error))?;
+    let Some((email, password)) = made else { return Ok(()) };
+    let path = state.settings.data_dir().join(FIRST_LOGIN_FILE);
+    let text = serde_json::json!({ "email": email, "password": password }).to_string();
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|source| ServerError::Data { path: path.clone(), source })?;
+    tracing::info!(path = %path.display(), "the first administrator was made; the login is in the file");
+    Ok(())
+}

@@ -1,0 +1,195 @@
+//! From flags, variables and the file to [`Settings`].
+
+use std::path::{Path, PathBuf};
+
+use clap::{ArgMatches, Command, FromArgMatches};
+use coditect_protocol::{Coded, Kind};
+
+use super::{Given, Settings, UpstreamGiven, VARIABLE_PREFIX, rows};
+
+/// Why the settings could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("the configuration file {path} cannot be read: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A key that is no setting.
+    #[error("{path}, line {line}: there is no setting `{name}`{hint}; `coditect-v5-api settings` lists them all")]
+    UnknownSetting {
+        /// The file.
+        path: PathBuf,
+        /// Line in it.
+        line: usize,
+        /// The key.
+        name: String,
+        /// `, did you mean …?`
+        hint: String,
+    },
+    /// Not TOML, or a value of the wrong kind.
+    #[error("{path}: {message}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What and where.
+        message: String,
+    },
+    /// A flag or variable with a value of the wrong kind.
+    #[error(transparent)]
+    Flags(#[from] clap::Error),
+    /// `api_key_env` names a variable that is not set.
+    #[error("the upstream `{upstream}` takes its key from the variable {variable}, which is not set")]
+    KeyVariable {
+        /// The upstream.
+        upstream: String,
+        /// The variable.
+        variable: String,
+    },
+}
+
+impl Coded for LoadError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unreadable { .. } => "config.unreadable",
+            Self::UnknownSetting { .. } => "config.unknown_setting",
+            Self::Malformed { .. } => "config.malformed",
+            Self::Flags(_) => "config.flags",
+            Self::KeyVariable { .. } => "config.key_variable",
+        }
+    }
+    fn kind(&self) -> Kind {
+        Kind::Invalid
+    }
+}
+
+/// Adds the variable of each setting, and its default, to the flags.
+pub(crate) fn with_variables(command: Command) -> Command {
+    let rows = rows();
+    command.mut_args(|arg| {
+        let Some(row) = rows.iter().find(|row| arg.get_id() == row.name) else { return arg };
+        let arg = arg.env(format!("{VARIABLE_PREFIX}{}", row.name.to_uppercase())).hide_env_values(true);
+        let arg = if row.default.starts_with('[') { arg.value_delimiter(',') } else { arg };
+        let help = format!("{} [default: {}]", row.doc, row.default);
+        arg.help(help)
+    })
+}
+
+/// The settings from parsed flags and variables, and the file they name.
+pub fn load(matches: &ArgMatches, file: Option<&Path>) -> Result<Settings, LoadError> {
+    let flags = Given::from_arg_matches(matches)?;
+    let file = file.map(read).transpose()?.unwrap_or_default();
+    let mut settings = Settings::from_given(flags, file);
+    for upstream in &mut settings.llm_upstream {
+        resolve_key(upstream)?;
+    }
+    Ok(settings)
+}
+
+fn resolve_key(upstream: &mut UpstreamGiven) -> Result<(), LoadError> {
+    if let Some(variable) = upstream.api_key_env.take() {
+        let key = std::env::var(&variable)
+            .map_err(|_| LoadError::KeyVariable { upstream: upstream.name.clone(), variable: variable.clone() })?;
+        upstream.api_key = Some(key);
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Given, LoadError> {
+    let text = std::fs::read_to_string(path).map_err(|source| LoadError::Unreadable { path: path.to_owned(), source })?;
+    let table: toml::Table = toml::from_str(&text).map_err(|error| malformed(path, &error))?;
+    if let Some(name) = table.keys().find(|key| !rows().iter().any(|row| row.name == key.as_str())) {
+        return Err(LoadError::UnknownSetting {
+            path: path.to_owned(),
+            line: text.lines().position(|line| line.trim_start().trim_start_matches('[').starts_with(name.as_str())).map_or(1, |index| index + 1),
+            name: name.clone(),
+            hint: nearest(name).map(|near| format!(", did you mean `{near}`?")).unwrap_or_default(),
+        });
+    }
+    toml::from_str(&text).map_err(|error| malformed(path, &error))
+}
+
+/// Without the excerpt of the file, which may hold a key.
+fn malformed(path: &Path, error: &toml::de::Error) -> LoadError {
+    LoadError::Malformed { path: path.to_owned(), message: error.message().to_owned() }
+}
+
+fn nearest(name: &str) -> Option<&'static str> {
+    /// More changed letters than this are no typing error.
+    const MAX_DISTANCE: usize = 4;
+    rows().into_iter().map(|row| (distance(name, row.name), row.name)).filter(|&(far, _)| far <= MAX_DISTANCE).min().map(|(_, near)| near)
+}
+
+/// Levenshtein distance.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.chars().enumerate() {
+            let substituted = diagonal + usize::from(from != to);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use clap::Args as _;
+
+    use super::*;
+
+    fn settings(args: &[&str], file: Option<&str>) -> Result<Settings, LoadError> {
+        let command = with_variables(Given::augment_args(Command::new("test")));
+        let matches = command.try_get_matches_from([&["test"], args].concat())?;
+        let mut on_disk = tempfile::NamedTempFile::new().unwrap();
+        on_disk.write_all(file.unwrap_or_default().as_bytes()).unwrap();
+        load(&matches, file.map(|_| on_disk.path()))
+    }
+
+    #[test]
+    fn a_flag_beats_the_file_and_the_file_the_default() {
+        let file = "access_token_seconds = 5\nsession_idle_days = 3";
+        let settings = settings(&["--access-token-seconds", "7"], Some(file)).unwrap();
+        assert_eq!((settings.access_token_seconds, settings.session_idle_days, settings.session_absolute_days), (7, 3, 90));
+    }
+
+    #[test]
+    fn lists_and_upstreams() {
+        let settings = settings(
+            &["--llm-upstream", "a=http://a/v1", "--llm-upstream", "b=http://b/v1", "--import-path", "/x,/y"],
+            None,
+        )
+        .unwrap();
+        assert_eq!(settings.llm_upstream.len(), 2);
+        assert_eq!(settings.import_path, [PathBuf::from("/x"), PathBuf::from("/y")]);
+    }
+
+    #[test]
+    fn an_unknown_setting_is_named_with_its_line_and_the_nearest() {
+        let error = settings(&[], Some("log = \"info\"\nacess_token_seconds = 5")).unwrap_err();
+        assert_eq!(error.code(), "config.unknown_setting");
+        let text = error.to_string();
+        assert!(text.contains("line 2") && text.contains("did you mean `access_token_seconds`"), "{text}");
+    }
+
+    #[test]
+    fn a_wrong_value_does_not_show_the_file() {
+        let error = settings(&[], Some("[[llm_upstream]]\nname = 3\nbase_url = \"x\"\napi_key = \"hunter2\"")).unwrap_err();
+        assert_eq!(error.code(), "config.malformed");
+        assert!(!error.to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn a_missing_key_variable_is_named() {
+        let file = "[[llm_upstream]]\nname = \"x\"\nbase_url = \"http://x\"\napi_key_env = \"CODITECT_SURELY_UNSET\"";
+        assert_eq!(settings(&[], Some(file)).unwrap_err().code(), "config.key_variable");
+    }
+}

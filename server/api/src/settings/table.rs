@@ -1,0 +1,229 @@
+//! The table itself.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// One line of the documentation.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// Key in the file; the flag and the variable follow from it.
+    pub name: &'static str,
+    /// What it does, with its unit.
+    pub doc: String,
+    /// The default as it is written in the file.
+    pub default: String,
+}
+
+/// How a default is shown.
+trait Shown {
+    fn shown(&self) -> String;
+}
+
+macro_rules! shown {
+    ($quote:literal: $($ty:ty),+) => {$(
+        impl Shown for $ty {
+            fn shown(&self) -> String {
+                format!("{}{}{}", $quote, self.to_string(), $quote)
+            }
+        }
+    )+};
+}
+shown!("": u16, u32, u64, usize, bool);
+shown!("\"": String, SocketAddr);
+
+impl Shown for PathBuf {
+    fn shown(&self) -> String {
+        format!("\"{}\"", self.display())
+    }
+}
+
+impl Shown for Vec<PathBuf> {
+    fn shown(&self) -> String {
+        format!("[{}]", self.iter().map(Shown::shown).collect::<Vec<_>>().join(", "))
+    }
+}
+
+impl Shown for Vec<String> {
+    fn shown(&self) -> String {
+        format!("[{}]", self.iter().map(Shown::shown).collect::<Vec<_>>().join(", "))
+    }
+}
+
+impl Shown for Vec<IpAddr> {
+    fn shown(&self) -> String {
+        format!("[{}]", self.iter().map(|address| format!("\"{address}\"")).collect::<Vec<_>>().join(", "))
+    }
+}
+
+impl Shown for Vec<UpstreamGiven> {
+    fn shown(&self) -> String {
+        "[]".to_owned()
+    }
+}
+
+macro_rules! settings {
+    ($($(#[doc = $doc:literal])+ $name:ident: $ty:ty = $default:expr;)+) => {
+        /// What was given in one place: the flags and variables, or the file.
+        #[derive(Debug, Clone, Default, clap::Args, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct Given {$(
+            $(#[doc = $doc])+
+            #[arg(long)]
+            pub $name: Option<$ty>,
+        )+}
+
+        /// The settings in force.
+        #[derive(Debug, Clone)]
+        pub struct Settings {$(
+            $(#[doc = $doc])+
+            pub $name: $ty,
+        )+}
+
+        impl Default for Settings {
+            fn default() -> Self {
+                Self {$($name: $default,)+}
+            }
+        }
+
+        impl Settings {
+            /// The first of what was given, in order, else the default.
+            #[must_use]
+            pub fn from_given(first: Given, second: Given) -> Self {
+                let defaults = Self::default();
+                Self {$($name: first.$name.or(second.$name).unwrap_or(defaults.$name),)+}
+            }
+        }
+
+        /// The documentation, in the order of the table.
+        #[must_use]
+        pub fn rows() -> Vec<Row> {
+            let defaults = Settings::default();
+            vec![$(Row {
+                name: stringify!($name),
+                doc: [$($doc.trim()),+].join(" "),
+                default: defaults.$name.shown(),
+            },)+]
+        }
+    };
+}
+
+settings! {
+    /// Address and port to listen on.
+    listen: SocketAddr = super::DEFAULT_LISTEN;
+    /// Directory for everything that lasts: the embedded store, workspaces, homes.
+    data: PathBuf = PathBuf::from("./coditect-data");
+    /// URL of the store: `embedded:///absolute/dir` or `memory:`. Empty: embedded, below `data`.
+    store: String = String::new();
+    /// Directory with the built front (`/`).
+    web_dir: PathBuf = PathBuf::from("./web");
+    /// Directory with the built IDE (`/theia/`).
+    theia_dir: PathBuf = PathBuf::from("./theia");
+    /// What to log: a level, or directives of `tracing` (`info,coditect_api=debug`).
+    log: String = "info".to_owned();
+    /// Form of the log: `text` or `json`.
+    log_format: String = "text".to_owned();
+    /// Addresses of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    trusted_proxies: Vec<IpAddr> = vec![IpAddr::from([127, 0, 0, 1]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])];
+    /// Origins (`https://example.org`) of other sites whose pages may use the API.
+    cors_origins: Vec<String> = Vec::new();
+    /// Seconds that an answer may take to start; uploads and the WebSocket are exempt.
+    request_timeout_seconds: u64 = 60;
+    /// Seconds that requests under way get to finish when the server stops.
+    drain_timeout_seconds: u64 = 10;
+    /// Largest body of an API request that is not a file, in bytes.
+    request_max_bytes: usize = 1024 * 1024;
+    /// Largest file that `PUT …/files/{path}` takes, in bytes.
+    files_max_upload_bytes: u64 = 4 * 1024 * 1024 * 1024;
+    /// Largest file that one WebSocket call reads or writes, in bytes; more goes over HTTP.
+    files_max_call_bytes: u64 = coditect_protocol::files::MAX_CALL_FILE_BYTES;
+    /// Globs of paths whose changes are not watched.
+    watch_ignore: Vec<String> = coditect_workspace::watch::DEFAULT_IGNORE.iter().map(|&glob| glob.to_owned()).collect();
+    /// Most folders watched in one workspace.
+    watch_max_folders: usize = 100_000;
+    /// E-mail address of a first administrator, made with a random password (written to `first-login.json` in `data`) where nobody is
+    /// registered yet. Empty: none.
+    first_login: String = String::new();
+    /// Whether people may register themselves.
+    registration_open: bool = true;
+    /// Seconds that an access token is valid.
+    access_token_seconds: u64 = 600;
+    /// Days after which a login ends when it is not used.
+    session_idle_days: u64 = 14;
+    /// Days after which a login ends in any case.
+    session_absolute_days: u64 = 90;
+    /// Fewest characters of a password.
+    password_min_chars: usize = 12;
+    /// Passwords checked at the same time. 0: one for each core.
+    password_checks_at_once: usize = 0;
+    /// Seconds that a page's link is kept for it to come back.
+    link_keep_seconds: u64 = 300;
+    /// Bytes kept for a page that has not acknowledged them; then its streams wait.
+    link_buffer_bytes: usize = coditect_protocol::link::DEFAULT_BUFFER_BYTES;
+    /// Calls under way at the same time on one link.
+    link_max_calls: usize = 1024;
+    /// Links kept for one login.
+    links_per_session: usize = 32;
+    /// Workspaces of one person.
+    workspaces_per_person: usize = 100;
+    /// Largest archive uploaded for a new workspace, in bytes.
+    archive_max_bytes: u64 = 2 * 1024 * 1024 * 1024;
+    /// Largest content of an archive once unpacked, in bytes.
+    archive_max_unpacked_bytes: u64 = 8 * 1024 * 1024 * 1024;
+    /// Most files and folders in an archive.
+    archive_max_entries: u64 = 200_000;
+    /// Minutes that a git clone may take.
+    clone_timeout_minutes: u64 = 30;
+    /// Directories below which repositories may be cloned by path. None: no path may be.
+    import_path: Vec<PathBuf> = Vec::new();
+    /// Whether repositories may be cloned from private and loopback addresses.
+    import_private_hosts: bool = false;
+    /// How terminals are confined: `auto` (bubblewrap, else refused), `bubblewrap`, or `none` (no confinement at all).
+    sandbox: String = "auto".to_owned();
+    /// Directories that every sandbox sees read-only, beside the system's.
+    sandbox_read_only_path: Vec<PathBuf> = Vec::new();
+    /// Terminals of one workspace.
+    terminals_per_workspace: usize = 32;
+    /// Output kept of each terminal, in bytes.
+    terminal_scrollback_bytes: usize = 1024 * 1024;
+    /// OpenAI-compatible model servers. As a flag or variable `NAME=URL`; in the file `[[llm_upstream]]` with `name`, `base_url`, and
+    /// `api_key` or `api_key_env`.
+    llm_upstream: Vec<UpstreamGiven> = Vec::new();
+    /// Find LM Studio (port 1234) and Ollama (port 11434) on this machine by themselves.
+    llm_discover: bool = true;
+    /// Seconds until the first token of an answer must have come.
+    llm_first_token_seconds: u64 = 120;
+    /// Seconds between two pieces of an answer.
+    llm_idle_seconds: u64 = 60;
+}
+
+/// One model server, as it was given.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpstreamGiven {
+    /// Short name, first part of its models' ids.
+    pub name: String,
+    /// Where its `/chat/completions` and `/models` are below.
+    pub base_url: String,
+    /// Key for it.
+    #[serde(default)]
+    pub api_key: Option<String>,
+    /// Variable that holds the key for it.
+    #[serde(default)]
+    pub api_key_env: Option<String>,
+}
+
+impl std::fmt::Debug for UpstreamGiven {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UpstreamGiven").field("name", &self.name).field("base_url", &self.base_url).finish_non_exhaustive()
+    }
+}
+
+impl std::str::FromStr for UpstreamGiven {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, base_url) = text.split_once('=').ok_or_else(|| format!("`{text}` is not of the form NAME=URL"))?;
+        Ok(Self { name: name.to_owned(), base_url: base_url.to_owned(), api_key: None, api_key_env: None })
+    }
+}

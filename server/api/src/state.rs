@@ -1,0 +1,60 @@
+//! What every route may reach.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use coditect_auth::Auth;
+use coditect_llm::Models;
+use coditect_store::Store;
+use coditect_workspace::registry::Workspaces;
+use coditect_workspace::terminals::Terminals;
+use coditect_workspace::watch::Watchers;
+use tokio_util::sync::CancellationToken;
+
+use crate::link::Links;
+use crate::settings::Settings;
+
+/// Handles of the features; cheap to clone.
+#[derive(Clone)]
+pub struct AppState(Arc<Features>);
+
+/// See [`AppState`].
+pub struct Features {
+    /// The settings in force.
+    pub settings: Settings,
+    /// The store, for `health`.
+    pub store: Store,
+    /// People and their logins.
+    pub auth: Auth,
+    /// Workspaces and their files.
+    pub workspaces: Workspaces,
+    /// Watchers shared by everybody who looks at a tree.
+    pub watchers: Watchers,
+    /// Running terminals; refused where there is no sandbox.
+    pub terminals: Terminals,
+    /// Language models.
+    pub models: Models,
+    /// Links of the pages.
+    pub links: Links,
+    /// Cancelled when the server begins to stop.
+    pub draining: CancellationToken,
+    /// When it started.
+    pub started: Instant,
+    /// What works only in part, a sentence each.
+    pub warnings: Vec<String>,
+}
+
+impl AppState {
+    /// Shares the features.
+    #[must_use]
+    pub fn new(features: Features) -> Self {
+        Self(Arc::new(features))
+    }
+}
+
+impl std::ops::Deref for AppState {
+    type Target = Features;
+    fn deref(&self) -> &Features {
+        &self.0
+    }
+}

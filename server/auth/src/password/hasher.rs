@@ -1,0 +1,205 @@
+//! Argon2id off the async runtime, and no more of it at once than the machine can bear.
+
+use std::sync::Arc;
+
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::secret::{encode, random};
+use crate::settings::HashCost;
+use crate::{AuthError, AuthSettings};
+
+/// What came of checking a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Checked {
+    /// Another password.
+    Wrong,
+    /// The right one, hashed at today's cost.
+    Right,
+    /// The right one, but hashed at another cost than today's.
+    RightButOutdated,
+}
+
+/// Hashes passwords.
+///
+/// Each hash takes memory and a core for tens of milliseconds. So many run at once as there are places; so many more wait;
+/// whoever comes then is told at once that the server is busy, and everything but logins goes on as before.
+#[derive(Clone)]
+pub(crate) struct Hasher {
+    cost: HashCost,
+    params: Params,
+    /// Places to work.
+    places: Arc<Semaphore>,
+    /// Places to work and to wait.
+    admitted: Arc<Semaphore>,
+    /// Hash of a password that nobody knows, checked in place of an unknown account's.
+    dummy: Arc<str>,
+}
+
+/// What a job holds until it is done, even when nobody waits for it any more.
+struct Place {
+    _working: OwnedSemaphorePermit,
+    _admitted: OwnedSemaphorePermit,
+}
+
+impl Hasher {
+    pub(crate) async fn new(settings: &AuthSettings) -> Result<Self, AuthError> {
+        let cost = settings.hash_cost;
+        let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, None)
+            .map_err(|error| AuthError::Settings(format!("the cost of password hashes is impossible ({error})")))?;
+        let mut hasher = Self {
+            cost,
+            params,
+            places: Arc::new(Semaphore::new(settings.hashes_at_once)),
+            admitted: Arc::new(Semaphore::new(settings.hashes_at_once + settings.hash_queue)),
+            dummy: Arc::from(""),
+        };
+        hasher.dummy = hasher.hash(encode(&random::<32>()?)).await?.into();
+        Ok(hasher)
+    }
+
+    /// Hashes a new password to a PHC string.
+    pub(crate) async fn hash(&self, password: String) -> Result<String, AuthError> {
+        let params = self.params.clone();
+        self.run(move || {
+            let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+            let salt: [u8; argon2::RECOMMENDED_SALT_LEN] = random()?;
+            let hash = argon2.hash_password_with_salt(password.as_bytes(), &salt).map_err(failed)?;
+            Ok(hash.to_string())
+        })
+        .await
+    }
+
+    /// Checks a password. Without a hash (there is no such account) it does the same work and says [`Checked::Wrong`].
+    pub(crate) async fn check(&self, password: String, hash: Option<String>) -> Result<Checked, AuthError> {
+        let known = hash.is_some();
+        let hash = hash.unwrap_or_else(|| self.dummy.to_string());
+        let cost = self.cost;
+        self.run(move || {
+            let hash = PasswordHash::new(&hash).map_err(failed)?;
+            match Argon2::default().verify_password(password.as_bytes(), &hash) {
+                Ok(()) if known => Ok(if is_current(&hash, cost) { Checked::Right } else { Checked::RightButOutdated }),
+                Ok(()) | Err(argon2::password_hash::Error::PasswordInvalid) => Ok(Checked::Wrong),
+                Err(error) => Err(failed(error)),
+            }
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> Result<T, AuthError> + Send + 'static,
+    ) -> Result<T, AuthError> {
+        let place = self.place().await?;
+        let done = tokio::task::spawn_blocking(move || {
+            let result = job();
+            drop(place);
+            result
+        });
+        done.await.map_err(|error| AuthError::Internal(format!("hashing a password was broken off ({error})")))?
+    }
+
+    async fn place(&self) -> Result<Place, AuthError> {
+        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| AuthError::Busy)?;
+        let working = Arc::clone(&self.places).acquire_owned().await.map_err(|_| AuthError::Busy)?;
+        Ok(Place { _working: working, _admitted: admitted })
+    }
+
+    /// Takes all places, for tests of a busy server.
+    #[cfg(test)]
+    pub(crate) fn fill(&self) -> OwnedSemaphorePermit {
+        let all = u32::try_from(self.admitted.available_permits()).unwrap();
+        Arc::clone(&self.admitted).try_acquire_many_owned(all).unwrap()
+    }
+}
+
+fn is_current(hash: &PasswordHash, cost: HashCost) -> bool {
+    let same_cost = Params::try_from(hash)
+        .is_ok_and(|is| (is.m_cost(), is.t_cost(), is.p_cost()) == (cost.memory_kib, cost.passes, cost.lanes));
+    same_cost && hash.algorithm == Algorithm::Argon2id.ident() && hash.version == Some(Version::V0x13.into())
+}
+
+fn failed(error: argon2::password_hash::Error) -> AuthError {
+    AuthError::Internal(format!("a password could not be hashed ({error})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(memory_kib: u32) -> AuthSettings {
+        AuthSettings {
+            hash_cost: HashCost { memory_kib, passes: 1, lanes: 1 },
+            hashes_at_once: 1,
+            hash_queue: 2,
+            ..AuthSettings::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn hashes_are_salted_phc_strings_that_check() {
+        let hasher = Hasher::new(&settings(16)).await.unwrap();
+        let hash = hasher.hash("correct horse".to_owned()).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=16,t=1,p=1$"), "{hash}");
+        assert_ne!(hash, hasher.hash("correct horse".to_owned()).await.unwrap());
+        let check = |password: &str, hash: Option<&String>| hasher.check(password.to_owned(), hash.cloned());
+        assert_eq!(check("correct horse", Some(&hash)).await.unwrap(), Checked::Right);
+        assert_eq!(check("correct hors", Some(&hash)).await.unwrap(), Checked::Wrong);
+        assert_eq!(check("correct horse", None).await.unwrap(), Checked::Wrong);
+        let dearer = Hasher::new(&settings(32)).await.unwrap();
+        assert_eq!(dearer.check("correct horse".to_owned(), Some(hash)).await.unwrap(), Checked::RightButOutdated);
+    }
+
+    #[tokio::test]
+    async fn default_cost_is_owasps() {
+        let hasher = Hasher::new(&AuthSettings::default()).await.unwrap();
+        assert!(hasher.dummy.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hasher.dummy);
+    }
+
+    #[tokio::test]
+    async fn whoever_finds_the_queue_full_is_told_at_once() {
+        let hasher = Hasher::new(&settings(16)).await.unwrap();
+        // One works (blocked until told), two wait, the fourth is refused.
+        let (go, blocked) = std::sync::mpsc::channel::<()>();
+        let worker = hasher.clone();
+        let working = tokio::spawn(async move {
+            worker
+                .run(move || {
+                    let _ = blocked.recv();
+                    Ok(())
+                })
+                .await
+        });
+        while hasher.places.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let waiting: Vec<_> = (0..2)
+            .map(|_| {
+                let hasher = hasher.clone();
+                tokio::spawn(async move { hasher.hash("some password".to_owned()).await })
+            })
+            .collect();
+        while hasher.admitted.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(hasher.hash("late".to_owned()).await, Err(AuthError::Busy)));
+        // Who gives up waiting frees the place in the queue; who waits on is served.
+        let mut waiting = waiting.into_iter();
+        let gone = waiting.next().unwrap();
+        gone.abort();
+        assert!(gone.await.unwrap_err().is_cancelled());
+        assert_eq!(hasher.admitted.available_permits(), 1);
+        go.send(()).unwrap();
+        working.await.unwrap().unwrap();
+        waiting.next().unwrap().await.unwrap().unwrap();
+        assert_eq!(hasher.admitted.available_permits(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_damaged_hash_is_a_fault_not_a_wrong_password() {
+        let hasher = Hasher::new(&settings(16)).await.unwrap();
+        let checked = hasher.check("x".to_owned(), Some("not a hash".to_owned())).await;
+        assert!(matches!(checked, Err(AuthError::Internal(_))));
+    }
+}

@@ -1,0 +1,89 @@
+// The product as an operator runs it: the server behind nginx, with the real model server where there is one.
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { Process, freePort } from './process.mjs';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const given = (name, fallback) => process.env[`CODITECT_E2E_${name}`] ?? path.join(root, fallback);
+
+/** Where the parts under test are; xtask names them. */
+export const parts = {
+    server: given('BIN', 'target/debug/coditect-v5-api'),
+    web: given('WEB', 'web/dist'),
+    theia: given('THEIA', 'theia-app/app/lib/frontend'),
+    nginxTemplate: given('NGINX_TEMPLATE', 'nginx/coditect.conf.template'),
+    /** Base URL of a running model server; empty where none could be had. */
+    model: process.env.CODITECT_E2E_MODEL ?? '',
+    results: given('RESULTS', 'tests/e2e/results'),
+};
+
+/** Server and nginx over one data directory. */
+export class Stack {
+    static async start({ flags = [], nginx = true } = {}) {
+        const stack = new Stack();
+        stack.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'coditect-e2e-'));
+        stack.data = path.join(stack.dir, 'data');
+        stack.imports = path.join(stack.dir, 'imports');
+        fs.mkdirSync(stack.imports, { recursive: true });
+        stack.port = await freePort();
+        stack.flags = flags;
+        await stack.startServer();
+        stack.url = stack.direct;
+        if (nginx) { await stack.startNginx(); }
+        return stack;
+    }
+    get direct() { return `http://127.0.0.1:${this.port}/`; }
+
+    async startServer() {
+        const flags = ['serve', '--listen', `127.0.0.1:${this.port}`, '--data', this.data, '--web-dir', parts.web, '--theia-dir', parts.theia,
+            '--import-path', this.imports, '--llm-discover', 'false', '--log', 'info,coditect_api=debug'];
+        if (parts.model) { flags.push('--llm-upstream', `local=${parts.model}`); }
+        this.server = new Process('server', parts.server, [...flags, ...this.flags], { logDir: this.dir });
+        await this.server.ready(`${this.direct}health`);
+    }
+    async startNginx() {
+        const port = await freePort();
+        const prefix = path.join(this.dir, 'nginx');
+        fs.mkdirSync(prefix, { recursive: true });
+        const values = { LISTEN: `127.0.0.1:${port}`, UPSTREAM: `127.0.0.1:${this.port}`, PREFIX: prefix };
+        const text = fs.readFileSync(parts.nginxTemplate, 'utf8').replace(/\$\{(\w+)\}/g, (whole, name) => values[name.replace(/^CODITECT_(NGINX_)?/, '')] ?? whole);
+        const conf = path.join(prefix, 'nginx.conf');
+        fs.writeFileSync(conf, text);
+        this.nginx = new Process('nginx', 'nginx', ['-p', prefix, '-c', conf, '-g', 'daemon off;'], { logDir: this.dir });
+        this.url = `http://127.0.0.1:${port}/`;
+        await this.nginx.ready(`${this.url}health`);
+    }
+    /** Kills the server without warning and starts it again over the same data. */
+    async killAndRestart() {
+        await this.server.stop('SIGKILL');
+        await this.startServer();
+    }
+    async stop() {
+        await this.nginx?.stop('SIGQUIT');
+        const ended = await this.server.stop();
+        fs.rmSync(this.dir, { recursive: true, force: true });
+        return ended;
+    }
+
+    /** A real git repository of some thousand files: the sources of the IDE's own packages. */
+    makeRepository(name) {
+        const dir = path.join(this.imports, name);
+        const from = path.join(root, 'theia-app/node_modules/@theia');
+        for (const pkg of fs.readdirSync(from)) {
+            const src = path.join(from, pkg, 'src');
+            if (fs.existsSync(src)) { fs.cpSync(src, path.join(dir, 'packages', pkg, 'src'), { recursive: true }); }
+        }
+        fs.writeFileSync(path.join(dir, 'README.md'), '# A repository of some thousand files\n\nThe needle is here: quokka-4711.\n');
+        fs.writeFileSync(path.join(dir, 'hello.py'), 'def greet(name):\n    return f"hello {name}"\n\nprint(greet("world"))\n');
+        const git = (...args) => execFileSync('git', ['-c', 'user.name=Test', '-c', 'user.email=test@example.org', ...args], { cwd: dir, stdio: 'pipe' });
+        git('init', '-q', '-b', 'main');
+        git('add', '-A');
+        git('commit', '-q', '-m', 'first');
+        return dir;
+    }
+    /** Directory on the disk of a workspace's files. */
+    filesOf(workspaceId) { return path.join(this.data, 'workspaces', workspaceId, 'files'); }
+}

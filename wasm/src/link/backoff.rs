@@ -1,0 +1,174 @@
+//! When to try again, and when a silent socket is dead. Pure: time and chance come in as arguments.
+
+use coditect_protocol::link::{PING_INTERVAL_MS, SILENCE_LIMIT_MS};
+
+/// The first retry comes within this time, in milliseconds.
+pub(crate) const FIRST_RETRY_MS: f64 = 50.0;
+/// The second retry waits about so long, each further one twice as long, in milliseconds.
+pub(crate) const BASE_DELAY_MS: f64 = 250.0;
+/// Longest wait between retries, in milliseconds.
+pub(crate) const MAX_DELAY_MS: f64 = 10_000.0;
+/// A connection that held so long counts as a good one, in milliseconds.
+pub(crate) const STABLE_AFTER_MS: f64 = 5_000.0;
+/// How long an answer may take when there is reason to doubt the socket, in milliseconds.
+pub(crate) const PROBE_TIMEOUT_MS: f64 = 4_000.0;
+
+/// Counts failures and says how long to wait.
+#[derive(Debug, Default)]
+pub(crate) struct Backoff {
+    failures: u32,
+}
+
+impl Backoff {
+    /// Failures since the last good connection.
+    pub(crate) fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// A connection ended that had been up for so long.
+    pub(crate) fn was_up(&mut self, milliseconds: f64) {
+        if milliseconds >= STABLE_AFTER_MS {
+            self.failures = 0;
+        }
+    }
+
+    /// Counts a failure; answers the wait before the next attempt, in milliseconds. `chance` is from 0 to 1.
+    pub(crate) fn next_delay(&mut self, chance: f64) -> f64 {
+        let failures = self.failures;
+        self.failures = failures.saturating_add(1);
+        if failures == 0 {
+            return FIRST_RETRY_MS * chance;
+        }
+        let full = (BASE_DELAY_MS * 2f64.powi(failures.min(16) as i32 - 1)).min(MAX_DELAY_MS);
+        full * (0.5 + chance / 2.0)
+    }
+}
+
+/// What the heartbeat wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Beat {
+    /// Nothing.
+    Rest,
+    /// A ping with this nonce.
+    Ping(u32),
+    /// The socket is dead.
+    Dead,
+}
+
+/// Notices that a socket went silent. Silence counts only while an answer is due, so that a page whose timers were throttled does
+/// not take a healthy socket for dead.
+#[derive(Debug)]
+pub(crate) struct Heartbeat {
+    heard_at: f64,
+    nonce: u32,
+    /// When the ping went out that nothing followed yet, and how long it may take.
+    due: Option<(f64, f64)>,
+    /// When the ping of the newest nonce went out.
+    pinged_at: Option<f64>,
+}
+
+impl Heartbeat {
+    /// For a socket that just opened.
+    pub(crate) fn new(now: f64) -> Self {
+        Self { heard_at: now, nonce: 0, due: None, pinged_at: None }
+    }
+
+    /// Something arrived.
+    pub(crate) fn heard(&mut self, now: f64) {
+        self.heard_at = now;
+        self.due = None;
+    }
+
+    /// A pong arrived: the round trip in milliseconds, if it answers the newest ping.
+    pub(crate) fn pong(&mut self, nonce: u32, now: f64) -> Option<f64> {
+        self.heard(now);
+        if nonce == self.nonce { self.pinged_at.take().map(|sent| (now - sent).max(0.0)) } else { None }
+    }
+
+    /// When to look again.
+    pub(crate) fn next_at(&self) -> f64 {
+        self.due.map_or(self.heard_at + PING_INTERVAL_MS as f64, |(sent, limit)| sent + limit)
+    }
+
+    /// Looks at the clock.
+    pub(crate) fn beat(&mut self, now: f64) -> Beat {
+        match self.due {
+            Some((sent, limit)) if now >= sent + limit => Beat::Dead,
+            None if now >= self.heard_at + PING_INTERVAL_MS as f64 => {
+                self.ping(now, (SILENCE_LIMIT_MS - PING_INTERVAL_MS) as f64)
+            }
+            _ => Beat::Rest,
+        }
+    }
+
+    /// Asks for an answer soon: the network changed, the page woke up, or it just connected.
+    pub(crate) fn probe(&mut self, now: f64) -> Beat {
+        if self.due.is_some_and(|(sent, limit)| sent + limit <= now + PROBE_TIMEOUT_MS) {
+            return Beat::Rest;
+        }
+        self.ping(now, PROBE_TIMEOUT_MS)
+    }
+
+    fn ping(&mut self, now: f64, limit: f64) -> Beat {
+        self.nonce = self.nonce.wrapping_add(1);
+        self.due = Some((now, limit));
+        self.pinged_at = Some(now);
+        Beat::Ping(self.nonce)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_longer_and_longer_but_not_for_ever() {
+        let mut backoff = Backoff::default();
+        let delays: Vec<f64> = (0..9).map(|_| backoff.next_delay(1.0)).collect();
+        assert_eq!(delays, [50.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 10_000.0, 10_000.0]);
+        let mut backoff = Backoff::default();
+        for _ in 0..200 {
+            assert!(backoff.next_delay(0.3) <= MAX_DELAY_MS);
+        }
+        assert_eq!(backoff.next_delay(0.0), MAX_DELAY_MS / 2.0);
+    }
+
+    #[test]
+    fn only_a_lasting_connection_counts_as_good() {
+        let mut backoff = Backoff::default();
+        backoff.next_delay(1.0);
+        backoff.was_up(20.0);
+        assert_eq!(backoff.next_delay(1.0), BASE_DELAY_MS);
+        backoff.was_up(STABLE_AFTER_MS);
+        assert_eq!(backoff.failures(), 0);
+        assert!(backoff.next_delay(1.0) <= FIRST_RETRY_MS);
+    }
+
+    #[test]
+    fn pings_then_gives_up() {
+        let mut heart = Heartbeat::new(0.0);
+        assert_eq!(heart.beat(14_999.0), Beat::Rest);
+        assert_eq!(heart.beat(15_000.0), Beat::Ping(1));
+        assert_eq!(heart.beat(39_999.0), Beat::Rest);
+        assert_eq!(heart.beat(40_000.0), Beat::Dead);
+    }
+
+    #[test]
+    fn a_throttled_timer_is_no_silence() {
+        let mut heart = Heartbeat::new(0.0);
+        // The timer fires minutes late: ask first.
+        assert_eq!(heart.beat(300_000.0), Beat::Ping(1));
+        assert_eq!(heart.pong(1, 300_040.0), Some(40.0));
+        assert_eq!(heart.beat(300_041.0), Beat::Rest);
+    }
+
+    #[test]
+    fn a_probe_is_impatient_and_counts_once() {
+        let mut heart = Heartbeat::new(0.0);
+        assert_eq!(heart.probe(10.0), Beat::Ping(1));
+        assert_eq!(heart.probe(11.0), Beat::Rest);
+        assert_eq!(heart.pong(9, 12.0), None);
+        assert_eq!(heart.probe(20.0), Beat::Ping(2));
+        assert_eq!(heart.beat(20.0 + PROBE_TIMEOUT_MS), Beat::Dead);
+    }
+}
