@@ -1,0 +1,19 @@
+import { expect, test } from 'vitest';
+import { safeNext } from './next';
+
+const origin = 'https://ide.example';
+
+test.each([
+    ['/theia/?workspace=1#x', '/theia/?workspace=1#x'],
+    ['/dashboard', '/dashboard'],
+    [null, '/dashboard'],
+    ['', '/dashboard'],
+    ['//evil.example/x', '/dashboard'],
+    ['/\\evil.example', '/dashboard'],
+    ['/\t/evil.example', '/dashboard'],
+    ['https://evil.example', '/dashboard'],
+    ['javascript:alert(1)', '/dashboard'],
+    ['/a/../b', '/b'],
+])('%s leads to %s', (wanted, expected) => {
+    expect(safeNext(wanted, origin)).toBe(expected);
+});
