@@ -58,3 +58,11 @@ impl std::ops::Deref for AppState {
         &self.0
     }
 }
+
+impl AppState {
+    /// Links that are kept, for tests and figures.
+    #[must_use]
+    pub fn links_count(&self) -> usize {
+        self.links.count()
+    }
+}

@@ -87,6 +87,12 @@ impl Links {
         }
     }
 
+    /// How many are kept.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        lock(&self.by_id).values().filter(|link| !link.is_closed()).count()
+    }
+
     fn all(&self) -> Vec<Arc<Link>> {
         lock(&self.by_id).values().cloned().collect()
     }

@@ -1,0 +1,253 @@
+//! A whole server on a port of its own, and a page that speaks its link.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use coditect_api::AppState;
+use coditect_api::server::Server;
+use coditect_api::settings::Settings;
+use coditect_protocol::auth::{CSRF_HEADER, TokenAnswer};
+use coditect_protocol::call::{ClientMessage, Item, Reply, Request, ServerMessage};
+use coditect_protocol::link::{Frame, Hello, Resume, Session, Welcome};
+use coditect_protocol::workspace::{CreateWorkspace, Workspace, WorkspaceSource, WorkspaceState};
+use coditect_protocol::{PROTOCOL_VERSION, Problem};
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tokio_util::sync::CancellationToken;
+
+/// Longest a test waits for anything.
+pub const LIMIT: Duration = Duration::from_secs(20);
+pub const PASSWORD: &str = "violet teapot 9 marches";
+
+pub struct TestServer {
+    pub address: SocketAddr,
+    pub state: AppState,
+    pub dir: tempfile::TempDir,
+    stop: CancellationToken,
+    running: JoinHandle<()>,
+}
+
+pub async fn server(change: impl FnOnce(&mut Settings)) -> TestServer {
+    let dir = tempfile::tempdir().unwrap();
+    let web = dir.path().join("web");
+    let theia = dir.path().join("theia");
+    std::fs::create_dir_all(web.join("assets")).unwrap();
+    std::fs::create_dir_all(&theia).unwrap();
+    std::fs::write(web.join("index.html"), "<!doctype html><title>front</title>").unwrap();
+    std::fs::write(web.join("assets/index-B1x_9z-Q.js"), "export const answer = 42;").unwrap();
+    std::fs::write(theia.join("index.html"), "<!doctype html><title>ide</title>").unwrap();
+    let mut settings = Settings {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        data: dir.path().join("data"),
+        store: "memory:".to_owned(),
+        web_dir: web,
+        theia_dir: theia,
+        llm_discover: false,
+        ..Settings::default()
+    };
+    change(&mut settings);
+    let stop = CancellationToken::new();
+    let server = Server::start(settings, stop.clone()).await.unwrap();
+    let (address, state) = (server.address().unwrap(), server.state().clone());
+    let running = tokio::spawn(async move { server.run().await.unwrap() });
+    TestServer { address, state, dir, stop, running }
+}
+
+impl TestServer {
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub async fn stop(self) {
+        self.stop.cancel();
+        tokio::time::timeout(LIMIT, self.running).await.unwrap().unwrap();
+    }
+
+    pub async fn person(&self, email: &str) -> Person {
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let body = serde_json::json!({ "email": email, "password": PASSWORD });
+        let response = http.post(self.url("/api/v5/auth/register")).json(&body).send().await.unwrap();
+        assert_eq!(response.status(), 201, "{:?}", response.text().await);
+        let token: TokenAnswer = response.json().await.unwrap();
+        Person { http, base: self.url("/api/v5"), token }
+    }
+}
+
+/// Somebody with a bearer token.
+pub struct Person {
+    pub http: reqwest::Client,
+    pub base: String,
+    pub token: TokenAnswer,
+}
+
+impl Person {
+    pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token.access_token)
+    }
+
+    /// Status and code of an answer that must be a problem.
+    pub async fn refused(&self, request: reqwest::RequestBuilder) -> (u16, String) {
+        refusal(request.send().await.unwrap()).await
+    }
+
+    pub async fn workspace(&self, name: &str) -> Workspace {
+        let create = CreateWorkspace { name: Some(name.to_owned()), source: WorkspaceSource::Empty };
+        let response = self.request("POST", "/workspaces").json(&create).send().await.unwrap();
+        assert_eq!(response.status(), 201);
+        let workspace: Workspace = response.json().await.unwrap();
+        assert_eq!(workspace.state, WorkspaceState::Ready);
+        workspace
+    }
+
+    pub async fn page(&self) -> Page {
+        Page::open(&self.base, &self.token.access_token).await
+    }
+}
+
+pub async fn refusal(response: reqwest::Response) -> (u16, String) {
+    let status = response.status().as_u16();
+    let text = response.text().await.unwrap();
+    let problem: Problem = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{status}: {error}: {text}"));
+    assert_eq!(problem.kind.status(), status);
+    assert!(problem.request_id.is_some());
+    (status, problem.code)
+}
+
+pub fn csrf(request: reqwest::RequestBuilder, token: &str) -> reqwest::RequestBuilder {
+    request.header(CSRF_HEADER, token)
+}
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// One page's end of the link, by hand.
+pub struct Page {
+    base: String,
+    token: String,
+    socket: Option<Socket>,
+    session: Session,
+    pub welcome: Welcome,
+    next_call: u32,
+}
+
+pub async fn connect(base: &str, token: &str, origin: Option<&str>) -> Result<Socket, tokio_tungstenite::tungstenite::Error> {
+    let mut request = format!("{}/ws", base.replacen("http", "ws", 1)).into_client_request().unwrap();
+    request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    if let Some(origin) = origin {
+        request.headers_mut().insert("origin", origin.parse().unwrap());
+    }
+    tokio_tungstenite::connect_async(request).await.map(|(socket, _)| socket)
+}
+
+impl Page {
+    pub async fn open(base: &str, token: &str) -> Self {
+        let mut socket = connect(base, token, None).await.unwrap();
+        let welcome = hello(&mut socket, None).await;
+        assert!(!welcome.resumed);
+        Self { base: base.to_owned(), token: token.to_owned(), socket: Some(socket), session: Session::new(), welcome, next_call: 1 }
+    }
+
+    /// The network goes away without a word.
+    pub fn cut(&mut self) {
+        self.socket = None;
+    }
+
+    /// Comes back; answers whether the link was still there.
+    pub async fn come_back(&mut self) -> bool {
+        let mut socket = connect(&self.base, &self.token, None).await.unwrap();
+        let resume = Resume { link: self.welcome.link, received: self.session.received() };
+        self.welcome = hello(&mut socket, Some(resume)).await;
+        if self.welcome.resumed {
+            let again: Vec<_> = self.session.resume(self.welcome.received).unwrap().collect();
+            for frame in again {
+                socket.send(Message::Binary(frame)).await.unwrap();
+            }
+        } else {
+            self.session = Session::new();
+        }
+        self.socket = Some(socket);
+        self.welcome.resumed
+    }
+
+    /// Numbers a message, and sends it where there is a socket.
+    pub async fn send(&mut self, message: &ClientMessage) {
+        let frame = self.session.send(message).unwrap();
+        if let Some(socket) = &mut self.socket {
+            let _ = socket.send(Message::Binary(frame)).await;
+        }
+    }
+
+    pub async fn send_raw(&mut self, bytes: &'static [u8]) {
+        self.socket.as_mut().unwrap().send(Message::Binary(Bytes::from_static(bytes))).await.unwrap();
+    }
+
+    pub async fn begin(&mut self, request: Request) -> u32 {
+        let id = self.next_call;
+        self.next_call += 1;
+        self.send(&ClientMessage::Call { id, request: Box::new(request) }).await;
+        id
+    }
+
+    /// The next message; `None` when the socket ended, the problem where the server said good-bye.
+    pub async fn next(&mut self) -> Result<Option<ServerMessage>, Problem> {
+        loop {
+            let socket = self.socket.as_mut().expect("the page is away");
+            let message = tokio::time::timeout(LIMIT, socket.next()).await.expect("nothing came");
+            let Some(Ok(Message::Binary(bytes))) = message else { return Ok(None) };
+            match Frame::decode(&bytes).unwrap() {
+                Frame::Data { seq, body } => {
+                    if let Some(message) = self.session.receive(seq, &body).unwrap() {
+                        return Ok(Some(message));
+                    }
+                }
+                Frame::Ack { seq } => self.session.acknowledged(seq).unwrap(),
+                Frame::Bye(problem) => return Err(problem),
+                Frame::Pong { .. } => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    pub async fn acknowledge(&mut self) {
+        if let Some(ack) = self.session.take_ack() {
+            self.socket.as_mut().unwrap().send(Message::Binary(ack.encode().unwrap())).await.unwrap();
+        }
+    }
+
+    /// Items and outcome of one call; everything else that comes meanwhile is dropped.
+    pub async fn finish(&mut self, call: u32) -> (Vec<Item>, Result<Reply, Problem>) {
+        let mut items = Vec::new();
+        loop {
+            match self.next().await.unwrap().expect("the socket ended") {
+                ServerMessage::Item { id, item } if id == call => {
+                    self.send(&ClientMessage::Credit { id, bytes: item.cost() }).await;
+                    items.push(item);
+                }
+                ServerMessage::End { id, outcome } if id == call => return (items, outcome),
+                _ => {}
+            }
+            self.acknowledge().await;
+        }
+    }
+
+    pub async fn call(&mut self, request: Request) -> Result<Reply, Problem> {
+        let id = self.begin(request).await;
+        self.finish(id).await.1
+    }
+}
+
+async fn hello(socket: &mut Socket, resume: Option<Resume>) -> Welcome {
+    let hello = Frame::Hello(Hello { protocol: PROTOCOL_VERSION, resume });
+    socket.send(Message::Binary(hello.encode().unwrap())).await.unwrap();
+    let Some(Ok(Message::Binary(bytes))) = socket.next().await else { panic!("no welcome") };
+    match Frame::decode(&bytes).unwrap() {
+        Frame::Welcome(welcome) => welcome,
+        other => panic!("{other:?}"),
+    }
+}
