@@ -1,0 +1,109 @@
+// What a person does in the IDE, as steps a test can read.
+import { eventually } from './process.mjs';
+
+/** The IDE of one page. */
+export class Ide {
+    constructor(page) { this.page = page; }
+
+    async ready() {
+        await this.page.waitForSelector('.theia-ApplicationShell', { timeout: 60_000 });
+        await this.page.waitForSelector('.theia-preload', { state: 'detached', timeout: 60_000 });
+        await this.page.waitForSelector('#explorer-view-container .theia-TreeNode, #files .theia-TreeNode', { timeout: 30_000 });
+    }
+    /** Runs a command of the palette by its name. */
+    async command(name) {
+        await this.page.keyboard.press('F1');
+        const input = this.page.locator('.quick-input-widget input[type=text]');
+        await input.waitFor({ state: 'visible' });
+        await input.fill(`>${name}`);
+        const row = this.page.locator('.quick-input-list .monaco-list-row').filter({ hasText: name }).first();
+        await row.waitFor();
+        await row.click();
+    }
+    node(name) { return this.page.locator('#files .theia-TreeNode').filter({ has: this.page.locator(`text="${name}"`) }).first(); }
+
+    async openFromTree(...names) {
+        for (const name of names.slice(0, -1)) { await this.node(name).click(); }
+        await this.node(names.at(-1)).waitFor();
+        await this.node(names.at(-1)).dblclick();
+        await this.editor(names.at(-1));
+    }
+    async quickOpen(text, name) {
+        await this.page.keyboard.press('Control+p');
+        const input = this.page.locator('.quick-input-widget input[type=text]');
+        await input.waitFor({ state: 'visible' });
+        await input.fill(text);
+        const row = this.page.locator('.quick-input-list .monaco-list-row').filter({ hasText: name }).first();
+        await row.waitFor();
+        await row.click();
+        await this.editor(name);
+    }
+    /** Waits until the named file is the one in front. */
+    async editor(name) {
+        await this.page.locator('#theia-main-content-panel .lm-TabBar-tab.lm-mod-current').filter({ hasText: name }).waitFor();
+        await this.page.locator('#theia-main-content-panel .monaco-editor .view-lines').first().waitFor();
+    }
+    /** Text of the editor in front. */
+    async editorText() {
+        return this.page.evaluate(() => {
+            const shown = [...document.querySelectorAll('#theia-main-content-panel .monaco-editor')].find(editor => editor.offsetParent);
+            return [...(shown?.querySelectorAll('.view-line') ?? [])]
+                .sort((a, b) => parseFloat(a.style.top) - parseFloat(b.style.top)).map(line => line.textContent).join('\n').replaceAll('\u00a0', ' ');
+        });
+    }
+    async typeAtEnd(text) {
+        await this.page.locator('#theia-main-content-panel .monaco-editor:visible .view-lines').first().click();
+        await this.page.keyboard.press('Control+End');
+        await this.page.keyboard.type(text);
+    }
+    async isDirty() { return await this.page.locator('#theia-main-content-panel .lm-TabBar-tab.lm-mod-current.theia-mod-dirty').count() > 0; }
+
+    async save() {
+        await this.page.keyboard.press('Control+s');
+        await eventually('the editor to be clean', async () => !(await this.isDirty()));
+    }
+    async newTerminal() {
+        const before = await this.page.locator('.terminal-container').count();
+        await this.command('Create New Terminal');
+        await eventually('a terminal', async () => await this.page.locator('.terminal-container').count() > before);
+        await this.terminalText(/[$#] ?$/m);
+    }
+    /** Types a line into the terminal in front. */
+    async run(line) {
+        await this.page.locator('.terminal-container:visible').last().click();
+        await this.page.keyboard.type(line);
+        await this.page.keyboard.press('Enter');
+    }
+    /** Text of the terminal in front, once it matches. */
+    async terminalText(pattern, limit) {
+        const read = () => this.page.evaluate(() => {
+            const shown = [...document.querySelectorAll('.terminal-container .xterm-rows')].findLast(rows => rows.offsetParent);
+            return [...(shown?.children ?? [])].map(row => row.textContent.replaceAll('\u00a0', ' ').trimEnd()).join('\n').trimEnd();
+        });
+        let text = '';
+        try {
+            await eventually(`the terminal to show ${pattern}`, async () => pattern.test(text = await read()), limit);
+        } catch (error) { throw new Error(`${error.message}; it shows:\n${text}`); }
+        return text;
+    }
+    async searchText(query) {
+        await this.page.keyboard.press('Control+Shift+f');
+        const input = this.page.locator('#search-input-field');
+        await input.waitFor();
+        await input.fill(query);
+        await this.page.keyboard.press('Enter');
+        const result = this.page.locator('#search-in-workspace .resultLine, .t-siw-search-container ~ * .resultLine, .resultLine').first();
+        await result.waitFor();
+        return result;
+    }
+    async openChat() {
+        if (await this.page.locator('.theia-ChatInput .monaco-editor').isVisible().catch(() => false)) { return; }
+        await this.command('Toggle AI Chat');
+        await this.page.locator('.theia-ChatInput .monaco-editor').waitFor();
+    }
+    async ask(text) {
+        await this.page.locator('.theia-ChatInput .monaco-editor').click();
+        await this.page.keyboard.type(text);
+        await this.page.keyboard.press('Enter');
+    }
+}
