@@ -1,19 +1,126 @@
 /**
- * This file can be edited to adjust the ESBuild build process.
- * To reset, delete this file and rerun theia build again.
+ * The bundle step of `theia build`, which leaves this file alone as long as it imports gen-esbuild.browser.mjs.
+ *
+ * What is sent to the browser is named after its content and referred to by relative addresses, so that it can be cached for ever and
+ * served below any path. Only index.html keeps its name.
  */
-import { browserOptions, watch } from './gen-esbuild.browser.mjs';
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import esbuild from 'esbuild';
+import { writeAssets } from '../extension/assets.mjs';
+import { browserOptions, watch } from './gen-esbuild.browser.mjs';
 
-const browserContext = await esbuild.context(browserOptions);
+const here = path.dirname(fileURLToPath(import.meta.url));
+const out = path.join(here, 'lib', 'frontend');
+const resources = path.join(here, '..', 'extension', 'resources');
+const shell = path.join(here, '..', '..', 'wasm', 'pkg');
+const FILE_LOADED = ['.wasm', '.ttf', '.woff', '.woff2', '.eot'];
+
+if (!fs.existsSync(path.join(shell, 'coditect_shell.js'))) {
+    console.error('The Wasm shell is not built yet. Run `cargo xtask build` first; it builds everything in order.');
+    process.exit(1);
+}
+
+fs.rmSync(out, { recursive: true, force: true });
+fs.mkdirSync(out, { recursive: true });
+const assets = writeAssets(out);
+
+const { bundle, 'editor.worker': worker } = browserOptions.entryPoints;
+/** @type {import('esbuild').BuildOptions} */
+const common = {
+    ...browserOptions,
+    assetNames: '[name]-[hash]',
+    entryNames: '[name]-[hash]',
+    metafile: true,
+    legalComments: 'none',
+    loader: { ...browserOptions.loader, ...Object.fromEntries(FILE_LOADED.map(extension => [extension, 'file'])) }
+};
+
+const workerName = path.basename(outputOf(await build({ ...common, entryPoints: { 'editor.worker': worker } }), '.js'));
+const options = {
+    ...common,
+    entryPoints: { bundle },
+    alias: {
+        ...common.alias,
+        'coditect-shell/coditect_shell_bg.wasm': path.join(shell, 'coditect_shell_bg.wasm'),
+        'coditect-shell': path.join(shell, 'coditect_shell.js'),
+        // Diagrams in chat answers: 2 MB that nobody else needs. The address of the library is resolved when the first one is shown.
+        mermaid: path.join(here, 'mermaid-later.js')
+    },
+    define: { ...common.define, __coditectAssets: JSON.stringify(assets), __coditectWorker: JSON.stringify(workerName) },
+    plugins: [...common.plugins, hashedWorker(workerName), page()]
+};
 
 if (watch) {
-    await browserContext.watch();
+    await (await esbuild.context(options)).watch();
 } else {
+    await build(options);
+}
+
+async function build(buildOptions) {
     try {
-        await browserContext.rebuild();
-        await browserContext.dispose();
+        return (await esbuild.build(buildOptions)).metafile;
     } catch {
         process.exit(1);
     }
+}
+
+function outputOf(metafile, extension) {
+    const [name] = Object.entries(metafile.outputs).find(([file, output]) => output.entryPoint && file.endsWith(extension));
+    return name;
+}
+
+/** The generated start script names the editor's worker; here it gets the name with the hash. */
+function hashedWorker(name) {
+    return {
+        name: 'hashed-worker',
+        setup({ onLoad }) {
+            onLoad({ filter: /src-gen[\\/]frontend[\\/]index\.js$/ }, async ({ path: file }) => {
+                const source = await fs.promises.readFile(file, 'utf8');
+                if (!source.includes('./editor.worker.js')) {
+                    throw new Error('The generated start script does not name the worker as expected.');
+                }
+                return { contents: source.replace('./editor.worker.js', `./${name}`), loader: 'js', resolveDir: path.dirname(file) };
+            });
+        }
+    };
+}
+
+/** Writes index.html with the names of this build. */
+function page() {
+    return {
+        name: 'page',
+        setup({ onEnd }) {
+            onEnd(({ metafile }) => {
+                if (!metafile) {
+                    return;
+                }
+                const script = outputOf(metafile, '.js');
+                const names = {
+                    script: path.basename(script),
+                    style: path.basename(metafile.outputs[script].cssBundle),
+                    shell: path.basename(Object.keys(metafile.outputs).find(file => /coditect_shell_bg-[^/]*\.wasm$/.test(file))),
+                    start: copyHashed('start.css'),
+                    logo: copyHashed('logo.svg')
+                };
+                const template = fs.readFileSync(path.join(resources, 'index.html'), 'utf8');
+                const html = template.replace(/{{(\w+)}}/g, (_, name) => names[name] ?? fail(`index.html names {{${name}}}, which there is not.`));
+                fs.writeFileSync(path.join(out, 'index.html'), html);
+            });
+        }
+    };
+}
+
+function copyHashed(name) {
+    const content = fs.readFileSync(path.join(resources, name));
+    const { name: stem, ext } = path.parse(name);
+    const hashed = `${stem}-${createHash('sha256').update(content).digest('hex').slice(0, 8).toUpperCase()}${ext}`;
+    fs.writeFileSync(path.join(out, hashed), content);
+    return hashed;
+}
+
+function fail(message) {
+    throw new Error(message);
 }

@@ -50,7 +50,9 @@ pub enum ShellError {
     #[error("The path is not usable: {0}.")]
     Path(PathError),
     /// Larger than one call carries.
-    #[error("The file is larger than {limit_bytes} bytes, the most that the editor opens or saves at once; download it instead.")]
+    #[error(
+        "The file is larger than {limit_bytes} bytes, the most that the editor opens or saves at once; download it instead."
+    )]
     FileTooLarge {
         /// The limit.
         limit_bytes: u64,

@@ -79,11 +79,6 @@ impl StatusBoard {
         self.status.borrow().clone()
     }
 
-    /// Whether the link is up.
-    pub(crate) fn is_online(&self) -> bool {
-        self.status.borrow().connection == Connection::Online
-    }
-
     /// Who listens.
     pub(crate) fn listeners(&self) -> &Rc<Listeners> {
         &self.listeners

@@ -1,10 +1,11 @@
 import init, { Shell } from 'coditect-shell';
+import wasmUrl from '../../wasm/pkg/coditect_shell_bg.wasm?url';
 
 let opened: Promise<Shell> | undefined;
 
 /** The Wasm shell, loaded once, when a page first needs it. */
 export function shell(): Promise<Shell> {
-    opened ??= init().then(() => Shell.create(new URL('/', location.href).toString())).catch((error: unknown) => {
+    opened ??= init({ module_or_path: wasmUrl }).then(() => Shell.create(new URL('/', location.href).toString())).catch((error: unknown) => {
         opened = undefined;
         throw error;
     });

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use coditect_auth::{Auth, AuthSettings};
+use coditect_auth::{Auth, AuthSettings, Registration};
 use coditect_llm::{LlmSettings, Models, Secret, UpstreamSettings};
 use coditect_store::Store;
 use coditect_workspace::registry::{WorkspaceSettings, Workspaces};
-use coditect_workspace::sandbox::Sandbox;
+use coditect_workspace::sandbox::{Sandbox, SandboxSettings};
 use coditect_workspace::terminals::{TerminalSettings, Terminals};
 use coditect_workspace::watch::{WatchSettings, Watchers};
 use tokio::net::TcpListener;
@@ -140,9 +140,8 @@ async fn open_features(settings: Settings, started: Instant, draining: Cancellat
     let auth = Auth::open(store.clone(), auth_settings(&settings)).await.map_err(|error| at_start(&error))?;
     let workspaces = Workspaces::open(store.clone(), workspace_settings(&settings)).await.map_err(|error| at_start(&error))?;
     let models = Models::new(llm_settings(&settings)).map_err(|error| at_start(&error))?;
-    let mut warnings = Vec::new();
-    let sandbox = Sandbox::detect(&settings.sandbox, &settings.sandbox_read_only_path).await.map_err(|error| at_start(&error))?;
-    warnings.extend(sandbox.warning());
+    let sandbox = Sandbox::detect(sandbox_settings(&settings)?).await.map_err(|error| at_start(&error))?;
+    let warnings: Vec<_> = sandbox.warning().into_iter().collect();
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
@@ -164,16 +163,29 @@ async fn open_features(settings: Settings, started: Instant, draining: Cancellat
     Ok(AppState::new(Features { settings, store, auth, workspaces, watchers, terminals, models, links, draining, started, warnings }))
 }
 
+fn sandbox_settings(settings: &Settings) -> Result<SandboxSettings, ServerError> {
+    Ok(SandboxSettings {
+        mode: settings.sandbox.parse().map_err(|error| at_start::<coditect_workspace::WorkspaceError>(&error))?,
+        read_only_paths: settings.sandbox_read_only_path.clone(),
+        hidden_paths: vec![settings.data_dir()],
+        ..SandboxSettings::default()
+    })
+}
+
 fn auth_settings(settings: &Settings) -> AuthSettings {
     const DAY_SECONDS: u64 = 24 * 60 * 60;
+    let defaults = AuthSettings::default();
     AuthSettings {
         access_lifetime: Duration::from_secs(settings.access_token_seconds),
-        idle_lifetime: Duration::from_secs(settings.session_idle_days * DAY_SECONDS),
+        refresh_idle_lifetime: Duration::from_secs(settings.session_idle_days * DAY_SECONDS),
         absolute_lifetime: Duration::from_secs(settings.session_absolute_days * DAY_SECONDS),
-        registration_open: settings.registration_open,
+        registration: if settings.registration_open { Registration::Open } else { Registration::Closed },
         password_min_chars: settings.password_min_chars,
-        hashes_at_once: settings.password_checks_at_once,
-        ..AuthSettings::default()
+        hashes_at_once: match settings.password_checks_at_once {
+            0 => defaults.hashes_at_once,
+            count => count,
+        },
+        ..defaults
     }
 }
 
@@ -199,8 +211,8 @@ fn llm_settings(settings: &Settings) -> LlmSettings {
             .map(|given| UpstreamSettings {
                 first_token_timeout: Duration::from_secs(settings.llm_first_token_seconds),
                 idle_timeout: Duration::from_secs(settings.llm_idle_seconds),
-                api_key: given.api_key.clone().map(Secret::new),
-                ..UpstreamSettings::new(&given.name, &given.base_url)
+                api_key: given.api_key.clone().map(Secret::from),
+                ..UpstreamSettings::new(given.name.clone(), given.base_url.clone())
             })
             .collect(),
         discover: settings.llm_discover,

@@ -40,7 +40,7 @@ impl From<Option<IpAddr>> for Source {
 type Key = (Source, Option<u64>);
 
 struct Bucket {
-    /// What is left, in thousandths of an attempt.
+    /// What is left, in milliseconds; an attempt costs as many as its refill takes.
     left: u64,
     /// When that was so, milliseconds since 1970.
     at: u64,
@@ -60,8 +60,6 @@ pub(crate) struct Attempt {
     source: Source,
     account: Option<u64>,
 }
-
-const WHOLE: u64 = 1000;
 
 impl Throttle {
     pub(crate) fn new(settings: &AuthSettings) -> Self {
@@ -84,24 +82,30 @@ impl Throttle {
         names.extend(account.map(|account| ((source, Some(account)), self.per_account)));
         let wait = names.iter().map(|(key, rate)| wait(buckets.get(key), *rate, now)).max().unwrap_or(0);
         if wait > 0 {
-            return Err(wait.div_ceil(WHOLE));
+            return Err(wait.div_ceil(1000));
         }
         for (key, rate) in names {
-            let left = level(buckets.get(&key), rate, now).saturating_sub(WHOLE);
+            let left = level(buckets.get(&key), rate, now).saturating_sub(millis(rate.refill));
             buckets.insert(key, Bucket { left, at: now });
         }
         Ok(Attempt { source, account })
     }
 
-    /// Gives back an attempt that succeeded.
+    /// Gives back an attempt that succeeded, and forgets the failed ones at this account from there.
     pub(crate) fn succeeded(&self, attempt: &Attempt, now: u64) {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if attempt.account.is_some() {
             buckets.remove(&(attempt.source, attempt.account));
         }
-        if let Some(bucket) = buckets.get_mut(&(attempt.source, None)) {
-            let left = level(Some(bucket), self.per_address, now) + WHOLE;
-            *bucket = Bucket { left: left.min(full(self.per_address)), at: now };
+        give_back(&mut buckets, (attempt.source, None), self.per_address, now);
+    }
+
+    /// Gives back an attempt at which nothing was tried, because the server could not. It forgets no other.
+    pub(crate) fn not_made(&self, attempt: &Attempt, now: u64) {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        give_back(&mut buckets, (attempt.source, None), self.per_address, now);
+        if attempt.account.is_some() {
+            give_back(&mut buckets, (attempt.source, attempt.account), self.per_account, now);
         }
     }
 
@@ -128,21 +132,26 @@ impl Throttle {
     }
 }
 
-fn full(rate: Rate) -> u64 {
-    u64::from(rate.burst) * WHOLE
+fn give_back(buckets: &mut HashMap<Key, Bucket>, key: Key, rate: Rate, now: u64) {
+    if let Some(bucket) = buckets.get_mut(&key) {
+        let left = level(Some(bucket), rate, now).saturating_add(millis(rate.refill));
+        *bucket = Bucket { left: left.min(full(rate)), at: now };
+    }
 }
 
-/// What a bucket holds now, in thousandths of an attempt.
+fn full(rate: Rate) -> u64 {
+    u64::from(rate.burst).saturating_mul(millis(rate.refill))
+}
+
+/// What a bucket holds now, in milliseconds.
 fn level(bucket: Option<&Bucket>, rate: Rate, now: u64) -> u64 {
     let Some(bucket) = bucket else { return full(rate) };
-    let refilled = now.saturating_sub(bucket.at).saturating_mul(WHOLE) / millis(rate.refill).max(1);
-    bucket.left.saturating_add(refilled).min(full(rate))
+    bucket.left.saturating_add(now.saturating_sub(bucket.at)).min(full(rate))
 }
 
 /// Milliseconds until a bucket gives one attempt.
 fn wait(bucket: Option<&Bucket>, rate: Rate, now: u64) -> u64 {
-    let missing = WHOLE.saturating_sub(level(bucket, rate, now));
-    missing.saturating_mul(millis(rate.refill)).div_ceil(WHOLE)
+    millis(rate.refill).saturating_sub(level(bucket, rate, now))
 }
 
 #[cfg(test)]
@@ -200,6 +209,19 @@ mod tests {
             let attempt = throttle.take(ip("10.0.0.1"), Some("a"), 0).unwrap_or_else(|_| panic!("throttled"));
             throttle.succeeded(&attempt, 0);
         }
+    }
+
+    #[test]
+    fn an_attempt_that_was_not_made_costs_nothing_and_forgets_nothing() {
+        let throttle = throttle(2, 100, 1000);
+        let take = || throttle.take(ip("10.0.0.1"), Some("a"), 0);
+        assert!(take().is_ok());
+        for _ in 0..10 {
+            let attempt = take().unwrap_or_else(|_| panic!("throttled"));
+            throttle.not_made(&attempt, 0);
+        }
+        assert!(take().is_ok());
+        assert!(take().is_err(), "the first one still counts");
     }
 
     #[test]

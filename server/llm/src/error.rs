@@ -77,7 +77,9 @@ pub enum LlmError {
         reason: String,
     },
     /// The model called a tool in a way that cannot be run.
-    #[error("The model at “{upstream}” called the tool “{tool}” wrongly ({reason}): ask again, or choose another model.")]
+    #[error(
+        "The model at “{upstream}” called the tool “{tool}” wrongly ({reason}): ask again, or choose another model."
+    )]
     BadToolCall {
         /// Name of the upstream.
         upstream: String,
@@ -98,7 +100,9 @@ pub enum LlmError {
         seconds: u64,
     },
     /// The answer stopped coming.
-    #[error("Upstream “{upstream}” fell silent for {seconds} s in its answer: try again, or lengthen its idle_timeout.")]
+    #[error(
+        "Upstream “{upstream}” fell silent for {seconds} s in its answer: try again, or lengthen its idle_timeout."
+    )]
     TimeoutIdle {
         /// Name of the upstream.
         upstream: String,

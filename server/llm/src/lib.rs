@@ -30,6 +30,6 @@ pub use error::LlmError;
 pub use models::{LIST_TIMEOUT, Models};
 pub use provider::Provider;
 pub use settings::{
-    DEFAULT_CONNECT_TIMEOUT, DEFAULT_FIRST_TOKEN_TIMEOUT, DEFAULT_IDLE_TIMEOUT, DEFAULT_LIST_CACHE, LlmSettings, Secret,
-    UpstreamSettings,
+    DEFAULT_CONNECT_TIMEOUT, DEFAULT_FIRST_TOKEN_TIMEOUT, DEFAULT_IDLE_TIMEOUT, DEFAULT_LIST_CACHE, LlmSettings,
+    Secret, UpstreamSettings,
 };

@@ -47,7 +47,8 @@ pub(crate) fn shorten(text: &str) -> String {
 }
 
 fn hide_keys(word: &str, shown: &mut String) {
-    let is_edge = |c: char| matches!(c, '"' | '\'' | '`' | '(' | ')' | '<' | '>' | ',' | ';' | ':' | '=' | '&' | '?' | '/');
+    let is_edge =
+        |c: char| matches!(c, '"' | '\'' | '`' | '(' | ')' | '<' | '>' | ',' | ';' | ':' | '=' | '&' | '?' | '/');
     for part in word.split_inclusive(is_edge) {
         let key = part.trim_end_matches(is_edge);
         if key.len() >= MIN_KEY_BYTES && KEY_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) {

@@ -147,7 +147,10 @@ mod tests {
         }
         events.extend(parser.finish());
         assert_eq!(parser.finish(), None);
-        Ok(events.into_iter().map(|event| (event.is_error, String::from_utf8_lossy(&event.data).into_owned())).collect())
+        Ok(events
+            .into_iter()
+            .map(|event| (event.is_error, String::from_utf8_lossy(&event.data).into_owned()))
+            .collect())
     }
 
     fn check(text: &str, expected: &[(bool, &str)]) {

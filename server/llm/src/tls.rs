@@ -18,7 +18,9 @@ pub(crate) fn trusting_nobody() -> Result<ClientConfig, LlmError> {
 /// the machine has none (a bare container), those that browsers trust.
 pub(crate) fn trusting_the_web() -> Result<ClientConfig, LlmError> {
     let config = match Verifier::new(cryptography()) {
-        Ok(verifier) => builder()?.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth(),
+        Ok(verifier) => {
+            builder()?.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth()
+        }
         Err(error) => {
             tracing::warn!(%error, "this machine has no certificates of its own; using those built in");
             let mut roots = RootCertStore::empty();

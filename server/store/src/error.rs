@@ -190,10 +190,9 @@ impl Coded for StoreError {
             Self::Conflict | Self::Locked { .. } => Kind::Conflict,
             Self::TransactionTooOld => Kind::Timeout,
             Self::CommitUnknown | Self::Unavailable { .. } | Self::Closed | Self::WatchCancelled => Kind::Unavailable,
-            Self::KeyTooLarge { .. }
-            | Self::ValueTooLarge { .. }
-            | Self::TransactionTooLarge
-            | Self::RangeTooLarge => Kind::TooLarge,
+            Self::KeyTooLarge { .. } | Self::ValueTooLarge { .. } | Self::TransactionTooLarge | Self::RangeTooLarge => {
+                Kind::TooLarge
+            }
             Self::KeyReserved | Self::BadUrl { .. } | Self::BackendMissing { .. } | Self::NotAStore { .. } => {
                 Kind::Invalid
             }

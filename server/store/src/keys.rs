@@ -34,15 +34,10 @@ impl Subspace {
     /// [`crate::Transaction::set_versionstamped_key`].
     pub fn pack_with_versionstamp<T: TuplePack>(&self, tuple: &T) -> Result<Vec<u8>, StoreError> {
         let mut key = self.0.bytes().to_vec();
-        let prefix_bytes = u32::try_from(key.len()).map_err(|_| StoreError::VersionstampPlace)?;
-        let mut packed = Vec::new();
-        let tuple::VersionstampOffset::OneIncomplete { offset } = tuple.pack_into_vec_with_versionstamp(&mut packed)
-        else {
-            return Err(StoreError::VersionstampPlace);
-        };
-        key.extend_from_slice(&packed);
-        key.extend_from_slice(&offset.saturating_add(prefix_bytes).to_le_bytes());
-        Ok(key)
+        match tuple.pack_into_vec_with_versionstamp(&mut key) {
+            tuple::VersionstampOffset::OneIncomplete { .. } => Ok(key),
+            _ => Err(StoreError::VersionstampPlace),
+        }
     }
 
     /// The tuple of a key in this part.
@@ -67,5 +62,52 @@ impl Subspace {
     #[must_use]
     pub fn prefix(&self) -> &[u8] {
         self.0.bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tuple::Versionstamp;
+
+    #[test]
+    fn a_part_holds_its_tuples_and_no_others() {
+        let people = Subspace::root("auth").sub(&"person");
+        let key = people.pack(&("ä\0", 7_i64));
+        assert!(people.contains(&key) && !Subspace::root("authx").contains(&key));
+        assert_eq!(people.unpack::<(String, i64)>(&key).unwrap(), ("ä\0".to_owned(), 7));
+        let range = people.range();
+        assert!(range.begin[..] < key[..] && key[..] < range.end[..]);
+        assert!(Subspace::root("other").unpack::<(String, i64)>(&key).is_err());
+        assert!(people.unpack::<(i64, i64)>(&key).is_err());
+    }
+
+    #[test]
+    fn a_stamped_key_names_its_place() {
+        let part = Subspace::root("log");
+        let key = part.pack_with_versionstamp(&(1, Versionstamp::incomplete(7))).unwrap();
+        let (bytes, place) = crate::mutation::split_place(&key).unwrap();
+        assert_eq!(bytes[place..place + 10], [0xff; 10]);
+        let stamps = (Versionstamp::incomplete(0), Versionstamp::incomplete(1));
+        assert_eq!(part.pack_with_versionstamp(&stamps), Err(StoreError::VersionstampPlace));
+        assert_eq!(part.pack_with_versionstamp(&1), Err(StoreError::VersionstampPlace));
+    }
+
+    proptest! {
+        #[test]
+        fn foreign_keys_are_refused_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let part = Subspace::root("");
+            let key = [part.prefix(), &bytes].concat();
+            let _ = part.unpack::<(String, i64, bool)>(&key);
+            let _ = part.unpack::<Vec<tuple::Element<'_>>>(&key);
+            let _ = part.unpack::<(tuple::Bytes<'_>, Versionstamp, u64, f64)>(&key);
+        }
+
+        #[test]
+        fn keys_sort_as_their_tuples(a in any::<(String, i64)>(), b in any::<(String, i64)>()) {
+            let part = Subspace::root("x");
+            prop_assert_eq!(part.pack(&a).cmp(&part.pack(&b)), a.cmp(&b));
+        }
     }
 }

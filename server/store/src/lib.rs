@@ -31,8 +31,6 @@
 //!   writes must be safe to write twice. Make identifiers outside the closure, and set values instead of counting where
 //!   one more count would matter.
 
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic"))]
-
 mod backend;
 mod embedded;
 mod engine;

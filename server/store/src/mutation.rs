@@ -82,13 +82,23 @@ impl Mutation {
         }
     }
 
+    /// Bytes that it counts.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Set { key, value } | Self::Atomic { key, operand: value, .. } => key.len() + value.len(),
+            Self::Clear { key } => key.len(),
+            Self::ClearRange { begin, end } => begin.len() + end.len(),
+            Self::StampedKey { key, value, .. } => key.len() + value.len(),
+            Self::StampedValue { key, value, .. } => key.len() + value.len(),
+        }
+    }
+
     /// What it writes, once stamped.
     pub(crate) fn touches(&self) -> KeyRange {
         match self {
-            Self::Set { key, .. }
-            | Self::Clear { key }
-            | Self::Atomic { key, .. }
-            | Self::StampedValue { key, .. } => KeyRange::Key(key.clone()),
+            Self::Set { key, .. } | Self::Clear { key } | Self::Atomic { key, .. } | Self::StampedValue { key, .. } => {
+                KeyRange::Key(key.clone())
+            }
             Self::ClearRange { begin, end } => KeyRange::Between(begin.clone(), end.clone()),
             Self::StampedKey { key, .. } => KeyRange::Key(Bytes::copy_from_slice(key)),
         }

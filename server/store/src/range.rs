@@ -85,7 +85,7 @@ impl Range {
 pub struct Rows {
     /// The rows, in the order asked for.
     pub rows: Vec<KeyValue>,
-    /// Whether the range goes on behind the last row: the limit of the read or a limit of the store was reached.
+    /// Whether the range may go on behind the last row: the limit of the read or a limit of the store was reached.
     pub more: bool,
 }
 
@@ -119,6 +119,16 @@ pub(crate) enum KeyRange {
     Key(Bytes),
     /// From `.0` (inclusive) to `.1` (exclusive).
     Between(Bytes, Bytes),
+}
+
+impl KeyRange {
+    /// Bytes that it counts.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Key(key) => key.len(),
+            Self::Between(begin, end) => begin.len() + end.len(),
+        }
+    }
 }
 
 /// The first key behind `key`.

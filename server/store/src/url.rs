@@ -63,10 +63,8 @@ mod tests {
     #[test]
     fn names_a_backend() {
         assert_eq!(StoreUrl::parse("memory:").unwrap(), StoreUrl::Memory);
-        let embedded = |directory: &str, mib: usize| StoreUrl::Embedded {
-            directory: directory.into(),
-            cache_bytes: mib << 20,
-        };
+        let embedded =
+            |directory: &str, mib: usize| StoreUrl::Embedded { directory: directory.into(), cache_bytes: mib << 20 };
         assert_eq!(StoreUrl::parse("embedded:///var/lib/a b").unwrap(), embedded("/var/lib/a b", 64));
         assert_eq!(StoreUrl::parse("embedded:///d?cache_mib=8").unwrap(), embedded("/d", 8));
     }

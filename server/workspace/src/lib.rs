@@ -1,4 +1,22 @@
 //! Confined files, watch, search, terminals and the sandbox of each workspace.
+//!
+//! * [`tree`] reads and writes below one directory handle and nowhere else.
+//! * [`watch`] tells what changed below a tree, with one watcher however many listen.
+//! * [`registry`] knows who owns which workspace, and gives out trees only to their owner.
+//! * [`import`] fills a new workspace from a git repository or an archive.
+//! * [`search`] finds files and text below a tree.
+//! * [`terminals`] runs programs on pseudo-terminals, inside [`sandbox`].
+//!
+//! **May know:** `coditect-protocol` and `coditect-store`; nothing of HTTP, of sessions or of models. Runs on Linux.
+//! **Invariants:**
+//! * A path from outside is a [`coditect_protocol::RelPath`] and is resolved by the kernel beneath a directory handle. No
+//!   symbolic link, `..` or race of renames leads out of it.
+//! * A file is replaced whole or not at all, and never when it is not the version that the writer knew.
+//! * Nothing of one person can be reached through the handle of another; a missing right looks like a missing thing.
+//! * The file system is touched on threads that may block, never on those that drive tasks.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic"))]
+
 pub mod error;
 pub mod import;
 pub mod registry;

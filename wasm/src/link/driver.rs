@@ -36,17 +36,19 @@ enum Ending {
 }
 
 /// Runs until the link is closed.
-pub(super) async fn run(link: Rc<Link>, events: UnboundedReceiver<Event>) {
-    let _listeners = wake_ups(&link);
-    let mut driver = Driver { link, events, backoff: Backoff::default(), lost_at: None };
-    if let Some(why) = driver.stay_connected().await {
+pub(super) async fn run(link: Rc<Link>, sender: UnboundedSender<Event>, events: UnboundedReceiver<Event>) {
+    let _listeners = wake_ups(&sender);
+    let mut driver = Driver { link, sender, events, backoff: Backoff::default(), lost_at: None };
+    let ended = driver.stay_connected().await;
+    if let Some(why) = ended
+        && driver.is_current()
+    {
         driver.link.shut(&why, Connection::Closed);
     }
 }
 
 /// Listeners that tell the driver when it is worth to look at once.
-fn wake_ups(link: &Link) -> Vec<EventListener> {
-    let Some(sender) = link.events.borrow().clone() else { return Vec::new() };
+fn wake_ups(sender: &UnboundedSender<Event>) -> Vec<EventListener> {
     let Some(window) = web_sys::window() else { return Vec::new() };
     let awake = |sender: &UnboundedSender<Event>| {
         let _ = sender.unbounded_send(Event::Awake);
@@ -57,7 +59,7 @@ fn wake_ups(link: &Link) -> Vec<EventListener> {
         listeners.push(EventListener::new(&window, name, move |_| awake(&sender)));
     }
     if let Some(document) = window.document() {
-        let seen = document.clone();
+        let (seen, sender) = (document.clone(), sender.clone());
         listeners.push(EventListener::new(&document, "visibilitychange", move |_| {
             if seen.visibility_state() == web_sys::VisibilityState::Visible {
                 awake(&sender);
@@ -69,6 +71,7 @@ fn wake_ups(link: &Link) -> Vec<EventListener> {
 
 struct Driver {
     link: Rc<Link>,
+    sender: UnboundedSender<Event>,
     events: UnboundedReceiver<Event>,
     backoff: Backoff,
     lost_at: Option<f64>,
@@ -90,6 +93,9 @@ impl Driver {
             return Some(error);
         }
         loop {
+            if !self.is_current() {
+                return None;
+            }
             match self.one_socket().await {
                 Ending::Broken => {}
                 Ending::LinkGone(error) => {
@@ -108,6 +114,11 @@ impl Driver {
                 return Some(why);
             }
         }
+    }
+
+    /// Whether the link was not closed (and perhaps opened anew) meanwhile.
+    fn is_current(&self) -> bool {
+        self.link.events.borrow().as_ref().is_some_and(|sender| sender.same_receiver(&self.sender))
     }
 
     fn tell_problem(&self, error: &ShellError) {
@@ -162,14 +173,13 @@ impl Driver {
 
     /// Lives through one socket.
     async fn one_socket(&mut self) -> Ending {
-        let Some(sender) = self.link.events.borrow().clone() else { return Ending::Stopped };
         let generation = self.link.generation.get().wrapping_add(1);
         self.link.generation.set(generation);
         self.link.status.change(|status| {
             status.connection = Connection::Connecting;
             status.retry_in_ms = None;
         });
-        let Ok(socket) = Socket::open(&self.link.url, generation, &sender) else { return Ending::Broken };
+        let Ok(socket) = Socket::open(&self.link.url, generation, &self.sender) else { return Ending::Broken };
         *self.link.socket.borrow_mut() = Some(socket);
 
         let give_up_at = now() + CONNECT_TIMEOUT_MS;
@@ -227,6 +237,8 @@ impl Driver {
         let frames = self.link.registry.borrow_mut().welcomed(welcome).map_err(link_gone)?;
         let now = now();
         self.link.rest.refresh_when_unknown(now);
+        // Before anyone hears of it: a listener may start calls, whose frames must come after these.
+        self.link.send_all(&frames);
         let lost_at = self.lost_at.take();
         self.link.status.change(|status| {
             status.connection = Connection::Online;
@@ -239,7 +251,6 @@ impl Driver {
             }
             status.server_version = Some(welcome.server_version.clone());
         });
-        self.link.send_all(&frames);
         Ok(Online { since: now, heart: Heartbeat::new(now), ack_at: None })
     }
 
@@ -319,12 +330,11 @@ impl Driver {
     /// Renews the access token beside the link.
     fn refresh_session(&self) {
         let rest = Rc::clone(&self.link.rest);
-        let sender = self.link.events.borrow().clone();
+        let sender = self.sender.clone();
         rest.refresh_started();
         spawn_local(async move {
             if let Err(error) = rest.refresh().await
                 && error.is_unauthenticated()
-                && let Some(sender) = sender
             {
                 let _ = sender.unbounded_send(Event::LoggedOut(error));
             }

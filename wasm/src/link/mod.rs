@@ -69,12 +69,12 @@ impl Link {
             return;
         }
         let (sender, events) = unbounded();
-        *self.events.borrow_mut() = Some(sender);
+        *self.events.borrow_mut() = Some(sender.clone());
         self.status.change(|status| {
             status.connection = Connection::Connecting;
             status.problem = None;
         });
-        spawn_local(driver::run(Rc::clone(self), events));
+        spawn_local(driver::run(Rc::clone(self), sender, events));
     }
 
     /// Ends the link; calls under way fail.
@@ -135,13 +135,6 @@ impl Link {
             frames.iter().for_each(|frame| socket.send(frame));
         }
     }
-
-    /// Sends a numbered frame, if the link is up; else it goes with the resume.
-    fn send_numbered(&self, frame: Option<Bytes>) {
-        if self.status.is_online() {
-            self.send_all(frame.as_slice());
-        }
-    }
 }
 
 /// A call under way. Dropping it cancels it.
@@ -174,7 +167,7 @@ impl Call {
                     let cost = item.cost();
                     take(Step::Item(item))?;
                     let credit = self.link.registry.borrow_mut().consumed(self.id, epoch, cost);
-                    self.link.send_numbered(credit);
+                    self.link.send_all(credit.as_slice());
                 }
                 Some(CallEvent::Restarted) => take(Step::Restarted)?,
                 Some(CallEvent::End(outcome)) => {
@@ -192,7 +185,7 @@ impl Drop for Call {
     fn drop(&mut self) {
         if !self.ended {
             let cancel = self.link.registry.borrow_mut().cancel(self.id);
-            self.link.send_numbered(cancel);
+            self.link.send_all(cancel.as_slice());
             self.link.count();
         }
     }

@@ -14,6 +14,7 @@ use coditect_protocol::link::{DEFAULT_BUFFER_BYTES, Frame, Hello, LinkError, Res
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 
 use crate::error::ShellError;
+use crate::value::Value;
 
 /// Most calls under way or waiting at once.
 pub(crate) const MAX_CALLS: usize = 4096;
@@ -67,7 +68,7 @@ impl Registry {
     /// Takes a call on. [`Self::pump`] sends it.
     pub(crate) fn start(&mut self, request: Request) -> Result<(CallId, UnboundedReceiver<CallEvent>), ShellError> {
         let bytes = content_bytes(&request);
-        let too_much = self.queued_bytes > 0 && self.queued_bytes + bytes > MAX_QUEUED_BYTES;
+        let too_much = bytes > 0 && self.queued_bytes > 0 && self.queued_bytes + bytes > MAX_QUEUED_BYTES;
         if self.calls.len() >= MAX_CALLS || too_much {
             return Err(ShellError::Busy);
         }
@@ -75,8 +76,7 @@ impl Registry {
         let (sink, events) = unbounded();
         let endless = matches!(request, Request::Watch { .. } | Request::AttachTerminal { .. });
         let request = Some(Box::new(request));
-        let pending =
-            Pending { request, bytes, sink, sent: false, epoch: 0, owed: 0, delivered: false, endless };
+        let pending = Pending { request, bytes, sink, sent: false, epoch: 0, owed: 0, delivered: false, endless };
         self.calls.insert(id, pending);
         self.queue.push_back(id);
         self.queued_bytes += bytes;
@@ -126,7 +126,7 @@ impl Registry {
     pub(crate) fn cancel(&mut self, id: CallId) -> Option<Bytes> {
         let call = self.calls.remove(&id)?;
         if call.sent {
-            return self.session.send(&ClientMessage::Cancel { id }).ok();
+            return self.numbered(&ClientMessage::Cancel { id });
         }
         self.queue.retain(|queued| *queued != id);
         self.queued_bytes = self.queued_bytes.saturating_sub(call.bytes);
@@ -144,15 +144,22 @@ impl Registry {
             return None;
         }
         let bytes = std::mem::take(&mut call.owed);
-        self.session.send(&ClientMessage::Credit { id, bytes }).ok()
+        self.numbered(&ClientMessage::Credit { id, bytes })
+    }
+
+    /// Numbers a message. Answers its frame if it can go at once; else it goes when the link is resumed.
+    fn numbered(&mut self, message: &ClientMessage) -> Option<Bytes> {
+        let frame = self.session.send(message).ok()?;
+        self.welcome.then_some(frame)
     }
 
     /// Takes in a data frame.
     pub(crate) fn receive(&mut self, seq: u64, body: &[u8]) -> Result<(), LinkError> {
-        match self.session.receive::<ServerMessage>(seq, body)? {
-            Some(ServerMessage::Item { id, item }) => self.deliver(id, item),
-            Some(ServerMessage::End { id, outcome }) => self.end(id, outcome.map_err(Into::into)),
-            None => {}
+        let Some(value) = self.session.receive::<Value>(seq, body)? else { return Ok(()) };
+        match value.read() {
+            Ok(ServerMessage::Item { id, item }) => self.deliver(id, item),
+            Ok(ServerMessage::End { id, outcome }) => self.end(id, outcome.map_err(Into::into)),
+            Err(_) => return Err(LinkError::Malformed),
         }
         Ok(())
     }
@@ -276,7 +283,9 @@ fn content_bytes(request: &Request) -> usize {
 fn message_bytes(message: &coditect_protocol::chat::ChatMessage) -> usize {
     use coditect_protocol::chat::ChatMessage;
     match message {
-        ChatMessage::System { text } | ChatMessage::Tool { text, .. } | ChatMessage::Assistant { text, .. } => text.len(),
+        ChatMessage::System { text } | ChatMessage::Tool { text, .. } | ChatMessage::Assistant { text, .. } => {
+            text.len()
+        }
         ChatMessage::User { text, images } => text.len() + images.iter().map(String::len).sum::<usize>(),
     }
 }

@@ -63,6 +63,7 @@ impl Drop for Socket {
 fn read_message(event: &web_sys::Event) -> SocketEvent {
     let data = event.unchecked_ref::<MessageEvent>().data();
     // A text message becomes an empty one, which is malformed.
-    let bytes = if data.has_type::<js_sys::ArrayBuffer>() { js_sys::Uint8Array::new(&data).to_vec() } else { Vec::new() };
+    let bytes =
+        if data.has_type::<js_sys::ArrayBuffer>() { js_sys::Uint8Array::new(&data).to_vec() } else { Vec::new() };
     SocketEvent::Message(Bytes::from(bytes))
 }

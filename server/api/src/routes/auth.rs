@@ -66,7 +66,7 @@ pub(super) async fn logout(State(state): State<AppState>, origin: Origin, Caller
 }
 
 pub(super) async fn me(Caller(identity): Caller) -> Json<SessionInfo> {
-    Json(identity.info())
+    Json(identity.session_info())
 }
 
 /// A login must not be forced upon a browser by another site (login CSRF): these routes come before any token.
@@ -85,14 +85,7 @@ fn answer(state: &AppState, login: Login, secure: bool) -> Response {
         (SET_COOKIE, set_cookie(REFRESH_COOKIE, &login.refresh_token, refresh_age, secure)),
         (SET_COOKIE, set_cookie(CSRF_COOKIE, &login.csrf_token, refresh_age, secure)),
     ];
-    let body = TokenAnswer {
-        access_token: login.access_token,
-        token_type: "Bearer".to_owned(),
-        expires_in: login.expires_in,
-        refresh_token: login.refresh_token,
-        session: login.session,
-    };
-    (AppendHeaders(cookies), Json(body)).into_response()
+    (AppendHeaders(cookies), Json(TokenAnswer::from(login))).into_response()
 }
 
 fn set_cookie(name: &str, value: &str, max_age: u64, secure: bool) -> String {

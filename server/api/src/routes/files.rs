@@ -4,7 +4,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{RawPathParams, State};
 use axum::response::{IntoResponse, Response};
-use coditect_protocol::files::{FileKind, FolderListing, Root, WriteMode};
+use coditect_protocol::files::{FileKind, Root, WriteMode};
 use coditect_protocol::{Kind, RelPath};
 use futures_util::TryStreamExt as _;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -28,7 +28,7 @@ fn path_of(params: &RawPathParams) -> Result<RelPath, ApiError> {
 pub(super) async fn read_root(state: State<AppState>, caller: Caller, id: WorkspacePath) -> Result<Response, ApiError> {
     let State(state) = state;
     let tree = state.workspaces.tree(caller.0.user.id, Root::Workspace(id.0)).await?;
-    Ok(Json(FolderListing { entries: tree.read_folder(&RelPath::root()).await? }).into_response())
+    Ok(Json(tree.read_folder(&RelPath::root()).await?).into_response())
 }
 
 pub(super) async fn read(
@@ -42,7 +42,7 @@ pub(super) async fn read(
     let path = path_of(&params)?;
     let tree = state.workspaces.tree(identity.user.id, Root::Workspace(id)).await?;
     if tree.stat(&path).await?.kind == FileKind::Folder {
-        return Ok(Json(FolderListing { entries: tree.read_folder(&path).await? }).into_response());
+        return Ok(Json(tree.read_folder(&path).await?).into_response());
     }
     let (stat, mut file) = tree.open_read(&path).await?;
     let etag = quoted(&stat.etag);

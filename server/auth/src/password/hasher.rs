@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use argon2::password_hash::phc::{Output, ParamsString, Salt};
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::secret::{encode, random};
+use crate::secret::random;
 use crate::settings::HashCost;
 use crate::{AuthError, AuthSettings};
 
@@ -33,7 +34,7 @@ pub(crate) struct Hasher {
     places: Arc<Semaphore>,
     /// Places to work and to wait.
     admitted: Arc<Semaphore>,
-    /// Hash of a password that nobody knows, checked in place of an unknown account's.
+    /// A hash that no password has, checked in place of an unknown account's.
     dummy: Arc<str>,
 }
 
@@ -44,19 +45,17 @@ struct Place {
 }
 
 impl Hasher {
-    pub(crate) async fn new(settings: &AuthSettings) -> Result<Self, AuthError> {
+    pub(crate) fn new(settings: &AuthSettings) -> Result<Self, AuthError> {
         let cost = settings.hash_cost;
         let params = Params::new(cost.memory_kib, cost.passes, cost.lanes, None)
             .map_err(|error| AuthError::Settings(format!("the cost of password hashes is impossible ({error})")))?;
-        let mut hasher = Self {
+        Ok(Self {
             cost,
+            dummy: no_ones_hash(&params)?.into(),
             params,
             places: Arc::new(Semaphore::new(settings.hashes_at_once)),
             admitted: Arc::new(Semaphore::new(settings.hashes_at_once + settings.hash_queue)),
-            dummy: Arc::from(""),
-        };
-        hasher.dummy = hasher.hash(encode(&random::<32>()?)).await?.into();
-        Ok(hasher)
+        })
     }
 
     /// Hashes a new password to a PHC string.
@@ -114,13 +113,25 @@ impl Hasher {
     }
 }
 
+/// A hash at this cost that is no password's: its output is random. Nothing is hashed for it, so that a start stays quick.
+fn no_ones_hash(params: &Params) -> Result<String, AuthError> {
+    let hash = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: ParamsString::try_from(params).map_err(failed)?,
+        salt: Some(Salt::new(&random::<{ argon2::RECOMMENDED_SALT_LEN }>()?).map_err(failed)?),
+        hash: Some(Output::new(&random::<{ Params::DEFAULT_OUTPUT_LEN }>()?).map_err(failed)?),
+    };
+    Ok(hash.to_string())
+}
+
 fn is_current(hash: &PasswordHash, cost: HashCost) -> bool {
     let same_cost = Params::try_from(hash)
         .is_ok_and(|is| (is.m_cost(), is.t_cost(), is.p_cost()) == (cost.memory_kib, cost.passes, cost.lanes));
     same_cost && hash.algorithm == Algorithm::Argon2id.ident() && hash.version == Some(Version::V0x13.into())
 }
 
-fn failed(error: argon2::password_hash::Error) -> AuthError {
+fn failed(error: impl std::fmt::Display) -> AuthError {
     AuthError::Internal(format!("a password could not be hashed ({error})"))
 }
 
@@ -139,7 +150,7 @@ mod tests {
 
     #[tokio::test]
     async fn hashes_are_salted_phc_strings_that_check() {
-        let hasher = Hasher::new(&settings(16)).await.unwrap();
+        let hasher = Hasher::new(&settings(16)).unwrap();
         let hash = hasher.hash("correct horse".to_owned()).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=16,t=1,p=1$"), "{hash}");
         assert_ne!(hash, hasher.hash("correct horse".to_owned()).await.unwrap());
@@ -147,19 +158,22 @@ mod tests {
         assert_eq!(check("correct horse", Some(&hash)).await.unwrap(), Checked::Right);
         assert_eq!(check("correct hors", Some(&hash)).await.unwrap(), Checked::Wrong);
         assert_eq!(check("correct horse", None).await.unwrap(), Checked::Wrong);
-        let dearer = Hasher::new(&settings(32)).await.unwrap();
+        let dearer = Hasher::new(&settings(32)).unwrap();
         assert_eq!(dearer.check("correct horse".to_owned(), Some(hash)).await.unwrap(), Checked::RightButOutdated);
     }
 
     #[tokio::test]
-    async fn default_cost_is_owasps() {
-        let hasher = Hasher::new(&AuthSettings::default()).await.unwrap();
+    async fn an_unknown_accounts_hash_costs_what_a_real_one_does() {
+        let hasher = Hasher::new(&AuthSettings::default()).unwrap();
+        let real = hasher.hash("correct horse".to_owned()).await.unwrap();
+        assert!(real.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{real}");
         assert!(hasher.dummy.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hasher.dummy);
+        assert_eq!(hasher.dummy.len(), real.len());
     }
 
     #[tokio::test]
     async fn whoever_finds_the_queue_full_is_told_at_once() {
-        let hasher = Hasher::new(&settings(16)).await.unwrap();
+        let hasher = Hasher::new(&settings(16)).unwrap();
         // One works (blocked until told), two wait, the fourth is refused.
         let (go, blocked) = std::sync::mpsc::channel::<()>();
         let worker = hasher.clone();
@@ -198,7 +212,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_damaged_hash_is_a_fault_not_a_wrong_password() {
-        let hasher = Hasher::new(&settings(16)).await.unwrap();
+        let hasher = Hasher::new(&settings(16)).unwrap();
         let checked = hasher.check("x".to_owned(), Some("not a hash".to_owned())).await;
         assert!(matches!(checked, Err(AuthError::Internal(_))));
     }

@@ -61,7 +61,8 @@ const ROWS: [&str; 8] = [
     "!@#$%^&*()_+",
 ];
 
-static COMMON: LazyLock<HashSet<&'static str>> = LazyLock::new(|| include_str!("common.txt").split_whitespace().collect());
+static COMMON: LazyLock<HashSet<&'static str>> =
+    LazyLock::new(|| include_str!("common.txt").split_whitespace().collect());
 static LONGEST_COMMON: LazyLock<usize> = LazyLock::new(|| COMMON.iter().map(|word| word.len()).max().unwrap_or(0));
 
 /// Checks a new password.
@@ -128,7 +129,8 @@ fn is_like_email(lower: &[char], email: &Email) -> bool {
 
 /// One character, a piece repeated to the end, or hardly any step that is not along a row.
 fn is_repetitive(lower: &[char]) -> bool {
-    let repeats = (1..=lower.len() / 2).any(|period| lower.iter().skip(period).eq(lower.iter().take(lower.len() - period)));
+    let repeats =
+        (1..=lower.len() / 2).any(|period| lower.iter().skip(period).eq(lower.iter().take(lower.len() - period)));
     let steps = lower.windows(2).filter(|pair| step(pair[0], pair[1]).is_some()).count();
     // An accidental pair is common, a password of nothing else is not: three steps in four.
     repeats || steps * 4 >= lower.len().saturating_sub(1) * 3
@@ -231,9 +233,13 @@ mod tests {
 
     #[test]
     fn the_address_may_not_be_in_it() {
-        for password in
-            ["Ada.Lovelace-7k", "zz-adalovelace-zz", "my ada.lovelace@example.org", "4d4.L0v3l4ce!kq", "xADA_LOVELACEx9"]
-        {
+        for password in [
+            "Ada.Lovelace-7k",
+            "zz-adalovelace-zz",
+            "my ada.lovelace@example.org",
+            "4d4.L0v3l4ce!kq",
+            "xADA_LOVELACEx9",
+        ] {
             assert_eq!(verdict(password), Some(Weakness::LikeEmail), "{password}");
         }
         let short = Email::parse("al@example.org").unwrap();
@@ -243,8 +249,17 @@ mod tests {
     #[test]
     fn what_repeats_or_counts_is_refused() {
         for password in [
-            "aaaaaaaaaaaa", "abcdefghijkl", "lkjihgfedcba", "123456789012", "qwertyuiop[]", "abababababab", "Ab1!Ab1!Ab1!",
-            "asdfghjklzxcvbnm", "111122223333", "............", "zyxwvutsrqponm",
+            "aaaaaaaaaaaa",
+            "abcdefghijkl",
+            "lkjihgfedcba",
+            "123456789012",
+            "qwertyuiop[]",
+            "abababababab",
+            "Ab1!Ab1!Ab1!",
+            "asdfghjklzxcvbnm",
+            "111122223333",
+            "............",
+            "zyxwvutsrqponm",
         ] {
             assert_eq!(verdict(password), Some(Weakness::Repetitive), "{password}");
         }
@@ -253,10 +268,31 @@ mod tests {
     #[test]
     fn what_is_tried_first_is_refused() {
         for password in [
-            "Password1234", "Password1234!", "P@ssw0rd!2023#x", "Summer2024!!!!", "iloveyou123456", "admin@dmin2025", "1qaz2wsx3edc4rfv",
-            "qwerty123456789", "letmein!letmein", "Welcome2024!!", "CoditectAdmin1", "footballdragon1", "Passw0rdPassw0rd1", "monkey1234567",
-            "princess123456", "q1w2e3r4t5y6", "baseball2020!", "superman12345", "trustno1trustno1x", "ChangeMe!2026", "passwort12345",
-            "motdepasse1234", "contrasena123!", "1234567890qwerty", "starwars1977!!",
+            "Password1234",
+            "Password1234!",
+            "P@ssw0rd!2023#x",
+            "Summer2024!!!!",
+            "iloveyou123456",
+            "admin@dmin2025",
+            "1qaz2wsx3edc4rfv",
+            "qwerty123456789",
+            "letmein!letmein",
+            "Welcome2024!!",
+            "CoditectAdmin1",
+            "footballdragon1",
+            "Passw0rdPassw0rd1",
+            "monkey1234567",
+            "princess123456",
+            "q1w2e3r4t5y6",
+            "baseball2020!",
+            "superman12345",
+            "trustno1trustno1x",
+            "ChangeMe!2026",
+            "passwort12345",
+            "motdepasse1234",
+            "contrasena123!",
+            "1234567890qwerty",
+            "starwars1977!!",
         ] {
             assert!(matches!(verdict(password), Some(Weakness::Common | Weakness::Repetitive)), "{password}");
         }
@@ -265,8 +301,16 @@ mod tests {
     #[test]
     fn good_ones_are_taken() {
         for password in [
-            "correct horse battery staple", "vF4#kLp9wQz!", "tin gravel orbit seven", "mein-Hund frisst 9 Socken", "xkcd-needs-more-entropy",
-            "ab3de-fgh7j-kmnp2-qrs4t", "夏は夜月のころはさらなり闇", "This is the winter of our discontent", "8Trombones&aKite", "jumping over lazy fences",
+            "correct horse battery staple",
+            "vF4#kLp9wQz!",
+            "tin gravel orbit seven",
+            "mein-Hund frisst 9 Socken",
+            "xkcd-needs-more-entropy",
+            "ab3de-fgh7j-kmnp2-qrs4t",
+            "夏は夜月のころはさらなり闇",
+            "This is the winter of our discontent",
+            "8Trombones&aKite",
+            "jumping over lazy fences",
         ] {
             assert_eq!(verdict(password), None, "{password}");
         }

@@ -2,9 +2,9 @@
 
 use coditect_protocol::Kind;
 use coditect_protocol::call::{Item, Reply};
-use coditect_protocol::files::{FolderListing, Place, Root, WriteMode};
+use coditect_protocol::files::{Place, Root, WriteMode};
 use coditect_workspace::WorkspaceError;
-use coditect_workspace::watch::WatchEvent;
+use coditect_workspace::watch::WatchItem;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use super::Context;
@@ -18,8 +18,7 @@ pub(super) async fn stat(context: &Context, place: &Place) -> Result<Reply, ApiE
 }
 
 pub(super) async fn read_folder(context: &Context, place: &Place) -> Result<Reply, ApiError> {
-    let entries = context.tree(place.root).await?.read_folder(&place.path).await?;
-    Ok(Reply::Folder(FolderListing { entries }))
+    Ok(Reply::Folder(context.tree(place.root).await?.read_folder(&place.path).await?))
 }
 
 pub(super) async fn read(context: &Context, place: &Place, offset: u64, length: Option<u64>) -> Result<Reply, ApiError> {
@@ -77,8 +76,8 @@ pub(super) async fn watch(context: &Context, root: Root) -> Result<Reply, ApiErr
         context
             .call
             .item(match event {
-                WatchEvent::Changes(changes) => Item::Changes(changes),
-                WatchEvent::Rescan => Item::Rescan,
+                WatchItem::Changes(changes) => Item::Changes(changes),
+                WatchItem::Rescan => Item::Rescan,
             })
             .await?;
     }

@@ -67,7 +67,7 @@ async fn run(context: Context, link: Arc<Link>, id: u32, request: Request) {
 async fn carry_out(context: Context, link: &Link, request: Request) -> Result<Reply, ApiError> {
     let identity = context.state.auth.check_session(link.session_id).await?;
     match request {
-        Request::Session => Ok(Reply::Session(identity.info())),
+        Request::Session => Ok(Reply::Session(identity.session_info())),
         Request::OpenWorkspace { workspace } => Ok(Reply::Workspace(context.state.workspaces.touch_opened(context.user, workspace).await?)),
 
         Request::Stat(place) => files::stat(&context, &place).await,

@@ -1,0 +1,235 @@
+//! Upstreams that refuse, break, hang and lie.
+
+use super::*;
+
+const SHORT: Duration = Duration::from_millis(60);
+
+#[tokio::test]
+async fn refusals() {
+    let overflow =
+        json!({ "error": { "message": "maximum context length is 5, sk-topsecret-0123456789" } }).to_string();
+    let cases: [(u16, Headers, &str, &str); 9] = [
+        (401, &[], "{\"error\":{\"message\":\"bad key sk-topsecret-0123456789\"}}", "llm.refused_key"),
+        (403, &[], "", "llm.refused_key"),
+        (404, &[], "{\"error\":\"model 'm' not found\"}", "llm.unknown_model"),
+        (404, &[("content-type", "text/html")], "<h1>Not Found</h1>", "llm.upstream_error"),
+        (429, &[("retry-after", "17")], "{}", "llm.rate_limited"),
+        (400, &[], &overflow, "llm.context_overflow"),
+        (500, &[], "{\"error\":{\"message\":\"failed with sk-topsecret-0123456789\"}}", "llm.upstream_error"),
+        (503, &[("content-type", "text/plain")], "loading model", "llm.upstream_error"),
+        (302, &[("location", "/v2/chat/completions")], "", "llm.upstream_error"),
+    ];
+    for (status, headers, body, expected) in cases {
+        let upstream = Script::always(status, headers, body.to_owned()).await;
+        let (deltas, result) = ask(&upstream.models(), request()).await;
+        let error = result.unwrap_err();
+        assert_eq!((error.code(), deltas.len()), (expected, 0), "{status}: {error}");
+        assert!(error.to_string().contains('u'), "{error}");
+        assert_eq!(upstream.seen().len(), 1, "{status} is neither followed nor tried again");
+        match error {
+            LlmError::RateLimited { retry_after_seconds, .. } => assert_eq!(retry_after_seconds, Some(17)),
+            LlmError::UpstreamError { message, .. } if body.starts_with('<') => assert!(!message.contains('<')),
+            LlmError::UpstreamError { message, .. } if status == 503 => assert_eq!(message, "loading model"),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_knows_no_usage_is_asked_without_once_and_for_all() {
+    let upstream = Script::start(|seen, guard| async move {
+        if seen.body.get("stream_options").is_some() {
+            let body = "{\"error\":{\"message\":\"Unrecognized request argument: stream_options\"}}";
+            return answer(400, &[], Body::from(body));
+        }
+        events(stream::iter([(says("x") + &ends("stop")).into()]), guard)
+    })
+    .await;
+    let models = upstream.models();
+    for questions in [2, 3, 4] {
+        ask(&models, request()).await.1.unwrap();
+        assert_eq!(upstream.seen().len(), questions);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_quotes_the_asker_changes_nothing_for_others() {
+    let body = "{\"error\":{\"message\":\"bad text: stream_options\"}}";
+    let upstream = Script::always(400, &[], body).await;
+    let models = upstream.models();
+    for questions in [2, 4] {
+        assert_eq!(code(&models).await, "llm.upstream_error");
+        assert_eq!(upstream.seen().len(), questions);
+    }
+    assert!(upstream.seen()[2].body.get("stream_options").is_some());
+}
+
+#[tokio::test]
+async fn a_model_that_wants_the_new_bound_gets_it() {
+    let upstream = Script::start(|seen, guard| async move {
+        if seen.body.get("max_tokens").is_some() {
+            let body = "{\"error\":{\"message\":\"Use 'max_completion_tokens' instead.\"}}";
+            return answer(400, &[], Body::from(body));
+        }
+        assert_eq!(seen.body["max_completion_tokens"], 5);
+        events(stream::iter([(says("x") + &ends("stop")).into()]), guard)
+    })
+    .await;
+    ask(&upstream.models(), ChatRequest { max_tokens: Some(5), ..request() }).await.1.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_there() {
+    let address = nowhere().await;
+    let (_, result) = ask(&models(vec![UpstreamSettings::new("u", format!("{address}?k=v"))]), request()).await;
+    let error = result.unwrap_err();
+    assert_eq!(error.code(), "llm.unreachable");
+    let shown = error.to_string();
+    assert!(shown.contains("“u”") && shown.contains(&format!("{address} ")), "{shown}");
+    assert!(shown.contains("nothing listens there") && !shown.contains("k=v"), "{shown}");
+}
+
+#[tokio::test]
+async fn what_does_not_speak_tls_or_http() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let _ = socket.read(&mut [0; 16]).await;
+            let _ = socket.write_all(b"SSH-2.0-something\r\n").await;
+        }
+    });
+    let at = |scheme: &str| models(vec![UpstreamSettings::new("u", format!("{scheme}://{address}/v1"))]);
+    assert_eq!(code(&at("https")).await, "llm.unreachable");
+    assert_eq!(code(&at("http")).await, "llm.bad_stream");
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off() {
+    let upstream = Script::start(|_, _| std::future::ready(broken(vec![says("half").into()]))).await;
+    let (deltas, result) = ask(&upstream.models(), request()).await;
+    assert_eq!(text(&deltas), "half");
+    assert_eq!(result.unwrap_err().code(), "llm.bad_stream");
+
+    let upstream = Script::streams(vec![says("half").into()]).await;
+    let (deltas, result) = ask(&upstream.models(), request()).await;
+    assert_eq!(text(&deltas), "half");
+    assert_eq!(result.unwrap_err().code(), "llm.bad_stream");
+
+    // The answer was whole; only the count of tokens is missing.
+    let end = ends("stop").replace("data: [DONE]\n\n", "");
+    let upstream = Script::start(move |_, _| std::future::ready(broken(vec![(says("all") + &end).into()]))).await;
+    let (deltas, result) = ask(&upstream.models(), request()).await;
+    assert_eq!((text(&deltas).as_str(), result.unwrap().usage), ("all", None));
+}
+
+#[tokio::test]
+async fn a_failure_in_the_middle() {
+    for (event, expected) in [
+        ("data: {\"error\":{\"message\":\"out of memory, sk-topsecret-0123456789\"}}\n\n", "llm.upstream_error"),
+        ("event: error\ndata: {\"message\":\"exceeds the available context size\"}\n\n", "llm.context_overflow"),
+        ("data: {\"error\":{\"code\":429,\"message\":\"slow down\"}}\n\n", "llm.rate_limited"),
+        ("data: not json\n\n", "llm.bad_stream"),
+    ] {
+        let upstream = Script::streams(vec![(says("half") + event).into()]).await;
+        let (deltas, result) = ask(&upstream.models(), request()).await;
+        assert_eq!((text(&deltas).as_str(), result.unwrap_err().code()), ("half", expected));
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_answer() {
+    let html: Headers = &[("content-type", "text/html; charset=utf-8")];
+    for (headers, body) in [
+        (html, &b"<html>Sign in</html>"[..]),
+        (&[("content-type", "application/json")], b"{}"),
+        (&[("content-type", "application/json")], b"hello"),
+        (&[("content-type", "text/event-stream")], b""),
+        (&[("content-type", "text/event-stream")], b"\xff\xfe\x00garbage\n\n\n"),
+        (&[], b"\x00\x01\x02"),
+    ] {
+        let upstream = Script::always(200, headers, Bytes::from_static(body)).await;
+        let (_, result) = ask(&upstream.models(), request()).await;
+        let error = result.unwrap_err();
+        assert_eq!(error.code(), "llm.bad_stream", "{error}");
+        assert_eq!(error.to_string().contains("text/html"), headers == html, "{error}");
+    }
+}
+
+fn impatient(upstream: &Script, first_token: Duration, idle: Duration) -> Models {
+    models(vec![UpstreamSettings { first_token_timeout: first_token, idle_timeout: idle, ..upstream.settings() }])
+}
+
+#[tokio::test]
+async fn silence_before_the_answer() {
+    // Nothing at all; only a head; only signs of life, which are no token.
+    for kind in 0..3 {
+        let mut upstream = Script::start(move |_, guard| async move {
+            if kind == 0 {
+                let _guard = guard;
+                return std::future::pending().await;
+            }
+            let role = stream::iter([Bytes::from(delta(&json!({ "role": "assistant", "content": "" })))]);
+            let alive = stream::repeat(Bytes::from(": processing\n\n")).then(|comment| async {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                comment
+            });
+            if kind == 1 { events(stream::pending(), guard) } else { events(role.chain(alive), guard) }
+        })
+        .await;
+        assert_eq!(code(&impatient(&upstream, SHORT, PATIENCE)).await, "llm.timeout_first_token", "{kind}");
+        upstream.client_went().await;
+    }
+}
+
+#[tokio::test]
+async fn silence_in_the_answer() {
+    let mut upstream =
+        Script::start(
+            |_, guard| async move { events(stream::iter([says("one").into()]).chain(stream::pending()), guard) },
+        )
+        .await;
+    let (deltas, result) = ask(&impatient(&upstream, PATIENCE, SHORT), request()).await;
+    assert_eq!((text(&deltas).as_str(), result.unwrap_err().code()), ("one", "llm.timeout_idle"));
+    upstream.client_went().await;
+}
+
+#[tokio::test]
+async fn an_endless_event_ends_at_the_bound() {
+    let mut upstream = Script::start(|_, guard| {
+        let endless = stream::repeat(Bytes::from(vec![b'x'; 1024 * 1024]));
+        std::future::ready(events(stream::iter([Bytes::from("data: ")]).chain(endless), guard))
+    })
+    .await;
+    let (_, result) = ask(&upstream.models(), request()).await;
+    let error = result.unwrap_err();
+    assert!(error.code() == "llm.bad_stream" && error.to_string().contains("16 MiB"), "{error}");
+    upstream.client_went().await;
+}
+
+#[tokio::test]
+async fn an_endless_refusal_ends_at_the_bound() {
+    let mut upstream = Script::start(|_, guard| {
+        let endless = stream::repeat(Bytes::from(vec![b'x'; 4096]));
+        let mut response = events(endless, guard);
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        std::future::ready(response)
+    })
+    .await;
+    assert_eq!(code(&upstream.models()).await, "llm.upstream_error");
+    upstream.client_went().await;
+}
+
+#[tokio::test]
+async fn models_that_are_not_there() {
+    let upstream = Script::streams(vec![(says("x") + &ends("stop")).into()]).await;
+    for model in ["", "m", "/", "/m", "u/", "U/m", "other/m", "u\u{1}/m"] {
+        let (_, result) = ask(&upstream.models(), ChatRequest { model: model.to_owned(), ..request() }).await;
+        assert_eq!(result.unwrap_err().code(), "llm.unknown_model", "{model:?}");
+    }
+    let long = ChatRequest { model: "x".repeat(100_000), ..request() };
+    assert!(ask(&upstream.models(), long).await.1.unwrap_err().to_string().len() < 1000);
+    assert!(upstream.seen().is_empty());
+}

@@ -1,0 +1,68 @@
+//! Settings that make no sense, and secrets that stay where they belong.
+
+use super::*;
+
+fn refuse(upstreams: Vec<UpstreamSettings>, part: &str) {
+    let settings = LlmSettings { upstreams, ..LlmSettings::default() };
+    let error = Models::new(settings).expect_err(part);
+    assert_eq!(error.code(), "llm.bad_configuration");
+    let shown = error.to_string();
+    assert!(shown.contains(part) && !shown.contains("topsecret"), "{shown}");
+}
+
+#[test]
+fn settings_that_make_no_sense() {
+    let at = |url: &str| vec![UpstreamSettings::new("u", url)];
+    let named = |name: &str| UpstreamSettings::new(name, "http://h/v1");
+    refuse(vec![named("a"), named("b"), named("a")], "two upstreams have the name “a”");
+    for name in ["", "a/b", "a b", "ä", "a\n", &"x".repeat(65)] {
+        refuse(vec![named(name)], "the upstream name");
+    }
+    for url in ["", "h:1234/v1", "/v1", "127.0.0.1:1234", "http://", "ftp://h/", "file:///etc/passwd"] {
+        refuse(at(url), "base_url of upstream “u”");
+    }
+    refuse(at("https://me:topsecret@h/v1"), "no user and no password");
+    refuse(at("https://h/v1#topsecret"), "`#`");
+    let good = || named("u");
+    refuse(vec![UpstreamSettings { idle_timeout: Duration::ZERO, ..good() }], "idle_timeout");
+    refuse(vec![UpstreamSettings { first_token_timeout: Duration::ZERO, ..good() }], "first_token_timeout");
+    refuse(vec![UpstreamSettings { connect_timeout: Duration::ZERO, ..good() }], "connect_timeout");
+    refuse(vec![UpstreamSettings { api_key: Some("topsecret\r\nX: y".into()), ..good() }], "api_key");
+    refuse(vec![UpstreamSettings { headers: header("Host", "topsecret"), ..good() }], "may not be set");
+    refuse(vec![UpstreamSettings { headers: header("a b", "topsecret"), ..good() }], "valid name");
+    refuse(vec![UpstreamSettings { headers: header("a", "topsecret\n\n."), ..good() }], "valid value");
+    let both =
+        UpstreamSettings { api_key: Some("topsecret".into()), headers: header("Authorization", "topsecret"), ..good() };
+    refuse(vec![both], "exclude each other");
+}
+
+#[test]
+fn settings_from_a_file() {
+    let settings: LlmSettings = toml::from_str(
+        r#"
+        list_cache = 0.5
+        [[upstreams]]
+        name = "remote"
+        base_url = "https://api.example.com/v1"
+        api_key = "topsecret\n"
+        first_token_timeout = 600
+        headers = { "x-team" = "topsecret" }
+        [[upstreams]]
+        name = "local"
+        base_url = "http://localhost:8000/v1"
+        "#,
+    )
+    .unwrap();
+    assert!(settings.discover);
+    assert_eq!(settings.list_cache, Duration::from_millis(500));
+    assert_eq!(settings.upstreams[0].first_token_timeout, Duration::from_secs(600));
+    assert_eq!(settings.upstreams[1], UpstreamSettings::new("local", "http://localhost:8000/v1"));
+    assert!(!format!("{settings:?}").contains("topsecret"));
+    // An https: upstream reads the machine's certificates, or uses those built in.
+    let models = Models::new(settings).unwrap();
+    assert!(!format!("{models:?} {models:#?}").contains("topsecret"));
+    for bad in ["list_cache = -1", "list_cache = nan", "list_cache = \"x\"", "nonsense = 1", "upstreams = [{name='x'}]"]
+    {
+        assert!(toml::from_str::<LlmSettings>(bad).is_err(), "{bad}");
+    }
+}

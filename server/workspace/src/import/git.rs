@@ -1,0 +1,340 @@
+//! Cloning with the git program.
+
+use super::address::GitAddress;
+use super::{ImportSettings, Progress, ProgressSender, names, unpacked_too_large};
+use crate::error::WorkspaceError;
+use crate::tree::blocking;
+use base64::Engine;
+use rustix::process::{Pid, Signal, kill_process_group};
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+use tokio_util::sync::CancellationToken;
+
+/// Longest line of git's that is looked at, in bytes; the rest of it is dropped.
+const MAX_LINE_BYTES: usize = 2048;
+/// How often the size of what was fetched is looked at.
+const SIZE_CHECK_INTERVAL: Duration = Duration::from_secs(5);
+/// A transfer slower than one byte a second for so long is given up, in seconds.
+const STALL_SECONDS: u32 = 120;
+/// Seconds that ssh tries to connect.
+const CONNECT_SECONDS: u32 = 30;
+
+/// A private key of the person, for ssh.
+pub(crate) struct SshKey {
+    /// File name, such as `id_ed25519`.
+    pub(crate) name: &'static str,
+    /// Its content.
+    pub(crate) content: Vec<u8>,
+}
+
+/// Clones into `target`, which must not exist. `work` is a new folder for what git must be told in files; it is removed.
+pub(crate) async fn clone(
+    address: &GitAddress,
+    target: &Path,
+    work: PathBuf,
+    keys: Vec<SshKey>,
+    settings: &ImportSettings,
+    progress: &ProgressSender,
+    cancel: &CancellationToken,
+) -> Result<(), WorkspaceError> {
+    let addresses = address.resolve(settings).await?;
+    let source = match address {
+        GitAddress::Path(path) => allowed_path(path.clone(), settings.import_paths.clone()).await?,
+        GitAddress::Web { .. } | GitAddress::Ssh { .. } => address.url(),
+    };
+    let work = WorkFolder::create(work, git_config(address, &addresses), keys).await?;
+    let mut command = command(address, &addresses, &source, target, &work, settings);
+    let child = command.spawn().map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => WorkspaceError::GitMissing,
+        _ => WorkspaceError::Internal(error.to_string()),
+    })?;
+    let run = run(child, target, settings, progress);
+    tokio::select! {
+        result = run => result,
+        () = cancel.cancelled() => Err(WorkspaceError::ImportCancelled),
+        () = tokio::time::sleep(settings.clone_timeout) => {
+            Err(WorkspaceError::ImportTimeout { seconds: settings.clone_timeout.as_secs() })
+        }
+    }
+}
+
+/// The real path, if it lies below a folder that the operator opened.
+async fn allowed_path(path: PathBuf, open: Vec<PathBuf>) -> Result<String, WorkspaceError> {
+    blocking(move || {
+        // The same answer for a path that is missing and for one that is forbidden: it is nobody's business which.
+        let real = path.canonicalize().map_err(|_| WorkspaceError::PathRefused)?;
+        let allowed = open.iter().filter_map(|folder| folder.canonicalize().ok()).any(|folder| real.starts_with(folder));
+        if !allowed || !real.is_dir() {
+            return Err(WorkspaceError::PathRefused);
+        }
+        real.into_os_string().into_string().map_err(|_| WorkspaceError::PathRefused)
+    })
+    .await
+}
+
+fn command(
+    address: &GitAddress,
+    addresses: &[IpAddr],
+    source: &str,
+    target: &Path,
+    work: &WorkFolder,
+    settings: &ImportSettings,
+) -> Command {
+    let protocols = match address {
+        GitAddress::Web { .. } => "https:http",
+        GitAddress::Ssh { .. } => "ssh",
+        GitAddress::Path(_) => "file",
+    };
+    let mut command = Command::new(&settings.git_program);
+    command
+        .args(["clone", "--progress", "--no-local", "--template=", "--"])
+        .arg(source)
+        .arg(target)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into()))
+        .env("HOME", &work.path)
+        .env("LC_ALL", "C")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", work.path.join(CONFIG_FILE))
+        .env("GIT_ALLOW_PROTOCOL", protocols)
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .env("GIT_ASKPASS", "true")
+        .env("SSH_ASKPASS", "true")
+        .env("GIT_SSH_VARIANT", "ssh")
+        .env("GIT_SSH_COMMAND", ssh_command(address, addresses, work))
+        .current_dir(&work.path)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true);
+    command
+}
+
+const CONFIG_FILE: &str = "gitconfig";
+
+/// Configuration that git reads instead of the server's own. A file, so that no secret stands in the list of processes.
+fn git_config(address: &GitAddress, addresses: &[IpAddr]) -> String {
+    let mut text = format!(
+        "[core]\n\thooksPath = /dev/null\n\tfsmonitor = false\n[submodule]\n\trecurse = false\n[protocol \"ext\"]\n\tallow = never\n\
+         [http]\n\tfollowRedirects = false\n\tlowSpeedLimit = 1\n\tlowSpeedTime = {STALL_SECONDS}\n"
+    );
+    match address {
+        GitAddress::Web { credentials, host, .. } => {
+            let list: Vec<String> = addresses
+                .iter()
+                .map(|address| if address.is_ipv6() { format!("[{address}]") } else { address.to_string() })
+                .collect();
+            if host.name.parse::<IpAddr>().is_err() {
+                let _ = writeln!(text, "\tcurloptResolve = {}:{}:{}", host.name, host.port, list.join(","));
+            }
+            if let Some(credentials) = credentials {
+                let plain: Vec<u8> = percent_encoding::percent_decode_str(credentials).collect();
+                let plain = if plain.contains(&b':') { plain } else { [&plain[..], b":"].concat() };
+                let encoded = base64::engine::general_purpose::STANDARD.encode(plain);
+                let _ = writeln!(text, "\textraHeader = Authorization: Basic {encoded}");
+            }
+        }
+        // The operator opened the folder, whoever owns what is in it.
+        GitAddress::Path(_) => text.push_str("[safe]\n\tdirectory = *\n"),
+        GitAddress::Ssh { .. } => {}
+    }
+    text
+}
+
+/// ssh that knows neither the server's configuration nor its keys, and connects to no other address than the one checked.
+fn ssh_command(address: &GitAddress, addresses: &[IpAddr], work: &WorkFolder) -> String {
+    let folder = shell_quoted(&work.path);
+    let mut text = format!(
+        "ssh -F none -o BatchMode=yes -o IdentitiesOnly=yes -o IdentityAgent=none -o StrictHostKeyChecking=accept-new \
+         -o UserKnownHostsFile={folder}/known_hosts -o GlobalKnownHostsFile=none -o ConnectTimeout={CONNECT_SECONDS} \
+         -o PermitLocalCommand=no -o ClearAllForwardings=yes -o ForwardAgent=no"
+    );
+    if work.keys.is_empty() {
+        text.push_str(" -o IdentityFile=none");
+    }
+    for name in &work.keys {
+        let _ = write!(text, " -o IdentityFile={folder}/{name}");
+    }
+    if let (GitAddress::Ssh { host, .. }, Some(first)) = (address, addresses.first()) {
+        let _ = write!(text, " -o HostName={first} -o HostKeyAlias={}", host.name);
+    }
+    text
+}
+
+fn shell_quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', "'\\''"))
+}
+
+/// Files that git and ssh are told of; removed with it.
+struct WorkFolder {
+    path: PathBuf,
+    keys: Vec<&'static str>,
+}
+
+impl WorkFolder {
+    async fn create(path: PathBuf, config: String, keys: Vec<SshKey>) -> Result<Self, WorkspaceError> {
+        blocking(move || {
+            let failed = |source| WorkspaceError::DataDirectory { place: path.display().to_string(), source };
+            std::fs::DirBuilder::new().mode(0o700).create(&path).map_err(failed)?;
+            let folder = Self { path: path.clone(), keys: keys.iter().map(|key| key.name).collect() };
+            write_private(&path.join(CONFIG_FILE), config.as_bytes()).map_err(failed)?;
+            for key in &keys {
+                write_private(&path.join(key.name), &key.content).map_err(failed)?;
+            }
+            Ok(folder)
+        })
+        .await
+    }
+}
+
+impl Drop for WorkFolder {
+    fn drop(&mut self) {
+        let path = std::mem::take(&mut self.path);
+        let remove = move || {
+            if let Err(error) = std::fs::remove_dir_all(&path) {
+                tracing::warn!(%error, "the folder of an import could not be removed");
+            }
+        };
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(remove)),
+            Err(_) => remove(),
+        }
+    }
+}
+
+fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(content)
+}
+
+/// Ends the whole group: git starts helpers that would outlive it.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.0 {
+            // Fails when all of them have ended.
+            let _ = kill_process_group(leader, Signal::KILL);
+        }
+    }
+}
+
+async fn run(
+    mut child: Child,
+    target: &Path,
+    settings: &ImportSettings,
+    progress: &ProgressSender,
+) -> Result<(), WorkspaceError> {
+    let leader = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let mut group = Group(leader);
+    let stderr = child.stderr.take().ok_or_else(|| WorkspaceError::Internal("git has no standard error".to_owned()))?;
+    let mut last_line = String::new();
+    tokio::select! {
+        () = follow(stderr, progress, &mut last_line) => {}
+        error = watch_size(target, settings) => return Err(error),
+    }
+    let status = child.wait().await.map_err(|error| WorkspaceError::Internal(error.to_string()))?;
+    // Its number may be another's from now on. What it started has closed its output and is on its way out.
+    group.0 = None;
+    if status.success() {
+        return Ok(());
+    }
+    Err(WorkspaceError::GitFailed(if last_line.is_empty() { "it gave no reason.".to_owned() } else { last_line }))
+}
+
+/// Reads git's messages to their end; keeps the last one that tells an error.
+async fn follow(mut output: impl AsyncRead + Unpin, progress: &ProgressSender, last_error: &mut String) {
+    let mut line = Vec::new();
+    let mut buffer = [0; 4096];
+    let mut is_fatal = false;
+    loop {
+        let count = output.read(&mut buffer).await.unwrap_or(0);
+        for &byte in &buffer[..count] {
+            if !matches!(byte, b'\r' | b'\n') {
+                if line.len() < MAX_LINE_BYTES {
+                    line.push(byte);
+                }
+                continue;
+            }
+            take_line(&line, progress, last_error, &mut is_fatal);
+            line.clear();
+        }
+        if count == 0 {
+            return take_line(&line, progress, last_error, &mut is_fatal);
+        }
+    }
+}
+
+fn take_line(line: &[u8], progress: &ProgressSender, last_error: &mut String, is_fatal: &mut bool) {
+    let text = String::from_utf8_lossy(line);
+    let text: String = text.chars().filter(|c| !c.is_control()).collect();
+    let text = text.trim();
+    if text.is_empty() {
+        return;
+    }
+    if let Some(step) = parse_progress(text) {
+        progress.send_if_modified(|now| std::mem::replace(now, step.clone()) != step);
+        return;
+    }
+    // A fatal message is the reason; what follows it is advice.
+    let fatal = text.starts_with("fatal:") || text.starts_with("error:");
+    if fatal || !*is_fatal {
+        *last_error = names::scrub(text);
+        *is_fatal |= fatal;
+    }
+}
+
+/// `remote: Counting objects:  12% (3/25), done.`
+fn parse_progress(text: &str) -> Option<Progress> {
+    let text = text.strip_prefix("remote: ").unwrap_or(text);
+    let (step, rest) = text.split_once(':')?;
+    let rest = rest.trim_start();
+    let known = ["Enumerating", "Counting", "Compressing", "Receiving", "Resolving", "Updating", "Checking out"];
+    if !known.iter().any(|word| step.starts_with(word)) {
+        return None;
+    }
+    let percent = rest.split_once('%').and_then(|(number, _)| number.parse::<u8>().ok()).filter(|percent| *percent <= 100);
+    Some(Progress { step: step.to_owned(), percent })
+}
+
+/// Ends when there is more below `target` than allowed.
+async fn watch_size(target: &Path, settings: &ImportSettings) -> WorkspaceError {
+    loop {
+        tokio::time::sleep(SIZE_CHECK_INTERVAL).await;
+        let (root, limit) = (target.to_owned(), settings.max_unpacked_bytes);
+        match blocking(move || Ok(is_larger_than(&root, limit))).await {
+            Ok(true) => return unpacked_too_large(settings),
+            Ok(false) => {}
+            Err(error) => return error,
+        }
+    }
+}
+
+/// Whether files below `root` take more than `limit` bytes. Links are not followed; what vanishes meanwhile counts nothing.
+fn is_larger_than(root: &Path, limit: u64) -> bool {
+    let mut total = 0_u64;
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let Ok(facts) = entry.metadata() else { continue };
+            if facts.is_dir() {
+                folders.push(entry.path());
+            }
+            total = total.saturating_add(facts.len());
+            if total > limit {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,158 @@
+//! Filling a workspace in the background.
+
+use super::record::{StoredState, WorkspaceRecord};
+use super::{FILES, INCOMING, Shared, UPLOAD, lock, place_error};
+use crate::error::WorkspaceError;
+use crate::import::{self, GitAddress, Progress, ProgressSender, SshKey};
+use crate::tree::{Locked, Tree, blocking, remove_entry};
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use coditect_protocol::{Coded, Kind, RelPath};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Names of private keys in a person's `.ssh` that a clone may use.
+const SSH_KEYS: [&str; 3] = ["id_ed25519", "id_ecdsa", "id_rsa"];
+/// Largest key, in bytes.
+const MAX_SSH_KEY_BYTES: u64 = 64 * 1024;
+/// Folder for what git must be told in files.
+const GIT_WORK: &str = "git";
+
+/// An import that runs.
+pub(super) struct Running {
+    pub(super) cancel: CancellationToken,
+    pub(super) progress: watch::Receiver<Progress>,
+}
+
+/// What a workspace is filled with.
+pub(super) enum Filling {
+    Git { address: GitAddress, home: Arc<Tree> },
+    Archive { archive: std::fs::File },
+}
+
+impl Shared {
+    /// Fills the workspace in the background, and notes how it ended.
+    pub(super) fn start(self: &Arc<Self>, record: &WorkspaceRecord, progress: Progress, filling: Filling) {
+        let (owner, id) = (record.owner, record.id);
+        let (sender, receiver) = watch::channel(progress);
+        let cancel = CancellationToken::new();
+        lock(&self.running).insert(id, Running { cancel: cancel.clone(), progress: receiver });
+        let shared = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let folder = shared.folder(id);
+            let mut result = shared.fill(&folder, filling, &sender, &cancel).await;
+            if result.is_ok() {
+                result = blocking(move || put_in_place(&folder)).await;
+            } else {
+                discard(folder).await;
+            }
+            let state = match &result {
+                Ok(()) => StoredState::Ready,
+                Err(error) => {
+                    tracing::info!(%id, code = error.code(), "a workspace was not filled");
+                    if error.kind() == Kind::Internal {
+                        tracing::error!(%id, %error, "filling a workspace failed");
+                    }
+                    StoredState::failed(error)
+                }
+            };
+            match shared.records.set_state(owner, id, state).await {
+                // Deleted meanwhile, which ended it.
+                Ok(()) | Err(WorkspaceError::WorkspaceNotFound) => {}
+                Err(error) => tracing::error!(%id, %error, "the end of an import could not be stored"),
+            }
+            lock(&shared.running).remove(&id);
+        });
+    }
+
+    async fn fill(
+        &self,
+        folder: &Path,
+        filling: Filling,
+        progress: &ProgressSender,
+        cancel: &CancellationToken,
+    ) -> Result<(), WorkspaceError> {
+        let incoming = folder.join(INCOMING);
+        match filling {
+            Filling::Git { address, home } => {
+                let keys = match &address {
+                    GitAddress::Ssh { .. } => ssh_keys(&home).await,
+                    GitAddress::Web { .. } | GitAddress::Path(_) => Vec::new(),
+                };
+                let work = folder.join(GIT_WORK);
+                import::clone(&address, &incoming, work, keys, &self.settings.import, progress, cancel).await
+            }
+            Filling::Archive { archive } => {
+                let target = blocking(move || {
+                    let failed = |source| place_error(&incoming, source);
+                    std::fs::create_dir(&incoming).map_err(failed)?;
+                    Dir::open_ambient_dir(&incoming, ambient_authority()).map_err(failed)
+                })
+                .await?;
+                let (progress, cancel) = (progress.clone(), cancel.clone());
+                import::unpack(archive, target.try_clone().map_err(|error| place_error(folder, error))?, &self.settings.import, progress, cancel)
+                    .await?;
+                let folder = folder.to_owned();
+                blocking(move || strip_single_folder(&folder, &target).map_err(|error| place_error(&folder, error))).await
+            }
+        }
+    }
+}
+
+/// The person's own keys, read through the confined tree: a link to the server's keys leads nowhere.
+async fn ssh_keys(home: &Tree) -> Vec<SshKey> {
+    let mut keys = Vec::new();
+    for name in SSH_KEYS {
+        let Ok(path) = RelPath::parse(&format!(".ssh/{name}")) else { continue };
+        if let Ok((_, content)) = home.read(&path, 0, None, MAX_SSH_KEY_BYTES).await {
+            keys.push(SshKey { name, content });
+        }
+    }
+    keys
+}
+
+/// Where all lies in one folder, as in most archives, that folder becomes the workspace.
+fn strip_single_folder(folder: &Path, incoming: &Dir) -> std::io::Result<()> {
+    let mut entries = incoming.entries()?;
+    let (Some(only), None) = (entries.next().transpose()?, entries.next()) else { return Ok(()) };
+    if !only.file_type()?.is_dir() {
+        return Ok(());
+    }
+    let aside = folder.join("stripped");
+    std::fs::rename(folder.join(INCOMING).join(only.file_name()), &aside)?;
+    std::fs::remove_dir(folder.join(INCOMING))?;
+    std::fs::rename(aside, folder.join(INCOMING))
+}
+
+/// Gives what arrived its final name; it is whole now.
+fn put_in_place(folder: &Path) -> Result<(), WorkspaceError> {
+    let failed = |source| place_error(folder, source);
+    std::fs::rename(folder.join(INCOMING), folder.join(FILES)).map_err(failed)?;
+    match std::fs::remove_file(folder.join(UPLOAD)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes what arrived of an import that failed.
+async fn discard(folder: PathBuf) {
+    let removed = blocking(move || {
+        let failed = |source| place_error(&folder, source);
+        let dir = match Dir::open_ambient_dir(&folder, ambient_authority()) {
+            Ok(dir) => dir,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(failed(error)),
+        };
+        for name in [INCOMING, UPLOAD, "stripped"] {
+            if let Ok(facts) = dir.symlink_metadata(name) {
+                remove_entry(&dir, name.as_ref(), &facts, Locked::Force).map_err(failed)?;
+            }
+        }
+        Ok(())
+    });
+    if let Err(error) = removed.await {
+        tracing::warn!(%error, "what arrived of an import could not be removed");
+    }
+}

@@ -1,0 +1,135 @@
+//! Finding files by name and text in files, below one directory.
+//!
+//! The file set is that of `rg --hidden` without `.git`: regular files, no link followed, `.gitignore` and its kin obeyed unless
+//! asked otherwise, files of rules above the directory and those of the server's own user not. The rules' syntax is the `ignore`
+//! crate's; the walk is our own, because its files are somebody else's who may change them meanwhile:
+//!
+//! Invariants:
+//! * Every folder and file, those with ignore rules included, is opened beneath the root's handle without following a link, and
+//!   without waiting for a pipe's other end. A link that is put in place during the search leads nowhere.
+//! * Everything is bounded: threads, entries, paths, matches, line length, memory of a pattern. Whoever reads the results slowly slows the
+//!   search down.
+//! * A search stops within milliseconds when it is cancelled or dropped.
+
+mod find;
+mod globs;
+mod rules;
+mod text;
+mod walk;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use coditect_protocol::search::{FileMatches, FindFiles, SearchSummary, SearchText};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+
+pub use self::find::{DEFAULT_FOUND_PATHS, MAX_FOUND_PATHS};
+pub use self::globs::{MAX_GLOB_BYTES, MAX_GLOBS};
+pub use self::text::{DEFAULT_MATCHES, MAX_LINE_BYTES, MAX_MATCHES_PER_MESSAGE, MAX_PATTERN_BYTES, MAX_TEXT_CHARS};
+pub use self::walk::MAX_WALKED_ENTRIES;
+use crate::WorkspaceError;
+
+/// Most threads of one search; fewer where the machine has fewer cores.
+pub const MAX_SEARCH_THREADS: usize = 8;
+/// Most searches that run at once on the server; more wait their turn.
+pub const MAX_SEARCHES: usize = 16;
+
+static SEARCHES: Semaphore = Semaphore::const_new(MAX_SEARCHES);
+
+/// What [`find_files`] found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FoundPaths {
+    /// Paths below the root, best first.
+    pub paths: Vec<String>,
+    /// There are more, or not everything was looked at.
+    pub limit_reached: bool,
+}
+
+/// Finds files below `root` by their path.
+pub async fn find_files(
+    root: PathBuf,
+    query: FindFiles,
+    cancel: CancellationToken,
+) -> Result<FoundPaths, WorkspaceError> {
+    run(cancel, move |stop| find::find(&root, &query, stop)).await
+}
+
+/// Finds text in files below `root`. Each file's matches are sent to `sink` as they are found; a file with very many comes in
+/// several parts. The search waits while the sink is full, and ends where it is closed.
+pub async fn search_text(
+    root: PathBuf,
+    query: SearchText,
+    cancel: CancellationToken,
+    sink: mpsc::Sender<FileMatches>,
+) -> Result<SearchSummary, WorkspaceError> {
+    let outlet = text::Outlet { sink, cancel: cancel.clone(), runtime: tokio::runtime::Handle::current() };
+    run(cancel, move |stop| text::search(&root, &query, outlet, stop)).await
+}
+
+/// Set when a search shall end early.
+#[derive(Clone, Default)]
+struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Stops the search when who waits for it goes away.
+struct StopOnDrop(Stop);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.set();
+    }
+}
+
+/// Runs a search on threads that may block, and ends it when it is cancelled.
+async fn run<T: Send + 'static>(
+    cancel: CancellationToken,
+    search: impl FnOnce(&Stop) -> Result<T, WorkspaceError> + Send + 'static,
+) -> Result<T, WorkspaceError> {
+    let turn = tokio::select! {
+        biased;
+        () = cancel.cancelled() => return Err(WorkspaceError::SearchCancelled),
+        turn = SEARCHES.acquire() => turn.map_err(|error| WorkspaceError::Internal(error.to_string()))?,
+    };
+    let stop = StopOnDrop(Stop::default());
+    let inside = stop.0.clone();
+    // The turn goes along: a search that was dropped still uses threads until it has noticed.
+    let mut running = tokio::task::spawn_blocking(move || {
+        let result = search(&inside);
+        drop(turn);
+        result
+    });
+    let result = tokio::select! {
+        biased;
+        () = cancel.cancelled() => {
+            stop.0.set();
+            (&mut running).await
+        }
+        result = &mut running => result,
+    };
+    if cancel.is_cancelled() {
+        return Err(WorkspaceError::SearchCancelled);
+    }
+    result.map_err(|error| WorkspaceError::Internal(error.to_string()))?
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(MAX_SEARCH_THREADS)
+}
+
+fn open_root(root: &Path) -> Result<cap_std::fs::Dir, WorkspaceError> {
+    cap_std::fs::Dir::open_ambient_dir(root, cap_std::ambient_authority())
+        .map_err(|error| WorkspaceError::from_io(&coditect_protocol::RelPath::root(), error))
+}

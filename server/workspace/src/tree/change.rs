@@ -1,0 +1,224 @@
+//! Making, deleting, moving and copying.
+
+use super::confined::{Confined, file_kind};
+use super::remove::{Locked, remove_entry};
+use super::write::{Replaces, commit_lock, rename_with, sync_folder, temporary_name};
+use super::{at, is_missing, is_temporary, os_path};
+use crate::error::WorkspaceError;
+use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
+use cap_std::fs::{Dir, MetadataExt, OpenOptions, OpenOptionsExt};
+use coditect_protocol::RelPath;
+use coditect_protocol::files::{FileKind, FileStat};
+use rustix::fs::RenameFlags;
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::io::{Error, Read, Result as IoResult};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Deepest folder below the one that is copied.
+const MAX_COPY_DEPTH: u32 = 256;
+/// Bytes copied before looking whether the caller is still there.
+const COPY_STEP_BYTES: u64 = 64 * 1024 * 1024;
+/// Bits of the mode that a copy takes over.
+const COPIED_MODE: u32 = 0o777;
+
+pub(super) fn make_folder(confined: &Confined, path: &RelPath) -> Result<FileStat, WorkspaceError> {
+    if let Err(error) = confined.dir().create_dir_all(os_path(path)) {
+        // Somebody else may have made it at the same time.
+        let error = at(path)(error);
+        return match confined.stat(path) {
+            Ok(stat) if stat.kind == FileKind::Folder => Ok(stat),
+            Ok(_) => Err(WorkspaceError::Exists(path.clone())),
+            Err(_) => Err(error),
+        };
+    }
+    confined.stat(path)
+}
+
+pub(super) fn delete(confined: &Confined, path: &RelPath, recursive: bool) -> Result<(), WorkspaceError> {
+    let (parent, name) = confined.entry(path)?;
+    let facts = parent.symlink_metadata(&name).map_err(at(path))?;
+    if recursive || !facts.is_dir() {
+        return remove_entry(&parent, &name, &facts, Locked::Respect).map_err(at(path));
+    }
+    match parent.remove_dir(&name) {
+        // What nobody can see must not keep a folder from going.
+        Err(error)
+            if Errno::from_io_error(&error) == Some(Errno::NOTEMPTY)
+                && confined.read_folder(path)?.entries.is_empty()
+                && only_temporary(&parent, &name).map_err(at(path))? =>
+        {
+            remove_entry(&parent, &name, &facts, Locked::Respect).map_err(at(path))
+        }
+        result => result.map_err(at(path)),
+    }
+}
+
+fn only_temporary(parent: &Dir, name: &OsStr) -> IoResult<bool> {
+    for entry in parent.open_dir_nofollow(name)?.entries()? {
+        if !is_temporary(&entry?.file_name().to_string_lossy()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+pub(super) fn rename(
+    confined: &Confined,
+    from: &RelPath,
+    to: &RelPath,
+    overwrite: bool,
+) -> Result<FileStat, WorkspaceError> {
+    let (source, name) = confined.entry(from)?;
+    let (target, new_name) = confined.entry(to)?;
+    source.symlink_metadata(&name).map_err(at(from))?;
+    if from == to {
+        return confined.stat(from);
+    }
+    check_apart(from, to)?;
+    install(&source, &name, &target, &new_name, overwrite).map_err(|error| match Errno::from_io_error(&error) {
+        Some(Errno::INVAL) => WorkspaceError::InsideItself(from.clone()),
+        _ => at(to)(error),
+    })?;
+    sync_folder(&source).map_err(at(from))?;
+    sync_folder(&target).map_err(at(to))?;
+    confined.stat(to)
+}
+
+fn check_apart(from: &RelPath, to: &RelPath) -> Result<(), WorkspaceError> {
+    if from.is_within(to) || to.is_within(from) {
+        return Err(WorkspaceError::InsideItself(from.clone()));
+    }
+    Ok(())
+}
+
+/// Moves an entry to its place. What is there is put aside first where a plain rename cannot replace it, and put back if the
+/// move fails.
+fn install(source: &Dir, name: &OsStr, target: &Dir, new_name: &OsStr, overwrite: bool) -> IoResult<()> {
+    let _lock = commit_lock(target, new_name)?;
+    let flags = if overwrite { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
+    match rename_with(source, name, target, new_name, flags) {
+        Err(Errno::ISDIR | Errno::NOTDIR | Errno::EXIST | Errno::NOTEMPTY) if overwrite => {}
+        result => return Ok(result?),
+    }
+    let aside = temporary_name(Replaces::Nothing);
+    rename_with(target, new_name, target, &aside, RenameFlags::NOREPLACE)?;
+    if let Err(error) = rename_with(source, name, target, new_name, RenameFlags::NOREPLACE) {
+        rename_with(target, &aside, target, new_name, RenameFlags::NOREPLACE)?;
+        return Err(error.into());
+    }
+    let facts = target.symlink_metadata(&aside)?;
+    remove_entry(target, &aside, &facts, Locked::Respect)
+}
+
+pub(super) fn copy(
+    confined: &Confined,
+    from: &RelPath,
+    to: &RelPath,
+    overwrite: bool,
+    stop: &AtomicBool,
+) -> Result<FileStat, WorkspaceError> {
+    let (target, new_name) = confined.entry(to)?;
+    if from.is_root() || from.is_within(to) || to.is_within(from) {
+        return Err(WorkspaceError::InsideItself(from.clone()));
+    }
+    let kind = confined.stat(from)?.kind;
+    if matches!(kind, FileKind::BrokenLink | FileKind::Other) {
+        return Err(WorkspaceError::NotAFile(from.clone()));
+    }
+    if !overwrite && target.symlink_metadata(&new_name).is_ok() {
+        return Err(WorkspaceError::Exists(to.clone()));
+    }
+    // Whole or not at all: it grows under a hidden name. That is not copied itself, should it lie below the source.
+    let growing = temporary_name(Replaces::Nothing);
+    let copied = grow(confined, from, kind, &target, &growing, stop)
+        .and_then(|()| install(&target, &growing, &target, &new_name, overwrite).map_err(at(to)));
+    if let Err(error) = copied {
+        if let Ok(facts) = target.symlink_metadata(&growing)
+            && let Err(error) = remove_entry(&target, &growing, &facts, Locked::Force)
+        {
+            tracing::warn!(%error, "an unfinished copy could not be removed");
+        }
+        return Err(error);
+    }
+    sync_folder(&target).map_err(at(to))?;
+    confined.stat(to)
+}
+
+/// Makes the copy under a temporary name.
+fn grow(
+    confined: &Confined,
+    from: &RelPath,
+    kind: FileKind,
+    target: &Dir,
+    growing: &OsStr,
+    stop: &AtomicBool,
+) -> Result<(), WorkspaceError> {
+    if kind == FileKind::Folder {
+        let source = confined.dir().open_dir(os_path(from)).map_err(at(from))?;
+        target.create_dir(growing).map_err(at(from))?;
+        let folder = target.open_dir_nofollow(growing).map_err(at(from))?;
+        return copy_below(&source, &folder, 0, stop).map_err(at(from));
+    }
+    let (_, source) = confined.open_file(from)?;
+    copy_file(cap_std::fs::File::from_std(source), target, growing, stop).map_err(at(from))
+}
+
+fn copy_file(source: cap_std::fs::File, target: &Dir, name: &OsStr, stop: &AtomicBool) -> IoResult<()> {
+    let facts = source.metadata()?;
+    if !facts.is_file() {
+        return Ok(());
+    }
+    let options = OpenOptions::new().write(true).create_new(true).mode(facts.mode() & COPIED_MODE).clone();
+    let copy = target.open_with(name, &options)?.into_std();
+    copy_bytes(&source.into_std(), &copy, stop)?;
+    copy.sync_all()
+}
+
+fn copy_below(source: &Dir, target: &Dir, depth: u32, stop: &AtomicBool) -> IoResult<()> {
+    if depth > MAX_COPY_DEPTH {
+        return Err(Errno::NAMETOOLONG.into());
+    }
+    for entry in source.entries()? {
+        let name = entry?.file_name();
+        if is_temporary(&name.to_string_lossy()) {
+            continue;
+        }
+        match copy_entry(source, &name, target, depth, stop) {
+            Err(error) if is_missing(&error) => {}
+            result => result?,
+        }
+    }
+    Ok(())
+}
+
+fn copy_entry(source: &Dir, name: &OsStr, target: &Dir, depth: u32, stop: &AtomicBool) -> IoResult<()> {
+    let facts = source.symlink_metadata(name)?;
+    match file_kind(&facts) {
+        FileKind::Folder => {
+            let from = source.open_dir_nofollow(name)?;
+            target.create_dir(name)?;
+            let to = target.open_dir_nofollow(name)?;
+            copy_below(&from, &to, depth + 1, stop)
+        }
+        // Copied as text: a link is harmless wherever it points, because none that leaves the root is followed.
+        FileKind::BrokenLink => target.symlink_contents(source.read_link_contents(name)?, name),
+        FileKind::File => {
+            let reading = OpenOptions::new().read(true).nonblock(true).follow(FollowSymlinks::No).clone();
+            copy_file(source.open_with(name, &reading)?, target, name, stop)
+        }
+        FileKind::Other => Ok(()),
+    }
+}
+
+fn copy_bytes(source: &std::fs::File, mut target: &std::fs::File, stop: &AtomicBool) -> IoResult<()> {
+    loop {
+        if stop.load(Ordering::Relaxed) {
+            return Err(Error::from(Errno::CANCELED));
+        }
+        // The standard library hands this to the kernel, which shares blocks where the file system can.
+        if std::io::copy(&mut source.take(COPY_STEP_BYTES), &mut target)? == 0 {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,50 @@
+import { ToolInvocationContext, ToolInvocationRegistry, ToolRequest, ToolRequestParameters } from '@theia/ai-core';
+import { FrontendApplicationContribution } from '@theia/core/lib/browser';
+import { inject, injectable } from '@theia/core/shared/inversify';
+import { ToolConfirmationManager } from '@theia/ai-chat/lib/browser/chat-tool-preference-bindings';
+import { ToolConfirmationMode } from '@theia/ai-chat/lib/common/chat-tool-preferences';
+import { toolNeedsConfirmation } from 'coditect-shell';
+import { toAbortSignal } from '../shell/abort';
+import { ShellHost } from '../shell/shell-host';
+import type { ToolSpec } from '../shell/shell-types';
+
+const PROVIDER_NAME = 'Coditect';
+
+/** Gives Theia's agents the shell's tools over the workspace. */
+@injectable()
+export class WorkspaceTools implements FrontendApplicationContribution {
+
+    @inject(ShellHost) protected readonly host: ShellHost;
+    @inject(ToolInvocationRegistry) protected readonly registry: ToolInvocationRegistry;
+
+    initialize(): void {
+        for (const spec of this.host.shell.tools()) {
+            this.registry.registerTool(this.toToolRequest(spec));
+        }
+    }
+
+    protected toToolRequest({ name, description, parameters }: ToolSpec): ToolRequest {
+        return {
+            id: name,
+            name,
+            description,
+            parameters: JSON.parse(parameters) as ToolRequestParameters,
+            providerName: PROVIDER_NAME,
+            confirmAlwaysAllow: toolNeedsConfirmation(name),
+            handler: (args, context) => this.host.shell.runTool(name, args || '{}', toAbortSignal(ToolInvocationContext.getCancellationToken(context)))
+        };
+    }
+}
+
+/** Tools that only look run at once, unless the person wants to be asked; the others ask first. */
+@injectable()
+export class WorkspaceToolConfirmation extends ToolConfirmationManager {
+
+    override getConfirmationMode(toolId: string, chatId: string, toolRequest?: ToolRequest): ToolConfirmationMode {
+        const chosen = this.sessionOverrides.get(chatId)?.has(toolId) || toolId in this.getAllConfirmationSettings();
+        if (!chosen && toolRequest?.providerName === PROVIDER_NAME && !toolNeedsConfirmation(toolId)) {
+            return ToolConfirmationMode.ALWAYS_ALLOW;
+        }
+        return super.getConfirmationMode(toolId, chatId, toolRequest);
+    }
+}

@@ -1,0 +1,123 @@
+import '../../resources/coditect.css';
+import { Agent, LanguageModelAliasRegistry, LanguageModelProvider, LanguageModelRegistryFrontendDelegate, TokenUsageService } from '@theia/ai-core';
+import { ChatAgent, DefaultChatAgentId } from '@theia/ai-chat/lib/common';
+import { ToolConfirmationManager } from '@theia/ai-chat/lib/browser/chat-tool-preference-bindings';
+import { ChatWelcomeMessageProvider } from '@theia/ai-chat-ui/lib/browser/chat-tree-view';
+import { bindViewContribution, FrontendApplicationContribution, WidgetFactory } from '@theia/core/lib/browser';
+import { ConnectionStatusService } from '@theia/core/lib/browser/connection-status-service';
+import { LocalConnectionProvider, RemoteConnectionProvider } from '@theia/core/lib/browser/messaging/service-connection-provider';
+import { ApplicationServer } from '@theia/core/lib/common/application-protocol';
+import { EnvVariablesServer } from '@theia/core/lib/common/env-variables';
+import { KeyStoreService } from '@theia/core/lib/common/key-store';
+import { PreferenceContribution } from '@theia/core/lib/common/preferences';
+import { ContainerModule, interfaces } from '@theia/core/shared/inversify';
+import { FileSearchService } from '@theia/file-search/lib/common/file-search-service';
+import { FileService } from '@theia/filesystem/lib/browser/file-service';
+import { FileSystemProvider } from '@theia/filesystem/lib/common/files';
+import { LanguageGrammarDefinitionContribution } from '@theia/monaco/lib/browser/textmate';
+import { ThemeServiceWithDB } from '@theia/monaco/lib/browser/monaco-indexed-db';
+import { MonacoThemingService } from '@theia/monaco/lib/browser/monaco-theming-service';
+import { CliPreferences } from '@theia/preferences/lib/common/cli-preferences';
+import { SearchInWorkspaceServer } from '@theia/search-in-workspace/lib/common/search-in-workspace-interface';
+import { ShellTerminalServerProxy } from '@theia/terminal/lib/common/shell-terminal-protocol';
+import { WorkspaceServer } from '@theia/workspace/lib/common';
+import { WorkspaceOpenHandlerContribution, WorkspaceService } from '@theia/workspace/lib/browser/workspace-service';
+import { bindIconThemes } from './branding/coditect-icon-themes';
+import { CoditectThemeService, CoditectThemingService } from './branding/coditect-themes';
+import { AnyModelAliasRegistry } from './chat/any-model-alias-registry';
+import { ChatWelcome } from './chat/chat-welcome';
+import { CoditectAgent, CODITECT_AGENT_ID } from './chat/coditect-agent';
+import { createModelRegistryProvider, ModelCatalogue, ModelRegistryProvider } from './chat/model-catalogue';
+import { PageTokenUsageService } from './chat/page-token-usage-service';
+import { WorkspaceToolConfirmation, WorkspaceTools } from './chat/workspace-tools';
+import { PageKeyStore } from './environment/page-key-store';
+import { ShellConnectionStatus } from './environment/shell-connection-status';
+import { NoCliPreferences, ShellApplicationServer, ShellEnvVariablesServer } from './environment/shell-environment';
+import { ConflictSafeFileService } from './files/conflict-safe-file-service';
+import { ShellFileSystemProvider } from './files/shell-file-system-provider';
+import { CoditectLanguages } from './languages/coditect-languages';
+import { ShellFileSearchService } from './search/shell-file-search-service';
+import { ShellSearchInWorkspaceServer } from './search/shell-search-in-workspace-server';
+import { ShellTerminalServer } from './terminal/shell-terminal-server';
+import { TerminalConnectionProvider } from './terminal/terminal-connection-provider';
+import { CoditectViewContribution } from './views/coditect-view-contribution';
+import { CoditectWidget } from './views/coditect-widget';
+import { ConnectionView } from './views/connection-view';
+import { WelcomeContribution } from './views/welcome-contribution';
+import { welcomePreferences } from './views/welcome-preferences';
+import { WelcomeWidget } from './views/welcome-widget';
+import { ShellWorkspaceServer } from './workspace/shell-workspace-server';
+import { ShellWorkspaceService } from './workspace/shell-workspace-service';
+
+type Class<T> = new (...args: never[]) => T;
+
+/** Joins each interface that Theia asks a backend for to its implementation over the shell. */
+export default new ContainerModule((bind, _unbind, isBound, rebind) => {
+
+    /** `to` stands in for whatever Theia bound. */
+    const replace = <T>(id: interfaces.ServiceIdentifier<T>, to: Class<T>): void => {
+        bind(to).toSelf().inSingletonScope();
+        (isBound(id) ? rebind<T>(id) : bind<T>(id)).toService(to);
+    };
+
+    // Files, search, workspace
+    replace(FileSystemProvider, ShellFileSystemProvider);
+    rebind(FileService).to(ConflictSafeFileService).inSingletonScope();
+    replace(FileSearchService, ShellFileSearchService);
+    replace(SearchInWorkspaceServer, ShellSearchInWorkspaceServer);
+    replace(WorkspaceServer, ShellWorkspaceServer);
+    bind(WorkspaceOpenHandlerContribution).toService(ShellWorkspaceServer);
+    rebind(WorkspaceService).to(ShellWorkspaceService).inSingletonScope();
+
+    // Terminals
+    replace(ShellTerminalServerProxy, ShellTerminalServer);
+    replace(RemoteConnectionProvider, TerminalConnectionProvider);
+    rebind(LocalConnectionProvider).toService(TerminalConnectionProvider);
+
+    // Environment
+    replace(EnvVariablesServer, ShellEnvVariablesServer);
+    replace(ApplicationServer, ShellApplicationServer);
+    replace(KeyStoreService, PageKeyStore);
+    replace(CliPreferences, NoCliPreferences);
+    replace(ConnectionStatusService, ShellConnectionStatus);
+
+    // Chat
+    bind(ModelRegistryProvider).toDynamicValue(createModelRegistryProvider).inSingletonScope();
+    bind(ModelCatalogue).toSelf().inSingletonScope();
+    bind(LanguageModelProvider).toDynamicValue(({ container }) => () => container.get(ModelCatalogue).firstModels()).inSingletonScope();
+    rebind(LanguageModelRegistryFrontendDelegate).toConstantValue({ getLanguageModelDescriptions: async () => [] });
+    replace(LanguageModelAliasRegistry, AnyModelAliasRegistry);
+    replace(TokenUsageService, PageTokenUsageService);
+    replace(ToolConfirmationManager, WorkspaceToolConfirmation);
+    bind(WorkspaceTools).toSelf().inSingletonScope();
+    bind(FrontendApplicationContribution).toService(WorkspaceTools);
+    bind(CoditectAgent).toSelf().inSingletonScope();
+    bind(Agent).toService(CoditectAgent);
+    bind(ChatAgent).toService(CoditectAgent);
+    bind(DefaultChatAgentId).toConstantValue({ id: CODITECT_AGENT_ID });
+    bind(ChatWelcome).toSelf().inSingletonScope();
+    bind(ChatWelcomeMessageProvider).toService(ChatWelcome);
+
+    // Looks
+    replace(ThemeServiceWithDB, CoditectThemeService);
+    replace(MonacoThemingService, CoditectThemingService);
+    bindIconThemes(bind);
+    bind(CoditectLanguages).toSelf().inSingletonScope();
+    bind(LanguageGrammarDefinitionContribution).toService(CoditectLanguages);
+
+    // Views
+    bindViewContribution(bind, CoditectViewContribution);
+    bind(FrontendApplicationContribution).toService(CoditectViewContribution);
+    bindWidget(bind, CoditectWidget.ID, CoditectWidget);
+    bindViewContribution(bind, WelcomeContribution);
+    bind(FrontendApplicationContribution).toService(WelcomeContribution);
+    bindWidget(bind, WelcomeWidget.ID, WelcomeWidget);
+    bind(PreferenceContribution).toConstantValue({ schema: welcomePreferences });
+    bind(ConnectionView).toSelf().inSingletonScope();
+    bind(FrontendApplicationContribution).toService(ConnectionView);
+});
+
+function bindWidget<T>(bind: interfaces.Bind, id: string, widget: interfaces.Newable<T>): void {
+    bind(widget).toSelf();
+    bind(WidgetFactory).toDynamicValue(({ container }) => ({ id, createWidget: () => container.get(widget) })).inSingletonScope();
+}

@@ -1,0 +1,199 @@
+import { CancellationToken, Disposable, Emitter, Event, URI } from '@theia/core';
+import { newWriteableStream, ReadableStreamEvents } from '@theia/core/lib/common/stream';
+import { inject, injectable, postConstruct } from '@theia/core/shared/inversify';
+import {
+    createFileSystemProviderError, FileChange, FileChangeType, FileDeleteOptions, FileOverwriteOptions, FilePermission, FileReadStreamOptions,
+    FileSystemProviderCapabilities, FileSystemProviderErrorCode, FileSystemProviderWithAccessCapability, FileSystemProviderWithFileFolderCopyCapability,
+    FileSystemProviderWithFileReadStreamCapability, FileSystemProviderWithFileReadWriteCapability, FileType, FileWriteOptions, Stat
+} from '@theia/filesystem/lib/common/files';
+import { fileUri } from '../shell/file-uri';
+import { ShellHost } from '../shell/shell-host';
+import type { ShellChange, ShellFileStat, WriteMode } from '../shell/shell-types';
+import { changedMeanwhile, isChangedMeanwhile, toProviderError } from './file-problems';
+import { VersionLedger } from './version-ledger';
+
+/** What a file is read with at first, in bytes: most files are whole then, and a huge one is known before it crosses the wire. */
+const FIRST_READ_BYTES = 256 * 1024;
+/** POSIX's `W_OK`, as Theia passes it to `access`. */
+const ACCESS_WRITE = 2;
+
+/** Which version a write may replace. */
+export type WriteIntent =
+    /** The one last read with this modification time. */
+    | { readonly type: 'version'; readonly modified: number }
+    /** Whatever is there. */
+    | { readonly type: 'anything' };
+
+/** The scheme `file`: the workspace and the person's home, on the server, over the shell. */
+@injectable()
+export class ShellFileSystemProvider implements FileSystemProviderWithFileReadWriteCapability, FileSystemProviderWithFileReadStreamCapability,
+    FileSystemProviderWithFileFolderCopyCapability, FileSystemProviderWithAccessCapability {
+
+    @inject(ShellHost) protected readonly host: ShellHost;
+
+    readonly capabilities = FileSystemProviderCapabilities.FileReadWrite
+        | FileSystemProviderCapabilities.FileReadStream
+        | FileSystemProviderCapabilities.FileFolderCopy
+        | FileSystemProviderCapabilities.PathCaseSensitive
+        | FileSystemProviderCapabilities.Access;
+    readonly onDidChangeCapabilities: Event<void> = Event.None;
+    readonly onFileWatchError: Event<void> = Event.None;
+
+    protected readonly changeEmitter = new Emitter<readonly FileChange[]>();
+    readonly onDidChangeFile = this.changeEmitter.event;
+
+    protected readonly versions = new VersionLedger();
+
+    @postConstruct()
+    protected init(): void {
+        this.host.shell.onChanges((change: ShellChange) => this.changeEmitter.fire(this.toChanges(change)));
+    }
+
+    /** The server watches the whole workspace and the home as long as the connection lives. */
+    watch(): Disposable {
+        return Disposable.NULL;
+    }
+
+    async stat(resource: URI): Promise<Stat> {
+        return this.toStat(await this.run(this.host.shell.stat(pathOf(resource))));
+    }
+
+    async access(resource: URI, mode?: number): Promise<void> {
+        const stat = await this.run(this.host.shell.stat(pathOf(resource)));
+        if (mode !== undefined && (mode & ACCESS_WRITE) !== 0 && !stat.writable) {
+            throw createFileSystemProviderError(`“${pathOf(resource)}” is read-only.`, FileSystemProviderErrorCode.NoPermissions);
+        }
+    }
+
+    async fsPath(resource: URI): Promise<string> {
+        return pathOf(resource);
+    }
+
+    async readdir(resource: URI): Promise<[string, FileType][]> {
+        const entries = await this.run(this.host.shell.readFolder(pathOf(resource)));
+        return entries.map(entry => [entry.name, toFileType(entry.kind, entry.is_link)]);
+    }
+
+    async mkdir(resource: URI): Promise<void> {
+        await this.run(this.host.shell.makeFolder(pathOf(resource)));
+    }
+
+    async delete(resource: URI, options: FileDeleteOptions): Promise<void> {
+        await this.run(this.host.shell.delete(pathOf(resource), options.recursive));
+    }
+
+    async rename(from: URI, to: URI, options: FileOverwriteOptions): Promise<void> {
+        await this.run(this.host.shell.rename(pathOf(from), pathOf(to), options.overwrite));
+    }
+
+    async copy(from: URI, to: URI, options: FileOverwriteOptions): Promise<void> {
+        await this.run(this.host.shell.copy(pathOf(from), pathOf(to), options.overwrite));
+    }
+
+    async readFile(resource: URI): Promise<Uint8Array> {
+        return this.run(this.load(resource, undefined));
+    }
+
+    readFileStream(resource: URI, options: FileReadStreamOptions, token: CancellationToken): ReadableStreamEvents<Uint8Array> {
+        const stream = newWriteableStream<Uint8Array>(chunks => concat(chunks));
+        this.load(resource, options.limits?.size).then(bytes => {
+            if (!token.isCancellationRequested) {
+                const from = options.position ?? 0;
+                stream.write(bytes.subarray(from, options.length === undefined ? undefined : from + options.length));
+            }
+            stream.end();
+        }).catch(error => stream.end(toProviderError(error)));
+        return stream;
+    }
+
+    /** Theia's own way to write; it does not tell which version it means. Editors save through {@link save}. */
+    async writeFile(resource: URI, content: Uint8Array, options: FileWriteOptions): Promise<void> {
+        const mode: WriteMode = options.overwrite ? { type: 'overwrite' } : { type: 'create_new' };
+        await this.run(this.store(resource, content, mode));
+    }
+
+    /** Writes, and answers the facts of just what was written, so that no other change can slip between. */
+    async save(resource: URI, content: Uint8Array, intent: WriteIntent): Promise<Stat> {
+        const path = pathOf(resource);
+        let mode: WriteMode = { type: 'overwrite' };
+        if (intent.type === 'version') {
+            const etag = this.versions.etagOf(path, intent.modified);
+            if (etag === undefined) {
+                throw changedMeanwhile(path);
+            }
+            mode = { type: 'replace', etag };
+        }
+        try {
+            return this.toStat(await this.store(resource, content, mode));
+        } catch (error) {
+            throw isChangedMeanwhile(error) ? changedMeanwhile(path) : toProviderError(error);
+        }
+    }
+
+    protected async store(resource: URI, content: Uint8Array, mode: WriteMode): Promise<ShellFileStat> {
+        const path = pathOf(resource);
+        const stat = await this.host.shell.writeFile(path, content, mode);
+        this.versions.wrote(path, stat.modified, stat.etag);
+        return stat;
+    }
+
+    protected async load(resource: URI, limit: number | undefined): Promise<Uint8Array> {
+        const path = pathOf(resource);
+        let { bytes, stat } = await this.host.shell.readFile(path, 0, FIRST_READ_BYTES);
+        if (limit !== undefined && stat.size > limit) {
+            throw createFileSystemProviderError(`“${path}” is too large to open here. (files.too_large)`, FileSystemProviderErrorCode.FileTooLarge);
+        }
+        if (bytes.length < stat.size) {
+            ({ bytes, stat } = await this.host.shell.readFile(path));
+        }
+        this.versions.see(path, stat.modified, stat.etag);
+        return bytes;
+    }
+
+    /** After a gap in the watch nobody knows what changed: all that was read here, and the folder's tree, is looked at again. */
+    protected toChanges(change: ShellChange): FileChange[] {
+        if (change.type === 'rescan') {
+            return [change.path, ...this.versions.within(change.path)].map(path => ({ type: FileChangeType.UPDATED, resource: fileUri(path) }));
+        }
+        return change.changes.map(({ kind, path }) => ({ type: CHANGE_TYPES[kind], resource: fileUri(path) }));
+    }
+
+    protected toStat(stat: ShellFileStat): Stat {
+        return {
+            type: toFileType(stat.kind, stat.is_link),
+            mtime: stat.modified,
+            ctime: stat.created,
+            size: stat.size,
+            permissions: stat.writable ? undefined : FilePermission.Readonly
+        };
+    }
+
+    protected async run<T>(call: Promise<T>): Promise<T> {
+        try {
+            return await call;
+        } catch (error) {
+            throw toProviderError(error);
+        }
+    }
+}
+
+const CHANGE_TYPES = { added: FileChangeType.ADDED, updated: FileChangeType.UPDATED, deleted: FileChangeType.DELETED } as const;
+
+function pathOf(resource: URI): string {
+    return resource.path.toString();
+}
+
+function toFileType(kind: ShellFileStat['kind'], isLink: boolean): FileType {
+    const type = kind === 'file' ? FileType.File : kind === 'folder' ? FileType.Directory : FileType.Unknown;
+    return isLink || kind === 'broken_link' ? type | FileType.SymbolicLink : type;
+}
+
+function concat(chunks: Uint8Array[]): Uint8Array {
+    const whole = new Uint8Array(chunks.reduce((size, chunk) => size + chunk.length, 0));
+    let at = 0;
+    for (const chunk of chunks) {
+        whole.set(chunk, at);
+        at += chunk.length;
+    }
+    return whole;
+}

@@ -1,0 +1,21 @@
+/** Types of the Wasm shell, named after what they are here; taken from its signatures so that they cannot drift. */
+import type { Shell } from 'coditect-shell';
+
+type Answer<M extends (...args: never[]) => Promise<unknown>> = Awaited<ReturnType<M>>;
+
+export type SessionInfo = NonNullable<Answer<Shell['session']>>;
+export type WorkspaceInfo = Answer<Shell['getWorkspace']>;
+export type ShellStatus = ReturnType<Shell['status']>;
+export type ShellFileStat = Answer<Shell['stat']>;
+export type ShellChange = Parameters<Parameters<Shell['onChanges']>[0]>[0];
+export type FileMatches = Parameters<Parameters<Shell['searchText']>[1]>[0];
+export type TextMatch = FileMatches['matches'][number];
+export type WriteMode = Parameters<Shell['writeFile']>[2];
+export type TerminalInfo = Answer<Shell['createTerminal']>;
+export type ModelList = Answer<Shell['listModels']>;
+export type ModelInfo = ModelList['models'][number];
+export type ChatRequest = Parameters<Shell['chat']>[0];
+export type ChatMessage = ChatRequest['messages'][number];
+export type ChatDelta = Parameters<Parameters<Shell['chat']>[1]>[0];
+export type ChatEnd = Answer<Shell['chat']>;
+export type ToolSpec = ReturnType<Shell['tools']>[number];

@@ -1,0 +1,138 @@
+//! Changes of files: one watch for the workspace and one for the home, while anyone listens.
+
+use std::cell::RefCell;
+use std::pin::pin;
+use std::rc::Rc;
+
+use coditect_protocol::call::{Item, Request};
+use coditect_protocol::files::{ChangeKind, FileChange, Root};
+use futures_channel::oneshot;
+use futures_util::future::{Either, select};
+use gloo_timers::future::TimeoutFuture;
+use serde::Serialize;
+use tsify::Tsify;
+use wasm_bindgen_futures::spawn_local;
+
+use crate::abort::Abort;
+use crate::core::Core;
+use crate::error::ShellError;
+use crate::link::Step;
+use crate::listeners::Listeners;
+
+/// How long to wait before a watch that the server ended is started again, in milliseconds.
+const RETRY_AFTER_MS: u32 = 5_000;
+
+/// What happened to files.
+#[derive(Debug, Serialize, Tsify)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ChangeEvent {
+    /// These changed.
+    Changes {
+        /// What happened where.
+        changes: Vec<PathChange>,
+    },
+    /// Changes may have been missed: look again at everything below.
+    Rescan {
+        /// The absolute path of the root.
+        path: String,
+    },
+}
+
+/// One change.
+#[derive(Debug, Serialize, Tsify)]
+pub struct PathChange {
+    /// What happened.
+    pub kind: ChangeKind,
+    /// The absolute path.
+    pub path: String,
+}
+
+/// The watches of one shell.
+#[derive(Default)]
+pub(crate) struct Watches {
+    listeners: Rc<Listeners>,
+    /// Roots being watched; dropping the sender stops the watch.
+    running: RefCell<Vec<(Root, oneshot::Sender<()>)>>,
+}
+
+impl Watches {
+    /// Who listens; call [`Self::adjust`] after a change.
+    pub(crate) fn listeners(&self) -> &Rc<Listeners> {
+        &self.listeners
+    }
+
+    /// Stops every watch.
+    pub(crate) fn stop(&self) {
+        let stopped = std::mem::take(&mut *self.running.borrow_mut());
+        drop(stopped);
+    }
+
+    /// Starts and stops watches so that they fit the listeners, the link and the workspace.
+    pub(crate) fn adjust(core: &Rc<Core>) {
+        let watches = &core.watches;
+        if watches.listeners.is_empty() || !core.link.is_open() {
+            return watches.stop();
+        }
+        let wanted: Vec<Root> = core.mounts().workspace_root().into_iter().chain([Root::Home]).collect();
+        let mut running = watches.running.borrow_mut();
+        running.retain(|(root, stop)| wanted.contains(root) && !stop.is_canceled());
+        for root in wanted {
+            if !running.iter().any(|(watched, _)| *watched == root) {
+                let (sender, stop) = oneshot::channel();
+                running.push((root, sender));
+                spawn_local(watch(Rc::clone(core), root, stop));
+            }
+        }
+    }
+}
+
+/// Watches a root until stopped or the link is closed.
+async fn watch(core: Rc<Core>, root: Root, mut stop: oneshot::Receiver<()>) {
+    let mut again = false;
+    loop {
+        let Ok(call) = core.link.start(Request::Watch { root }) else { return };
+        if again {
+            tell_rescan(&core, root);
+        }
+        let abort = Abort::never();
+        let watching = call.finish(&abort, |step| take(&core, root, step));
+        if let Either::Right(_) = select(pin!(watching), &mut stop).await {
+            return;
+        }
+        if let Either::Right(_) = select(TimeoutFuture::new(RETRY_AFTER_MS), &mut stop).await {
+            return;
+        }
+        again = true;
+    }
+}
+
+fn take(core: &Core, root: Root, step: Step) -> Result<(), ShellError> {
+    match step {
+        Step::Item(Item::Changes(changes)) => tell_changes(core, root, &changes),
+        Step::Item(Item::Rescan) | Step::Restarted => tell_rescan(core, root),
+        Step::Item(_) => return Err(ShellError::UnexpectedReply),
+    }
+    Ok(())
+}
+
+fn tell_changes(core: &Core, root: Root, changes: &[FileChange]) {
+    let mounts = core.mounts();
+    let absolute =
+        |change: &FileChange| Some(PathChange { kind: change.kind, path: mounts.absolute(root, &change.path)? });
+    let changes: Vec<PathChange> = changes.iter().filter_map(absolute).collect();
+    if !changes.is_empty() {
+        tell(core, &ChangeEvent::Changes { changes });
+    }
+}
+
+fn tell_rescan(core: &Core, root: Root) {
+    if let Some(path) = core.mounts().absolute(root, &coditect_protocol::RelPath::root()) {
+        tell(core, &ChangeEvent::Rescan { path });
+    }
+}
+
+fn tell(core: &Core, event: &ChangeEvent) {
+    if let Ok(value) = event.into_js() {
+        core.watches.listeners.tell(&value);
+    }
+}
