@@ -39,6 +39,15 @@ const common = {
 };
 
 const workerName = path.basename(outputOf(await build({ ...common, entryPoints: { 'editor.worker': worker } }), '.js'));
+const mermaidPath = path.relative(out, outputOf(await build({
+    ...common,
+    entryPoints: { mermaid: 'mermaid' },
+    outdir: path.join(out, 'mermaid'),
+    chunkNames: '[name]-[hash]',
+    format: 'esm',
+    splitting: true,
+    plugins: []
+}), '.js'));
 const options = {
     ...common,
     entryPoints: { bundle },
@@ -46,10 +55,12 @@ const options = {
         ...common.alias,
         'coditect-shell/coditect_shell_bg.wasm': path.join(shell, 'coditect_shell_bg.wasm'),
         'coditect-shell': path.join(shell, 'coditect_shell.js'),
-        // Diagrams in chat answers: 2 MB that nobody else needs. The address of the library is resolved when the first one is shown.
+        // Without it the page would need 'unsafe-eval'.
+        ajv: path.join(here, 'ajv-without-eval.js'),
+        // Diagrams in chat answers: megabytes that most people never need.
         mermaid: path.join(here, 'mermaid-later.js')
     },
-    define: { ...common.define, __coditectAssets: JSON.stringify(assets), __coditectWorker: JSON.stringify(workerName) },
+    define: { ...common.define, __coditectAssets: JSON.stringify(assets), __coditectMermaid: JSON.stringify(mermaidPath) },
     plugins: [...common.plugins, hashedWorker(workerName), page()]
 };
 

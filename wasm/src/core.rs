@@ -37,10 +37,9 @@ impl Core {
         Rc::new(Self { rest, link, status, watches: Watches::default(), writers, mounts: RefCell::default() })
     }
 
-    /// Opens the link, and the workspace where one is named.
+    /// Waits for the link, which must have been opened, and opens the workspace where one is named.
     pub(crate) async fn connect(self: &Rc<Self>, workspace: Option<&str>) -> Result<Option<Workspace>, ShellError> {
         let wanted = workspace.map(parse_workspace_id).transpose()?;
-        self.link.open();
         let session = self.link.call(Request::Session);
         let opened = async {
             match wanted {

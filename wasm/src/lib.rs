@@ -27,12 +27,12 @@ pub mod watch;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use coditect_protocol::auth::{Credentials, SessionInfo};
-use coditect_protocol::chat::{ChatEnd, ChatRequest, ModelList};
-use coditect_protocol::files::{FileStat, WriteMode};
-use coditect_protocol::search::{FindFiles, SearchSummary, SearchText};
-use coditect_protocol::terminal::{TerminalExit, TerminalInfo, TerminalSpec};
-use coditect_protocol::workspace::{CreateWorkspace, Workspace};
+use coditect_protocol::auth::Credentials;
+use coditect_protocol::chat::ChatRequest;
+use coditect_protocol::files::WriteMode;
+use coditect_protocol::search::{FindFiles, SearchText};
+use coditect_protocol::terminal::TerminalSpec;
+use coditect_protocol::workspace::CreateWorkspace;
 use futures_util::future::LocalBoxFuture;
 use js_sys::{Function, Promise, Reflect, Uint8Array};
 use serde::Serialize;
@@ -44,10 +44,8 @@ use web_sys::{AbortSignal, File};
 use crate::abort::Abort;
 use crate::core::Core;
 use crate::error::ShellError;
-use crate::files::FileContent;
 use crate::listeners::{Listeners, report};
 use crate::rest::Upload;
-use crate::search::FoundFiles;
 use crate::status::ShellStatus;
 use crate::value::Value;
 use crate::watch::Watches;
@@ -175,6 +173,8 @@ impl Shell {
     /// Opens the link, which keeps itself connected from then on, and the workspace.
     #[wasm_bindgen(unchecked_return_type = "Promise<Workspace | undefined>")]
     pub fn connect(&self, workspace: Option<String>) -> Promise {
+        // At once, so that a `disconnect` right after this one wins.
+        self.core.link.open();
         self.run(|core| async move {
             match core.connect(workspace.as_deref()).await? {
                 Some(workspace) => to_js(&workspace),

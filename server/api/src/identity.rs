@@ -83,7 +83,10 @@ impl FromRequestParts<AppState> for Origin {
 /// The last address in `X-Forwarded-For` that is no trusted proxy: everything before it is the client's own claim.
 fn forwarded(headers: &HeaderMap, state: &AppState) -> Option<IpAddr> {
     let chain = text(headers, "x-forwarded-for")?;
-    chain.rsplit(',').filter_map(|part| part.trim().parse().ok()).find(|address| !state.settings.trusted_proxies.contains(address))
+    chain
+        .rsplit(',')
+        .filter_map(|part| part.trim().parse().ok())
+        .find(|address| !state.settings.trusted_proxies.contains(address))
 }
 
 pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -107,12 +110,19 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect::<Vec<(http::HeaderName, http::HeaderValue)>>().into_iter().collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect::<Vec<(http::HeaderName, http::HeaderValue)>>()
+            .into_iter()
+            .collect()
     }
 
     #[test]
     fn only_the_sites_own_pages() {
-        let check = |pairs, expected| assert_eq!(same_origin(&headers(pairs), &["https://ok.example".to_owned()]), expected, "{pairs:?}");
+        let check = |pairs, expected| {
+            assert_eq!(same_origin(&headers(pairs), &["https://ok.example".to_owned()]), expected, "{pairs:?}")
+        };
         check(&[("host", "a.example")], true);
         check(&[("host", "a.example:80"), ("origin", "http://a.example:80")], true);
         check(&[("host", "a.example"), ("origin", "https://ok.example")], true);

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::middleware;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
 use tower::ServiceBuilder;
@@ -25,7 +24,7 @@ use crate::settings::Settings;
 pub(crate) const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws: wss:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'";
 
 /// Answers smaller than this are not worth compressing, in bytes.
-const COMPRESS_ABOVE_BYTES: u16 = 1024;
+const COMPRESS_ABOVE_BYTES: u64 = 1024;
 /// Longest request id taken over from a proxy, in bytes.
 const MAX_REQUEST_ID_BYTES: usize = 64;
 
@@ -35,14 +34,15 @@ pub(crate) fn around(routes: Router, settings: &Settings) -> Result<Router, Serv
         .and(NotForContentType::const_new("application/octet-stream"))
         .and(NotForContentType::const_new("text/event-stream"))
         .and(NotForContentType::IMAGES);
-    let trace = TraceLayer::new_for_http().make_span_with(span).on_response(on_response).on_failure(DefaultOnFailure::new());
+    let trace =
+        TraceLayer::new_for_http().make_span_with(span).on_response(on_response).on_failure(DefaultOnFailure::new());
     let layers = ServiceBuilder::new()
-        .layer(middleware::map_request(drop_strange_request_id))
+        .map_request(drop_strange_request_id)
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
         .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION, header::COOKIE]))
         .layer(trace)
         .layer(PropagateRequestIdLayer::x_request_id())
-        .layer(middleware::map_response(security_headers))
+        .map_response(security_headers)
         .layer(cors(settings)?)
         .layer(CompressionLayer::new().compress_when(compressible))
         .layer(middleware::from_fn(problem::render))
@@ -62,14 +62,15 @@ fn span(request: &Request) -> tracing::Span {
     tracing::info_span!("http", method = %request.method(), path = request.uri().path(), request_id = id)
 }
 
-fn on_response(response: &Response, latency: Duration, _: &tracing::Span) {
+fn on_response<B>(response: &http::Response<B>, latency: Duration, _: &tracing::Span) {
     tracing::debug!(status = response.status().as_u16(), ms = latency.as_secs_f64() * 1e3, "answered");
 }
 
 /// Only what looks like an id may stand in the log.
-async fn drop_strange_request_id(mut request: Request) -> Request {
+fn drop_strange_request_id(mut request: Request) -> Request {
     let plain = |value: &HeaderValue| {
-        value.len() <= MAX_REQUEST_ID_BYTES && value.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+        value.len() <= MAX_REQUEST_ID_BYTES
+            && value.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
     };
     if request.headers().get("x-request-id").is_some_and(|value| !plain(value)) {
         request.headers_mut().remove("x-request-id");
@@ -77,12 +78,16 @@ async fn drop_strange_request_id(mut request: Request) -> Request {
     request
 }
 
-async fn security_headers(mut response: Response) -> Response {
+fn security_headers<B>(mut response: http::Response<B>) -> http::Response<B> {
     let headers = response.headers_mut();
     set_default(headers, header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
     set_default(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set_default(headers, header::REFERRER_POLICY, "same-origin");
-    set_default(headers, HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=(), payment=(), usb=()");
+    set_default(
+        headers,
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    );
     set_default(headers, HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
     set_default(headers, HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
     set_default(headers, header::CACHE_CONTROL, "no-store");
@@ -98,7 +103,8 @@ fn cors(settings: &Settings) -> Result<CorsLayer, ServerError> {
         .cors_origins
         .iter()
         .map(|origin| {
-            let is_origin = origin.split_once("://").is_some_and(|(_, host)| !host.is_empty() && !host.contains(['/', '*']));
+            let is_origin =
+                origin.split_once("://").is_some_and(|(_, host)| !host.is_empty() && !host.contains(['/', '*']));
             origin.parse::<HeaderValue>().ok().filter(|_| is_origin).ok_or_else(|| ServerError::Setting {
                 name: "cors_origins",
                 reason: format!("`{origin}` is not an origin like https://example.org"),

@@ -45,11 +45,17 @@ fn bare(response: &Response, is_api: bool) -> Option<Problem> {
     let (kind, code, message) = match response.status() {
         StatusCode::NOT_FOUND => (Kind::NotFound, "api.no_such_route", "There is no such address in the API."),
         StatusCode::METHOD_NOT_ALLOWED => (Kind::Invalid, "api.method", "This address does not take that method."),
-        StatusCode::PAYLOAD_TOO_LARGE => (Kind::TooLarge, "api.too_large", "The request's body is larger than allowed."),
-        StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => (Kind::Timeout, "api.timeout", "The server took too long to answer; try again."),
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            (Kind::TooLarge, "api.too_large", "The request's body is larger than allowed.")
+        }
+        StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => {
+            (Kind::Timeout, "api.timeout", "The server took too long to answer; try again.")
+        }
         StatusCode::UNSUPPORTED_MEDIA_TYPE => (Kind::Invalid, "api.media_type", "Send the body as application/json."),
         StatusCode::BAD_REQUEST => (Kind::Invalid, "api.bad_request", "The request is malformed."),
-        StatusCode::INTERNAL_SERVER_ERROR => (Kind::Internal, "api.internal", "The server could not do this; its log tells why under the request's id."),
+        StatusCode::INTERNAL_SERVER_ERROR => {
+            (Kind::Internal, "api.internal", "The server could not do this; its log tells why under the request's id.")
+        }
         _ => return None,
     };
     Some(Problem::new(kind, code, message))
@@ -66,8 +72,14 @@ impl<S: Send + Sync, T: serde::de::DeserializeOwned> axum::extract::FromRequest<
         match Json::<T>::from_request(request, state).await {
             Ok(Json(value)) => Ok(Self(value)),
             Err(rejection) => Err(match rejection {
-                JsonRejection::MissingJsonContentType(_) => ApiError::new(Kind::Invalid, "api.media_type", "Send the body as application/json."),
-                JsonRejection::BytesRejection(_) => ApiError::new(Kind::TooLarge, "api.too_large", "The request's body is larger than allowed, or ended early."),
+                JsonRejection::MissingJsonContentType(_) => {
+                    ApiError::new(Kind::Invalid, "api.media_type", "Send the body as application/json.")
+                }
+                JsonRejection::BytesRejection(_) => ApiError::new(
+                    Kind::TooLarge,
+                    "api.too_large",
+                    "The request's body is larger than allowed, or ended early.",
+                ),
                 // serde's text names the field and the kind of value, and never repeats a password: it is a string, as asked for.
                 JsonRejection::JsonDataError(error) => ApiError::new(Kind::Invalid, "api.bad_body", error.body_text()),
                 _ => ApiError::new(Kind::Invalid, "api.bad_json", "The request's body is not valid JSON."),

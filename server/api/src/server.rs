@@ -8,7 +8,8 @@ use axum::Router;
 use coditect_auth::{Auth, AuthSettings, Registration};
 use coditect_llm::{LlmSettings, Models, Secret, UpstreamSettings};
 use coditect_store::Store;
-use coditect_workspace::registry::{WorkspaceSettings, Workspaces};
+use coditect_workspace::import::ImportSettings;
+use coditect_workspace::registry::{RegistrySettings, Workspaces};
 use coditect_workspace::sandbox::{Sandbox, SandboxSettings};
 use coditect_workspace::terminals::{TerminalSettings, Terminals};
 use coditect_workspace::watch::{WatchSettings, Watchers};
@@ -27,7 +28,8 @@ pub const FIRST_LOGIN_FILE: &str = "first-login.json";
 
 /// Sets up the log once for the process.
 pub fn init_logging(settings: &Settings) -> Result<(), String> {
-    let filter = EnvFilter::try_new(&settings.log).map_err(|error| format!("the setting `log` cannot be used: {error}"))?;
+    let filter =
+        EnvFilter::try_new(&settings.log).map_err(|error| format!("the setting `log` cannot be used: {error}"))?;
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let done = match settings.log_format.as_str() {
         "text" => subscriber.try_init(),
@@ -47,7 +49,8 @@ pub async fn serve(settings: Settings) -> Result<(), ServerError> {
 
 async fn stop_on_signal(stop: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         tracing::error!("signals cannot be received; the server will stop only when it is killed");
         return;
     };
@@ -93,7 +96,8 @@ impl Server {
     pub async fn run(self) -> Result<(), ServerError> {
         let address = self.address()?;
         tracing::info!(%address, ready_ms = self.state.started.elapsed().as_millis(), store = self.state.store.backend_name(), "ready");
-        let background = tokio::spawn(crate::link::reap(self.state.clone()));
+        let reaper = tokio::spawn(crate::link::reap(self.state.clone()));
+        let housekeeper = tokio::spawn(housekeeping(self.state.clone()));
         let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
         let drain_limit = Duration::from_secs(self.state.settings.drain_timeout_seconds);
         let stop = self.stop.clone();
@@ -106,8 +110,10 @@ impl Server {
         self.stop.cancelled().await;
         tracing::info!("draining");
         let outcome = tokio::time::timeout(drain_limit, serving).await;
-        background.abort();
+        reaper.abort();
+        housekeeper.abort();
         self.state.terminals.shutdown().await;
+        self.state.workspaces.close().await;
         match outcome {
             Ok(Ok(served)) => served.map_err(ServerError::Serve)?,
             Ok(Err(panic)) => return Err(ServerError::Serve(std::io::Error::other(panic))),
@@ -115,6 +121,20 @@ impl Server {
         }
         tracing::info!("stopped");
         Ok(())
+    }
+}
+
+/// Removes what has expired, now and then.
+async fn housekeeping(state: AppState) {
+    const EVERY: Duration = Duration::from_secs(60 * 60);
+    let mut tick = tokio::time::interval(EVERY);
+    loop {
+        tick.tick().await;
+        match state.auth.purge_expired().await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "expired logins removed"),
+            Err(error) => tracing::warn!(%error, "expired logins could not be removed"),
+        }
     }
 }
 
@@ -135,10 +155,15 @@ fn make_private_dir(path: &Path) -> Result<(), ServerError> {
         .map_err(|source| ServerError::Data { path: path.to_owned(), source })
 }
 
-async fn open_features(settings: Settings, started: Instant, draining: CancellationToken) -> Result<AppState, ServerError> {
+async fn open_features(
+    settings: Settings,
+    started: Instant,
+    draining: CancellationToken,
+) -> Result<AppState, ServerError> {
     let store = Store::open(&settings.store_url()).await.map_err(|error| at_start(&error))?;
     let auth = Auth::open(store.clone(), auth_settings(&settings)).await.map_err(|error| at_start(&error))?;
-    let workspaces = Workspaces::open(store.clone(), workspace_settings(&settings)).await.map_err(|error| at_start(&error))?;
+    let workspaces =
+        Workspaces::open(store.clone(), workspace_settings(&settings)).await.map_err(|error| at_start(&error))?;
     let models = Models::new(llm_settings(&settings)).map_err(|error| at_start(&error))?;
     let sandbox = Sandbox::detect(sandbox_settings(&settings)?).await.map_err(|error| at_start(&error))?;
     let warnings: Vec<_> = sandbox.warning().into_iter().collect();
@@ -160,7 +185,19 @@ async fn open_features(settings: Settings, started: Instant, draining: Cancellat
     })
     .map_err(|error| at_start(&error))?;
     let links = Links::new(&settings);
-    Ok(AppState::new(Features { settings, store, auth, workspaces, watchers, terminals, models, links, draining, started, warnings }))
+    Ok(AppState::new(Features {
+        settings,
+        store,
+        auth,
+        workspaces,
+        watchers,
+        terminals,
+        models,
+        links,
+        draining,
+        started,
+        warnings,
+    }))
 }
 
 fn sandbox_settings(settings: &Settings) -> Result<SandboxSettings, ServerError> {
@@ -189,17 +226,21 @@ fn auth_settings(settings: &Settings) -> AuthSettings {
     }
 }
 
-fn workspace_settings(settings: &Settings) -> WorkspaceSettings {
-    WorkspaceSettings {
-        data_dir: settings.data_dir(),
-        per_person: settings.workspaces_per_person,
-        archive_max_bytes: settings.archive_max_bytes,
-        archive_max_unpacked_bytes: settings.archive_max_unpacked_bytes,
-        archive_max_entries: settings.archive_max_entries,
-        clone_timeout: Duration::from_secs(settings.clone_timeout_minutes * 60),
-        import_paths: settings.import_path.clone(),
-        allow_private_hosts: settings.import_private_hosts,
-        ..WorkspaceSettings::default()
+fn workspace_settings(settings: &Settings) -> RegistrySettings {
+    RegistrySettings {
+        max_workspaces_per_person: settings.workspaces_per_person,
+        max_imports_per_person: settings.imports_per_person,
+        import: ImportSettings {
+            import_paths: settings.import_path.clone(),
+            allow_http: settings.import_http,
+            allow_private_hosts: settings.import_private_hosts,
+            clone_timeout: Duration::from_secs(settings.clone_timeout_minutes * 60),
+            max_archive_bytes: settings.archive_max_bytes,
+            max_unpacked_bytes: settings.archive_max_unpacked_bytes,
+            max_entries: settings.archive_max_entries,
+            ..ImportSettings::default()
+        },
+        ..RegistrySettings::new(settings.data_dir())
     }
 }
 

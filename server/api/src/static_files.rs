@@ -30,7 +30,8 @@ async fn cache(request: Request, next: Next) -> Response {
     // A missing asset must not be answered with the front's page: a browser would take it for a script.
     let page_wanted = matches!(*request.method(), Method::GET | Method::HEAD) && !looks_like_a_file(&path);
     let mut response = next.run(request).await;
-    let is_page = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let is_page =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     if is_page && !page_wanted && path != "/index.html" && !path.ends_with(".html") {
         return StatusCode::NOT_FOUND.into_response();
     }
@@ -65,7 +66,9 @@ mod tests {
         for name in ["/theia/bundle-7QX2ABCD.js", "/assets/index-B1x_9z-Q.js", "/theia/onig-ABCDEFGH.wasm"] {
             assert!(super::is_hashed(name), "{name}");
         }
-        for name in ["/theia/bundle.js", "/index.html", "/a/vs-seti-icon-theme.json", "/theia/editor-worker.js", "/-.js", "/"] {
+        for name in
+            ["/theia/bundle.js", "/index.html", "/a/vs-seti-icon-theme.json", "/theia/editor-worker.js", "/-.js", "/"]
+        {
             assert!(!super::is_hashed(name), "{name}");
         }
     }

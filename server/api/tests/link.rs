@@ -22,10 +22,13 @@ fn read(workspace: WorkspaceId, path: &str) -> Request {
 }
 
 fn bytes(items: Vec<Item>) -> Vec<u8> {
-    items.into_iter().flat_map(|item| match item {
-        Item::Bytes(bytes) | Item::Output { data: bytes, .. } => bytes,
-        other => panic!("{other:?}"),
-    }).collect()
+    items
+        .into_iter()
+        .flat_map(|item| match item {
+            Item::Bytes(bytes) | Item::Output { data: bytes, .. } => bytes,
+            other => panic!("{other:?}"),
+        })
+        .collect()
 }
 
 #[tokio::test]
@@ -35,16 +38,22 @@ async fn files_over_the_link() {
     let workspace = ada.workspace("W").await.id;
     let mut page = ada.page().await;
     let content: Vec<u8> = (0..3_000_000u32).map(|n| n as u8).collect();
-    let Reply::Stat(stat) = page.call(write(workspace, "big.bin", &content, WriteMode::CreateNew)).await.unwrap() else { panic!() };
+    let Reply::Stat(stat) = page.call(write(workspace, "big.bin", &content, WriteMode::CreateNew)).await.unwrap()
+    else {
+        panic!()
+    };
     let id = page.begin(read(workspace, "big.bin")).await;
     let (items, outcome) = page.finish(id).await;
     assert_eq!(bytes(items), content);
     assert_eq!(outcome.unwrap(), Reply::Stat(stat.clone()));
-    let changed = page.call(write(workspace, "big.bin", b"x", WriteMode::Replace("stale".to_owned()))).await.unwrap_err();
+    let changed =
+        page.call(write(workspace, "big.bin", b"x", WriteMode::Replace("stale".to_owned()))).await.unwrap_err();
     assert_eq!(changed.code, "files.changed");
     let home = Place { root: Root::Home, path: RelPath::parse(".theia/settings.json").unwrap() };
     page.call(Request::MakeFolder(Place { root: Root::Home, path: RelPath::parse(".theia").unwrap() })).await.unwrap();
-    page.call(Request::WriteFile { place: home.clone(), content: b"{}".to_vec(), mode: WriteMode::Overwrite }).await.unwrap();
+    page.call(Request::WriteFile { place: home.clone(), content: b"{}".to_vec(), mode: WriteMode::Overwrite })
+        .await
+        .unwrap();
     assert!(matches!(page.call(Request::Stat(home)).await.unwrap(), Reply::Stat(stat) if stat.size == 2));
     server.stop().await;
 }
@@ -67,7 +76,10 @@ async fn a_stream_waits_for_credit() {
     // Another call is not held up by it.
     let stat = page.begin(Request::Stat(place(workspace, "big"))).await;
     match page.next().await.unwrap().unwrap() {
-        ServerMessage::End { id, outcome } => { assert_eq!(id, stat); outcome.unwrap(); }
+        ServerMessage::End { id, outcome } => {
+            assert_eq!(id, stat);
+            outcome.unwrap();
+        }
         ServerMessage::Item { .. } => panic!("more than the credit came"),
     }
     page.send(&ClientMessage::Credit { id, bytes: 10_000_000 }).await;
@@ -101,7 +113,9 @@ async fn cut_off_in_the_middle_and_nothing_lost() {
                 assert!(page.come_back().await);
             }
             Some(ServerMessage::End { id: ended, outcome }) if ended == id => break outcome,
-            Some(ServerMessage::End { outcome, .. }) => { outcome.unwrap(); }
+            Some(ServerMessage::End { outcome, .. }) => {
+                outcome.unwrap();
+            }
             None => panic!("ended"),
         }
     };
@@ -158,7 +172,11 @@ async fn somebody_elses_things_do_not_exist() {
     let ada = server.person("ada@example.org").await;
     let eve = server.person("eve@example.org").await;
     let workspace = ada.workspace("W").await.id;
-    let Reply::Terminal(terminal) = ada.page().await.call(Request::CreateTerminal { workspace, spec: TerminalSpec::default() }).await.unwrap() else { panic!() };
+    let Reply::Terminal(terminal) =
+        ada.page().await.call(Request::CreateTerminal { workspace, spec: TerminalSpec::default() }).await.unwrap()
+    else {
+        panic!()
+    };
     let mut page = eve.page().await;
     for request in [
         Request::OpenWorkspace { workspace },
@@ -222,8 +240,14 @@ async fn a_terminal_keeps_its_output_for_a_page_that_comes_anew() {
     let ada = server.person("ada@example.org").await;
     let workspace = ada.workspace("W").await.id;
     let mut page = ada.page().await;
-    let spec = TerminalSpec { program: "/bin/sh".to_owned(), args: vec!["-c".to_owned(), "echo one; read line; echo got $line; exit 3".to_owned()], ..Default::default() };
-    let Reply::Terminal(terminal) = page.call(Request::CreateTerminal { workspace, spec }).await.unwrap() else { panic!() };
+    let spec = TerminalSpec {
+        program: "/bin/sh".to_owned(),
+        args: vec!["-c".to_owned(), "echo one; read line; echo got $line; exit 3".to_owned()],
+        ..Default::default()
+    };
+    let Reply::Terminal(terminal) = page.call(Request::CreateTerminal { workspace, spec }).await.unwrap() else {
+        panic!()
+    };
     page.call(Request::WriteTerminal { terminal: terminal.id, data: b"two\n".to_vec() }).await.unwrap();
     let mut another = ada.page().await;
     let id = another.begin(Request::AttachTerminal { terminal: terminal.id, from: 0 }).await;

@@ -154,7 +154,9 @@ pub enum WorkspaceError {
     #[error("This repository's address is refused: {0}")]
     UrlRefused(String),
     /// The path is not allowed.
-    #[error("This path is refused: only repositories below the folders that the operator opened for import can be cloned.")]
+    #[error(
+        "This path is refused: only repositories below the folders that the operator opened for import can be cloned."
+    )]
     PathRefused,
     /// Not an archive that is understood.
     #[error("The archive cannot be read ({0}); send a .zip, .tar or .tar.gz file.")]
@@ -358,10 +360,9 @@ impl Coded for WorkspaceError {
             | Self::PathRefused
             | Self::ArchiveInvalid(_)
             | Self::ArchiveEntryRefused(_) => Kind::Invalid,
-            Self::SandboxInvalid(_)
-            | Self::ProgramFailed { .. }
-            | Self::SearchPattern(_)
-            | Self::SearchGlob { .. } => Kind::Invalid,
+            Self::SandboxInvalid(_) | Self::ProgramFailed { .. } | Self::SearchPattern(_) | Self::SearchGlob { .. } => {
+                Kind::Invalid
+            }
             Self::TerminalNotFound => Kind::NotFound,
             Self::TerminalEnded | Self::TooManyTerminals { .. } | Self::TooManyAttachments { .. } => Kind::Conflict,
             Self::TerminalInputTooLarge { .. } => Kind::TooLarge,

@@ -5,7 +5,7 @@ use coditect_protocol::link::{PING_INTERVAL_MS, SILENCE_LIMIT_MS};
 /// The first retry comes within this time, in milliseconds.
 pub(crate) const FIRST_RETRY_MS: f64 = 50.0;
 /// The second retry waits about so long, each further one twice as long, in milliseconds.
-pub(crate) const BASE_DELAY_MS: f64 = 250.0;
+pub(crate) const BASE_DELAY_MS: f64 = 100.0;
 /// Longest wait between retries, in milliseconds.
 pub(crate) const MAX_DELAY_MS: f64 = 10_000.0;
 /// A connection that held so long counts as a good one, in milliseconds.
@@ -124,8 +124,8 @@ mod tests {
     #[test]
     fn waits_longer_and_longer_but_not_for_ever() {
         let mut backoff = Backoff::default();
-        let delays: Vec<f64> = (0..9).map(|_| backoff.next_delay(1.0)).collect();
-        assert_eq!(delays, [50.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 10_000.0, 10_000.0]);
+        let delays: Vec<f64> = (0..10).map(|_| backoff.next_delay(1.0)).collect();
+        assert_eq!(delays, [50.0, 100.0, 200.0, 400.0, 800.0, 1600.0, 3200.0, 6400.0, 10_000.0, 10_000.0]);
         let mut backoff = Backoff::default();
         for _ in 0..200 {
             assert!(backoff.next_delay(0.3) <= MAX_DELAY_MS);

@@ -14,7 +14,7 @@ use gloo_timers::future::TimeoutFuture;
 use wasm_bindgen_futures::spawn_local;
 
 use super::backoff::{Backoff, Beat, Heartbeat};
-use super::{Event, Link, Socket, SocketEvent};
+use super::{Event, Link, Socket, SocketEvent, frames};
 use crate::error::ShellError;
 use crate::status::Connection;
 
@@ -220,7 +220,7 @@ impl Driver {
     }
 
     fn on_message(&mut self, bytes: &Bytes, online: &mut Option<Online>) -> Result<(), Ending> {
-        let frame = Frame::decode(bytes).map_err(link_gone)?;
+        let frame = frames::decode(bytes).map_err(link_gone)?;
         match (frame, online) {
             (Frame::Welcome(welcome), online @ None) => {
                 *online = Some(self.on_welcome(&welcome)?);

@@ -5,6 +5,7 @@
 
 mod backoff;
 mod driver;
+mod frames;
 mod registry;
 mod socket;
 

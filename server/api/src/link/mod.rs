@@ -60,7 +60,8 @@ impl Links {
     fn open(&self, identity: &Identity, resume: Option<Resume>) -> Result<(Arc<Link>, bool), Problem> {
         let mut links = lock(&self.by_id);
         if let Some(resume) = resume
-            && let Some(link) = links.get(&resume.link).filter(|link| link.session_id == identity.session_id && !link.is_closed())
+            && let Some(link) =
+                links.get(&resume.link).filter(|link| link.session_id == identity.session_id && !link.is_closed())
             && link.can_resume_after(resume.received)
         {
             return Ok((link.clone(), true));
@@ -69,7 +70,11 @@ impl Links {
         if own.len() >= self.limits.per_session {
             own.retain(|link| link.detached_since().is_some());
             let oldest = own.iter().min_by_key(|link| link.detached_since()).ok_or_else(|| {
-                Problem::new(Kind::TooManyRequests, "link.too_many", "Too many pages are open with this login; close some.")
+                Problem::new(
+                    Kind::TooManyRequests,
+                    "link.too_many",
+                    "Too many pages are open with this login; close some.",
+                )
             })?;
             oldest.close(None);
             links.remove(&oldest.id);
@@ -81,7 +86,8 @@ impl Links {
 
     /// Ends every link of a login at once.
     pub async fn end_session(&self, session: SessionId) {
-        let ended: Vec<_> = lock(&self.by_id).extract_if(|_, link| link.session_id == session).map(|(_, link)| link).collect();
+        let ended: Vec<_> =
+            lock(&self.by_id).extract_if(|_, link| link.session_id == session).map(|(_, link)| link).collect();
         for link in ended {
             link.close(Some(session_ended()));
         }
@@ -137,11 +143,24 @@ pub(crate) async fn upgrade(
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
     if !same_origin(&headers, &state.settings.cors_origins) {
-        return Err(ApiError::new(Kind::Forbidden, "auth.other_site", "This request came from a page of another site."));
+        return Err(ApiError::new(
+            Kind::Forbidden,
+            "auth.other_site",
+            "This request came from a page of another site.",
+        ));
     }
-    let upgrade = upgrade.map_err(|_| ApiError::new(Kind::Invalid, "link.not_a_websocket", "This address takes only WebSocket requests."))?;
+    let upgrade = upgrade.map_err(|_| {
+        ApiError::new(Kind::Invalid, "link.not_a_websocket", "This address takes only WebSocket requests.")
+    })?;
     if state.draining.is_cancelled() {
-        return Err(ApiError::new(Kind::Unavailable, "server.draining", "The server is stopping; try again in a moment."));
+        return Err(ApiError::new(
+            Kind::Unavailable,
+            "server.draining",
+            "The server is stopping; try again in a moment.",
+        ));
     }
-    Ok(upgrade.max_message_size(MAX_FRAME_BYTES).max_frame_size(MAX_FRAME_BYTES).on_upgrade(move |socket| socket::run(state, identity, socket)))
+    Ok(upgrade
+        .max_message_size(MAX_FRAME_BYTES)
+        .max_frame_size(MAX_FRAME_BYTES)
+        .on_upgrade(move |socket| socket::run(state, identity, socket)))
 }

@@ -62,8 +62,14 @@ enum Ended {
     Fault(LinkError),
 }
 
-async fn welcome(state: &AppState, identity: &Identity, sink: &mut Sink, stream: &mut Stream) -> Result<(Arc<Link>, u64, u64), Problem> {
-    let hello = timeout(HELLO_LIMIT, hello(stream)).await.map_err(|_| malformed("The page did not say hello in time."))??;
+async fn welcome(
+    state: &AppState,
+    identity: &Identity,
+    sink: &mut Sink,
+    stream: &mut Stream,
+) -> Result<(Arc<Link>, u64, u64), Problem> {
+    let hello =
+        timeout(HELLO_LIMIT, hello(stream)).await.map_err(|_| malformed("The page did not say hello in time."))??;
     if hello.protocol != PROTOCOL_VERSION {
         let message = "This page is of another version than the server; reload it.";
         return Err(Problem::new(Kind::Invalid, "link.version", message));

@@ -70,7 +70,13 @@ impl Link {
             session_id: identity.session_id,
             user_id: identity.user.id,
             limits,
-            inner: Mutex::new(Inner { session: Session::new(), generation: 0, detached_since: Some(Instant::now()), pong: None, bye: None }),
+            inner: Mutex::new(Inner {
+                session: Session::new(),
+                generation: 0,
+                detached_since: Some(Instant::now()),
+                pong: None,
+                bye: None,
+            }),
             outgoing: Notify::new(),
             room: Notify::new(),
             closed: CancellationToken::new(),
@@ -124,11 +130,6 @@ impl Link {
         self.closed.cancel();
         self.outgoing.notify_waiters();
         self.room.notify_waiters();
-    }
-
-    /// Resolves when the link is gone for good.
-    pub(super) async fn gone(&self) {
-        self.closed.cancelled().await;
     }
 
     /// Sends a message, waiting while too much is unacknowledged. Fails only when the link is gone.
@@ -280,8 +281,9 @@ impl Call {
             }
         }
         self.credit.fetch_sub(i64::from(item.cost()), Ordering::AcqRel);
+        let message = ServerMessage::Item { id: self.id, item };
         tokio::select! {
-            sent = self.link.send(&ServerMessage::Item { id: self.id, item }) => sent,
+            sent = self.link.send(&message) => sent,
             () = self.cancel.cancelled() => Err(Gone),
         }
     }

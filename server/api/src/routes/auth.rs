@@ -6,7 +6,9 @@ use axum::response::{AppendHeaders, IntoResponse, Response};
 use bytes::Bytes;
 use coditect_auth::Login;
 use coditect_protocol::Kind;
-use coditect_protocol::auth::{ACCESS_COOKIE, CSRF_COOKIE, Credentials, REFRESH_COOKIE, RefreshRequest, SessionInfo, TokenAnswer};
+use coditect_protocol::auth::{
+    ACCESS_COOKIE, CSRF_COOKIE, Credentials, REFRESH_COOKIE, RefreshRequest, SessionInfo, TokenAnswer,
+};
 use http::header::SET_COOKIE;
 use http::{HeaderMap, StatusCode};
 
@@ -41,27 +43,39 @@ pub(super) async fn login(
 }
 
 /// Takes the token from the body (programs) or from the cookie (browsers; then only for the site's own pages).
-pub(super) async fn refresh(State(state): State<AppState>, origin: Origin, headers: HeaderMap, body: Bytes) -> Result<Response, ApiError> {
+pub(super) async fn refresh(
+    State(state): State<AppState>,
+    origin: Origin,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
     let given: RefreshRequest = if body.is_empty() {
         RefreshRequest::default()
     } else {
-        serde_json::from_slice(&body).map_err(|_| ApiError::new(Kind::Invalid, "api.bad_json", "The request's body is not valid JSON."))?
+        serde_json::from_slice(&body)
+            .map_err(|_| ApiError::new(Kind::Invalid, "api.bad_json", "The request's body is not valid JSON."))?
     };
     let token = match &given.refresh_token {
         Some(token) => token.as_str(),
         None => {
             refuse_other_sites(&headers, &state)?;
-            cookie(&headers, REFRESH_COOKIE).ok_or_else(|| ApiError::new(Kind::Unauthenticated, "auth.not_logged_in", "Log in first."))?
+            cookie(&headers, REFRESH_COOKIE)
+                .ok_or_else(|| ApiError::new(Kind::Unauthenticated, "auth.not_logged_in", "Log in first."))?
         }
     };
     let login = state.auth.refresh(token, &origin.device).await?;
     Ok(answer(&state, login, origin.secure))
 }
 
-pub(super) async fn logout(State(state): State<AppState>, origin: Origin, Caller(identity): Caller) -> Result<Response, ApiError> {
+pub(super) async fn logout(
+    State(state): State<AppState>,
+    origin: Origin,
+    Caller(identity): Caller,
+) -> Result<Response, ApiError> {
     state.auth.logout(identity.session_id).await?;
     state.links.end_session(identity.session_id).await;
-    let cleared = [ACCESS_COOKIE, REFRESH_COOKIE, CSRF_COOKIE].map(|name| (SET_COOKIE, set_cookie(name, "", 0, origin.secure)));
+    let cleared =
+        [ACCESS_COOKIE, REFRESH_COOKIE, CSRF_COOKIE].map(|name| (SET_COOKIE, set_cookie(name, "", 0, origin.secure)));
     Ok((StatusCode::NO_CONTENT, AppendHeaders(cleared)).into_response())
 }
 

@@ -6,6 +6,7 @@ use axum::extract::{RawPathParams, State};
 use axum::response::{IntoResponse, Response};
 use coditect_protocol::files::{FileKind, Root, WriteMode};
 use coditect_protocol::{Kind, RelPath};
+use coditect_workspace::WorkspaceError;
 use futures_util::TryStreamExt as _;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
@@ -58,7 +59,7 @@ pub(super) async fn read(
     let body = if method == Method::HEAD {
         Body::empty()
     } else {
-        file.seek(std::io::SeekFrom::Start(first)).await.map_err(coditect_workspace::WorkspaceError::from)?;
+        file.seek(std::io::SeekFrom::Start(first)).await.map_err(|error| WorkspaceError::from_io(&path, error))?;
         Body::from_stream(ReaderStream::with_capacity(file.take(length), READ_CHUNK_BYTES))
     };
     let status = if range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
@@ -97,10 +98,16 @@ pub(super) async fn write(
     let mode = write_mode(&headers)?;
     let tree = state.workspaces.tree(identity.user.id, Root::Workspace(id)).await?;
     let limit = state.settings.files_max_upload_bytes;
-    if text(&headers, header::CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok()).is_some_and(|length: u64| length > limit) {
+    if text(&headers, header::CONTENT_LENGTH.as_str())
+        .and_then(|length| length.parse().ok())
+        .is_some_and(|length: u64| length > limit)
+    {
         return Err(too_large(limit));
     }
     let stream = body.into_data_stream().map_err(std::io::Error::other);
+    if let Some(folder) = path.parent().filter(|folder| !folder.is_root()) {
+        tree.make_folder(&folder).await?;
+    }
     let created = matches!(mode, WriteMode::CreateNew);
     let stat = tree.write_stream(&path, stream, mode, limit).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
@@ -108,7 +115,11 @@ pub(super) async fn write(
 }
 
 fn too_large(limit: u64) -> ApiError {
-    ApiError::new(Kind::TooLarge, "files.too_large", format!("The file is larger than the limit of {limit} bytes (setting files_max_upload_bytes)."))
+    ApiError::new(
+        Kind::TooLarge,
+        "files.too_large",
+        format!("The file is larger than the limit of {limit} bytes (setting files_max_upload_bytes)."),
+    )
 }
 
 pub(super) async fn delete(
@@ -123,7 +134,11 @@ pub(super) async fn delete(
     if let Some(wanted) = text(&headers, header::IF_MATCH.as_str()) {
         let etag = quoted(&tree.stat(&path).await?.etag);
         if wanted != "*" && !wanted.split(',').any(|entry| entry.trim() == etag) {
-            return Err(ApiError::new(Kind::PreconditionFailed, "files.changed", "The file changed since it was read; read it again before deleting it."));
+            return Err(ApiError::new(
+                Kind::PreconditionFailed,
+                "files.changed",
+                "The file changed since it was read; read it again before deleting it.",
+            ));
         }
     }
     tree.delete(&path, true).await?;
@@ -135,7 +150,8 @@ fn quoted(etag: &str) -> String {
 }
 
 fn if_none_match(headers: &HeaderMap, etag: &str) -> bool {
-    text(headers, header::IF_NONE_MATCH.as_str()).is_some_and(|value| value.split(',').any(|entry| entry.trim().trim_start_matches("W/") == etag))
+    text(headers, header::IF_NONE_MATCH.as_str())
+        .is_some_and(|value| value.split(',').any(|entry| entry.trim().trim_start_matches("W/") == etag))
 }
 
 fn write_mode(headers: &HeaderMap) -> Result<WriteMode, ApiError> {
@@ -149,20 +165,32 @@ fn write_mode(headers: &HeaderMap) -> Result<WriteMode, ApiError> {
             .and_then(|rest| rest.strip_suffix('"'))
             .filter(|etag| !etag.contains('"'))
             .map(|etag| WriteMode::Replace(etag.to_owned()))
-            .ok_or_else(|| ApiError::new(Kind::Invalid, "files.bad_etag", "If-Match takes one entity tag in quotes, or *.")),
+            .ok_or_else(|| {
+                ApiError::new(Kind::Invalid, "files.bad_etag", "If-Match takes one entity tag in quotes, or *.")
+            }),
     }
 }
 
 /// First byte and length of a single range; `None` where the header asks for something that is simply answered in full.
 fn parse_range(value: &str, size: u64) -> Result<Option<(u64, u64)>, ApiError> {
-    let Some((first, last)) = value.strip_prefix("bytes=").filter(|spec| !spec.contains(',')).and_then(|spec| spec.split_once('-')) else {
+    let Some((first, last)) =
+        value.strip_prefix("bytes=").filter(|spec| !spec.contains(',')).and_then(|spec| spec.split_once('-'))
+    else {
         return Ok(None);
     };
-    let outside = || ApiError::new(Kind::RangeNotSatisfiable, "files.range", format!("The range lies outside the file, which has {size} bytes."));
+    let outside = || {
+        ApiError::new(
+            Kind::RangeNotSatisfiable,
+            "files.range",
+            format!("The range lies outside the file, which has {size} bytes."),
+        )
+    };
     let (first, end) = match (first.trim().parse::<u64>().ok(), last.trim().parse::<u64>().ok()) {
         (Some(first), Some(last)) if first <= last => (first, last.saturating_add(1).min(size)),
         (Some(first), None) if last.trim().is_empty() => (first, size),
-        (None, Some(count)) if first.trim().is_empty() => (size.saturating_sub(count), if count == 0 { 0 } else { size }),
+        (None, Some(count)) if first.trim().is_empty() => {
+            (size.saturating_sub(count), if count == 0 { 0 } else { size })
+        }
         _ => return Ok(None),
     };
     if first >= end {

@@ -16,6 +16,10 @@ pub(super) struct ListQuery {
     refresh: bool,
 }
 
-pub(super) async fn models(State(state): State<AppState>, _: Caller, Query(query): Query<ListQuery>) -> Result<Json<ModelList>, ApiError> {
+pub(super) async fn models(
+    State(state): State<AppState>,
+    _: Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<ModelList>, ApiError> {
     Ok(Json(state.models.list(query.refresh).await))
 }

@@ -36,6 +36,9 @@ pub(crate) fn all(settings: &Settings) -> Router<AppState> {
         .route("/ws", get(link::upgrade))
         .layer(DefaultBodyLimit::disable());
     Router::new()
-        .nest(API_PREFIX, layers::timeout(small, settings).merge(large).fallback(|| async { http::StatusCode::NOT_FOUND }))
+        .nest(
+            API_PREFIX,
+            layers::timeout(small, settings).merge(large).fallback(|| async { http::StatusCode::NOT_FOUND }),
+        )
         .route("/health", get(health::show))
 }

@@ -21,12 +21,19 @@ impl<S: Send + Sync> axum::extract::FromRequestParts<S> for WorkspacePath {
     type Rejection = ApiError;
     async fn from_request_parts(parts: &mut http::request::Parts, state: &S) -> Result<Self, ApiError> {
         let path = axum::extract::RawPathParams::from_request_parts(parts, state).await.ok();
-        let id = path.iter().flat_map(|params| params.iter()).find(|(name, _)| *name == "id").and_then(|(_, value)| value.parse().ok());
+        let id = path
+            .iter()
+            .flat_map(|params| params.iter())
+            .find(|(name, _)| *name == "id")
+            .and_then(|(_, value)| value.parse().ok());
         id.map(Self).ok_or_else(|| ApiError::new(Kind::NotFound, "workspace.not_found", "There is no such workspace."))
     }
 }
 
-pub(super) async fn list(State(state): State<AppState>, Caller(identity): Caller) -> Result<Json<Vec<Workspace>>, ApiError> {
+pub(super) async fn list(
+    State(state): State<AppState>,
+    Caller(identity): Caller,
+) -> Result<Json<Vec<Workspace>>, ApiError> {
     Ok(Json(state.workspaces.list(identity.user.id).await?))
 }
 
@@ -52,9 +59,11 @@ pub(super) async fn upload(
     query: Result<Query<UploadQuery>, axum::extract::rejection::QueryRejection>,
     body: HttpBody,
 ) -> Result<(StatusCode, Json<Workspace>), ApiError> {
-    let Query(query) = query.map_err(|_| ApiError::new(Kind::Invalid, "api.bad_query", "Give `name` and `file_name` in the query."))?;
+    let Query(query) = query
+        .map_err(|_| ApiError::new(Kind::Invalid, "api.bad_query", "Give `name` and `file_name` in the query."))?;
     let stream = body.into_data_stream().map_err(std::io::Error::other);
-    let workspace = state.workspaces.create_from_archive(identity.user.id, &query.name, &query.file_name, stream).await?;
+    let workspace =
+        state.workspaces.create_from_archive(identity.user.id, &query.name, &query.file_name, stream).await?;
     Ok((StatusCode::CREATED, Json(workspace)))
 }
 

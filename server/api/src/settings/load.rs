@@ -99,12 +99,16 @@ fn resolve_key(upstream: &mut UpstreamGiven) -> Result<(), LoadError> {
 }
 
 fn read(path: &Path) -> Result<Given, LoadError> {
-    let text = std::fs::read_to_string(path).map_err(|source| LoadError::Unreadable { path: path.to_owned(), source })?;
+    let text =
+        std::fs::read_to_string(path).map_err(|source| LoadError::Unreadable { path: path.to_owned(), source })?;
     let table: toml::Table = toml::from_str(&text).map_err(|error| malformed(path, &error))?;
     if let Some(name) = table.keys().find(|key| !rows().iter().any(|row| row.name == key.as_str())) {
         return Err(LoadError::UnknownSetting {
             path: path.to_owned(),
-            line: text.lines().position(|line| line.trim_start().trim_start_matches('[').starts_with(name.as_str())).map_or(1, |index| index + 1),
+            line: text
+                .lines()
+                .position(|line| line.trim_start().trim_start_matches('[').starts_with(name.as_str()))
+                .map_or(1, |index| index + 1),
             name: name.clone(),
             hint: nearest(name).map(|near| format!(", did you mean `{near}`?")).unwrap_or_default(),
         });
@@ -120,7 +124,12 @@ fn malformed(path: &Path, error: &toml::de::Error) -> LoadError {
 fn nearest(name: &str) -> Option<&'static str> {
     /// More changed letters than this are no typing error.
     const MAX_DISTANCE: usize = 4;
-    rows().into_iter().map(|row| (distance(name, row.name), row.name)).filter(|&(far, _)| far <= MAX_DISTANCE).min().map(|(_, near)| near)
+    rows()
+        .into_iter()
+        .map(|row| (distance(name, row.name), row.name))
+        .filter(|&(far, _)| far <= MAX_DISTANCE)
+        .min()
+        .map(|(_, near)| near)
 }
 
 /// Levenshtein distance.
@@ -158,7 +167,10 @@ mod tests {
     fn a_flag_beats_the_file_and_the_file_the_default() {
         let file = "access_token_seconds = 5\nsession_idle_days = 3";
         let settings = settings(&["--access-token-seconds", "7"], Some(file)).unwrap();
-        assert_eq!((settings.access_token_seconds, settings.session_idle_days, settings.session_absolute_days), (7, 3, 90));
+        assert_eq!(
+            (settings.access_token_seconds, settings.session_idle_days, settings.session_absolute_days),
+            (7, 3, 90)
+        );
     }
 
     #[test]
@@ -182,7 +194,8 @@ mod tests {
 
     #[test]
     fn a_wrong_value_does_not_show_the_file() {
-        let error = settings(&[], Some("[[llm_upstream]]\nname = 3\nbase_url = \"x\"\napi_key = \"hunter2\"")).unwrap_err();
+        let error =
+            settings(&[], Some("[[llm_upstream]]\nname = 3\nbase_url = \"x\"\napi_key = \"hunter2\"")).unwrap_err();
         assert_eq!(error.code(), "config.malformed");
         assert!(!error.to_string().contains("hunter2"));
     }

@@ -167,6 +167,8 @@ settings! {
     links_per_session: usize = 32;
     /// Workspaces of one person.
     workspaces_per_person: usize = 100;
+    /// Workspaces of one person that may be filled at the same time.
+    imports_per_person: usize = 4;
     /// Largest archive uploaded for a new workspace, in bytes.
     archive_max_bytes: u64 = 2 * 1024 * 1024 * 1024;
     /// Largest content of an archive once unpacked, in bytes.
@@ -177,6 +179,8 @@ settings! {
     clone_timeout_minutes: u64 = 30;
     /// Directories below which repositories may be cloned by path. None: no path may be.
     import_path: Vec<PathBuf> = Vec::new();
+    /// Whether repositories may be cloned over unencrypted `http://`.
+    import_http: bool = false;
     /// Whether repositories may be cloned from private and loopback addresses.
     import_private_hosts: bool = false;
     /// How terminals are confined: `auto` (bubblewrap, else refused), `bubblewrap`, or `none` (no confinement at all).
@@ -216,7 +220,10 @@ pub struct UpstreamGiven {
 
 impl std::fmt::Debug for UpstreamGiven {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("UpstreamGiven").field("name", &self.name).field("base_url", &self.base_url).finish_non_exhaustive()
+        f.debug_struct("UpstreamGiven")
+            .field("name", &self.name)
+            .field("base_url", &self.base_url)
+            .finish_non_exhaustive()
     }
 }
 

@@ -291,7 +291,11 @@ async fn rotating_in_a_loop_stops_before_it_takes_away_keys_in_use() {
         last = server.auth.rotate_keys().await;
     }
     assert_eq!(code(last), "auth.internal");
-    assert_eq!(server.auth.jwks().keys.len(), 16);
+    let keys = server.auth.jwks().keys;
+    assert_eq!(keys.len(), 16);
+    // Made in one millisecond, they are still in order: the one in use is the oldest.
+    let first = jsonwebtoken::decode_header(&login.access_token).unwrap().kid.unwrap();
+    assert_eq!(keys[0].kid, first);
     server.auth.check(&login.access_token).await.unwrap();
 }
 

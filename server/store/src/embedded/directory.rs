@@ -17,7 +17,9 @@ const FORMAT_NAME: &str = "coditect-store ";
 const LOCK_FILE: &str = "lock";
 /// The data.
 const DATA_FILE: &str = "data.redb";
-/// A file that is not finished; left behind by a crash, it means nothing.
+/// A file that only tries whether there is room.
+const PROBE_FILE: &str = "probe.new";
+/// Ending of a file that is not finished; left behind by a crash, it means nothing.
 const UNFINISHED: &str = ".new";
 
 /// Longest format file that is read, in bytes.
@@ -80,13 +82,33 @@ impl Directory {
         self.path.join(DATA_FILE)
     }
 
-    /// Where the data are made before they exist, free of what a crash left.
-    pub(super) fn unfinished_data(&self) -> Result<PathBuf, StoreError> {
-        let path = self.path.join(DATA_FILE.to_owned() + UNFINISHED);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(io_error(&error)),
-            _ => Ok(path),
+    /// Where the data are made before they exist.
+    pub(super) fn unfinished_data(&self) -> PathBuf {
+        self.path.join(DATA_FILE.to_owned() + UNFINISHED)
+    }
+
+    /// Takes away what a crash may have left.
+    pub(super) fn remove_unfinished(&self) -> Result<(), StoreError> {
+        for path in [self.unfinished_data(), self.path.join(PROBE_FILE)] {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(io_error(&error)),
+                _ => {}
+            }
         }
+        Ok(())
+    }
+
+    /// Writes so many bytes and takes them away again.
+    pub(super) fn probe_space(&self, bytes: usize) -> Result<(), StoreError> {
+        let path = self.path.join(PROBE_FILE);
+        let probe = || {
+            let mut file = private_file().truncate(true).open(&path)?;
+            let zeros = io::copy(&mut io::Read::take(io::repeat(0), bytes as u64), &mut file);
+            zeros.and_then(|_| file.sync_all())
+        };
+        let result = probe().map_err(|error| io_error(&error));
+        self.remove_unfinished()?;
+        result
     }
 
     /// Puts finished data into their place, durably.

@@ -2,7 +2,7 @@
 
 use super::directory::{Directory, io_error, private_file};
 use crate::error::StoreError;
-use redb::{Builder, Database, DatabaseError, TableDefinition};
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -12,6 +12,9 @@ pub(super) const DATA: TableDefinition<'static, &[u8], &[u8]> = TableDefinition:
 pub(super) const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 /// Version of the last commit.
 pub(super) const VERSION_KEY: &str = "version";
+
+/// What must be free on a disk that was full, beside twice the commit's own bytes.
+const PROBE_MARGIN_BYTES: usize = 1 << 20;
 
 /// The data file of a directory.
 pub(super) struct DataFile {
@@ -33,15 +36,36 @@ impl DataFile {
             #[cfg(test)]
             faults: super::tests::Faults::default(),
         };
-        if file.directory.is_new() {
-            // A data file without a format was made by a first start that was broken off: it is empty.
+        file.directory.remove_unfinished()?;
+        if !file.directory.data().exists() {
+            if !file.directory.is_new() {
+                return Err(file.directory.corrupt("its data file is missing"));
+            }
             file.create()?;
-            file.directory.finish()?;
-        } else if !file.directory.data().exists() {
-            return Err(file.directory.corrupt("its data file is missing"));
         }
         file.reopen()?;
+        if file.directory.is_new() {
+            // Only a first start that was broken off leaves data without a format, and then they are empty.
+            if file.version()? > 0 {
+                return Err(file.directory.corrupt("its file format is missing"));
+            }
+            file.directory.finish()?;
+        }
         Ok(file)
+    }
+
+    /// Version of the last commit.
+    fn version(&self) -> Result<u64, StoreError> {
+        let read = self.database()?.begin_read().map_err(redb_error)?;
+        let meta = read.open_table(META).map_err(redb_error)?;
+        Ok(ReadableTable::get(&meta, VERSION_KEY).map_err(redb_error)?.map_or(0, |version| version.value()))
+    }
+
+    /// Tries whether the disk has room for a commit of so many bytes.
+    pub(super) fn probe_space(&self, bytes: usize) -> Result<(), StoreError> {
+        #[cfg(test)]
+        self.faults.check_space(u64::MAX).map_err(|error| io_error(&error))?;
+        self.directory.probe_space(bytes.saturating_mul(2).saturating_add(PROBE_MARGIN_BYTES))
     }
 
     /// Faults that its disk shall have.
@@ -77,7 +101,7 @@ impl DataFile {
 
     /// Makes an empty file. It gets its name when it is whole.
     fn create(&self) -> Result<(), StoreError> {
-        let unfinished = self.directory.unfinished_data()?;
+        let unfinished = self.directory.unfinished_data();
         let database = self.open_at(&unfinished)?;
         let transaction = database.begin_write().map_err(redb_error)?;
         transaction.open_table(DATA).map_err(redb_error)?;

@@ -83,6 +83,8 @@ pub(crate) struct EmbeddedStorage {
     failed: Arc<AtomicBool>,
     /// Why the file is not open, and since when, if it is not.
     down: Option<(StoreError, Instant)>,
+    /// Whether the disk was full at the last commit.
+    is_full: bool,
     /// Whether commits since the last checkpoint make a start after a crash slow.
     is_dirty: bool,
 }
@@ -90,7 +92,8 @@ pub(crate) struct EmbeddedStorage {
 impl EmbeddedStorage {
     /// Takes an opened file.
     fn open(file: DataFile) -> Result<(Self, Arc<EmbeddedSnapshot>), StoreError> {
-        let storage = Self { file, failed: Arc::new(AtomicBool::new(false)), down: None, is_dirty: true };
+        let storage =
+            Self { file, failed: Arc::new(AtomicBool::new(false)), down: None, is_full: false, is_dirty: true };
         let snapshot = Arc::new(storage.snapshot()?);
         Ok((storage, snapshot))
     }
@@ -144,14 +147,24 @@ impl EmbeddedStorage {
     /// What became of a batch during which the file failed.
     fn after_fault(&mut self, error: StoreError, last: u64) -> Applied<EmbeddedSnapshot> {
         tracing::error!(%error, "a commit failed; the store's file is opened again");
-        match self.reopen() {
+        self.is_full = error == StoreError::OutOfSpace;
+        let state = self.reopen();
+        let result = match &state {
             // It is there to read, but after a sync that failed nobody can promise that it is on the disk.
-            State::Open(snapshot) if snapshot.version >= last => {
-                Applied { result: Err(StoreError::CommitUnknown), state: State::Open(snapshot) }
-            }
-            State::Open(snapshot) => Applied { result: Err(error), state: State::Open(snapshot) },
-            State::Down(reason) => Applied { result: Err(StoreError::CommitUnknown), state: State::Down(reason) },
+            State::Open(snapshot) if snapshot.version >= last => StoreError::CommitUnknown,
+            State::Open(_) => error,
+            State::Down(_) => StoreError::CommitUnknown,
+        };
+        Applied { result: Err(result), state: Some(state) }
+    }
+
+    /// Whether a disk that was full has room again. Trying it out with a commit would mean to open the file again each time.
+    fn has_room(&mut self, commits: &[Commit]) -> bool {
+        if self.is_full {
+            let bytes: usize = commits.iter().flat_map(|commit| &commit.mutations).map(Mutation::bytes).sum();
+            self.is_full = self.file.probe_space(bytes).is_err();
         }
+        !self.is_full
     }
 }
 
@@ -159,14 +172,16 @@ impl Storage for EmbeddedStorage {
     type Snapshot = EmbeddedSnapshot;
 
     fn apply(&mut self, commits: &[Commit]) -> Applied<EmbeddedSnapshot> {
-        if self.down.is_some()
-            && let State::Down(reason) = self.reopen()
-        {
-            return Applied { result: Err(reason.clone()), state: State::Down(reason) };
+        let reopened = self.down.is_some().then(|| self.reopen());
+        if let Some(State::Down(reason)) = reopened {
+            return Applied { result: Err(reason.clone()), state: Some(State::Down(reason)) };
+        }
+        if !self.has_room(commits) {
+            return Applied { result: Err(StoreError::OutOfSpace), state: reopened };
         }
         self.is_dirty = true;
         match self.write(commits) {
-            Ok(snapshot) => Applied { result: Ok(()), state: State::Open(Arc::new(snapshot)) },
+            Ok(snapshot) => Applied { result: Ok(()), state: Some(State::Open(Arc::new(snapshot))) },
             Err(error) => self.after_fault(error, commits.last().map_or(0, |commit| commit.version)),
         }
     }

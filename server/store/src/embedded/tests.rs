@@ -20,6 +20,15 @@ struct FaultState {
     sync_fails: AtomicBool,
 }
 
+impl Faults {
+    pub(super) fn check_space(&self, end: u64) -> io::Result<()> {
+        match self.0.full_at.load(Ordering::SeqCst) {
+            full_at if full_at > 0 && end > full_at => Err(io::ErrorKind::StorageFull.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A file with faults.
 #[derive(Debug)]
 pub(super) struct FaultyFile {
@@ -31,13 +40,6 @@ impl FaultyFile {
     pub(super) fn new(inner: FileBackend, faults: Faults) -> Self {
         Self { inner, faults }
     }
-
-    fn check_space(&self, end: u64) -> io::Result<()> {
-        match self.faults.0.full_at.load(Ordering::SeqCst) {
-            full_at if full_at > 0 && end > full_at => Err(io::ErrorKind::StorageFull.into()),
-            _ => Ok(()),
-        }
-    }
 }
 
 impl StorageBackend for FaultyFile {
@@ -48,7 +50,7 @@ impl StorageBackend for FaultyFile {
         self.inner.read(offset, out)
     }
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.check_space(len)?;
+        self.faults.check_space(len)?;
         self.inner.set_len(len)
     }
     fn sync_data(&self) -> io::Result<()> {
@@ -58,7 +60,7 @@ impl StorageBackend for FaultyFile {
         self.inner.sync_data()
     }
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.check_space(offset + data.len() as u64)?;
+        self.faults.check_space(offset + data.len() as u64)?;
         self.inner.write(offset, data)
     }
     fn close(&self) -> io::Result<()> {
@@ -180,6 +182,59 @@ async fn what_is_wrong_with_a_directory_is_said() {
     let cut = make("cut").await.join("data.redb");
     std::fs::File::options().write(true).open(&cut).unwrap().set_len(5_000).unwrap();
     check("cut", "store.corrupt").await;
+}
+
+#[tokio::test]
+async fn data_without_a_format_are_not_overwritten() {
+    let root = tempfile::tempdir().unwrap();
+    let store = open(root.path()).await.unwrap();
+    set(&store, "key", b"value").await.unwrap();
+    store.close().await;
+    let format = root.path().join("format");
+    let text = std::fs::read(&format).unwrap();
+    std::fs::remove_file(&format).unwrap();
+    assert_eq!(open(root.path()).await.unwrap_err().code(), "store.corrupt");
+    std::fs::write(&format, text).unwrap();
+    assert!(get(&open(root.path()).await.unwrap(), "key").await.unwrap().is_some());
+}
+
+#[test]
+fn a_failed_read_lets_the_file_be_opened_again() {
+    let root = tempfile::tempdir().unwrap();
+    let (mut storage, before) = EmbeddedStorage::open(DataFile::open(root.path(), 1 << 20).unwrap()).unwrap();
+    let set = Mutation::Set { key: Bytes::from_static(b"k"), value: Bytes::from_static(b"v") };
+    let applied = storage.apply(&[Commit { version: 5, mutations: vec![set] }]);
+    assert!(matches!(applied, Applied { result: Ok(()), state: Some(State::Open(snapshot)) } if snapshot.version == 5));
+    assert_eq!(before.get(b"k").unwrap(), None);
+    assert!(storage.idle().is_none() && storage.idle().is_none());
+    storage.failed.store(true, Ordering::SeqCst);
+    let Some(State::Open(after)) = storage.idle() else { panic!("it was not opened again") };
+    assert_eq!((after.version, after.get(b"k").unwrap().as_deref()), (5, Some(&b"v"[..])));
+    assert!(storage.idle().is_none());
+}
+
+#[test]
+fn a_start_after_a_crash_is_prepared_while_idle() {
+    let root = tempfile::tempdir().unwrap();
+    let crash_after = |is_idle: bool| {
+        let (mut storage, _) = EmbeddedStorage::open(DataFile::open(root.path(), 1 << 20).unwrap()).unwrap();
+        let set = Mutation::Set { key: Bytes::from_static(b"k"), value: Bytes::from_static(b"v") };
+        assert!(storage.apply(&[Commit { version: 9, mutations: vec![set] }]).result.is_ok());
+        if is_idle {
+            assert!(storage.idle().is_none());
+        }
+        // The file as a crash would leave it.
+        let crashed = root.path().join("crashed.redb");
+        std::fs::copy(root.path().join("data.redb"), &crashed).unwrap();
+        let repairs = Arc::new(AtomicBool::new(false));
+        let repaired = repairs.clone();
+        let mut builder = redb::Builder::new();
+        builder.set_repair_callback(move |_| repaired.store(true, Ordering::SeqCst));
+        drop(builder.open(&crashed).unwrap());
+        repairs.load(Ordering::SeqCst)
+    };
+    assert!(crash_after(false));
+    assert!(!crash_after(true));
 }
 
 #[tokio::test]

@@ -109,16 +109,24 @@ impl<T: Storage> Committer<T> {
         // The mutations are written: there is room for the next ones.
         drop((batch.commits, batch.rooms));
         match (&result, state) {
-            (Ok(()), State::Open(snapshot)) => {
+            (Ok(()), Some(State::Open(snapshot))) => {
                 // Published before anybody hears of the commit, so that whoever does can read it.
                 self.shared.publish(State::Open(snapshot.clone()));
                 answer(batch.replies, Ok);
                 self.shared.watches.fire(&batch.writes, &*snapshot);
                 return;
             }
-            (_, state) => self.restart_from(state),
+            (_, Some(state)) => self.restart_from(state),
+            (_, None) => self.forget_refused(),
         }
         answer(batch.replies, |version| result.clone().map(|()| version));
+    }
+
+    /// Takes commits that did not happen out of the window.
+    fn forget_refused(&mut self) {
+        if let Ok(snapshot) = self.shared.snapshot() {
+            self.window = ConflictWindow::new(snapshot.version());
+        }
     }
 
     /// Goes on from a state of which the window knows nothing: commits that failed are in it, ones that succeeded after all

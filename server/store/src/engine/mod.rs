@@ -50,8 +50,8 @@ pub(crate) trait Storage: Send + 'static {
 pub(crate) struct Applied<S> {
     /// Whether it was applied; [`StoreError::CommitUnknown`] where that cannot be told.
     pub(crate) result: Result<(), StoreError>,
-    /// What transactions read from now on.
-    pub(crate) state: State<S>,
+    /// What transactions read from now on; none if the batch was refused and all is as it was.
+    pub(crate) state: Option<State<S>>,
 }
 
 /// What transactions read from.

@@ -139,7 +139,7 @@ impl Storage for MemoryStorage {
         drop(data);
         let snapshot = self.snapshot_at(version);
         self.readers.push_back(Arc::downgrade(&snapshot));
-        Applied { result: Ok(()), state: State::Open(snapshot) }
+        Applied { result: Ok(()), state: Some(State::Open(snapshot)) }
     }
 }
 
@@ -149,8 +149,8 @@ mod tests {
 
     fn commit(storage: &mut MemoryStorage, version: u64, mutation: Mutation) -> Arc<MemorySnapshot> {
         match storage.apply(&[Commit { version, mutations: vec![mutation] }]).state {
-            State::Open(snapshot) => snapshot,
-            State::Down(_) => panic!("memory cannot fail"),
+            Some(State::Open(snapshot)) => snapshot,
+            _ => panic!("memory cannot fail"),
         }
     }
 

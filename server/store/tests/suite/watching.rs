@@ -1,10 +1,12 @@
 //! Watches.
 
 use super::write;
-use coditect_store::{Range, Store, StoreError, Watch};
+use coditect_store::{Range, Store, StoreError, Transaction, Watch};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
+
+type Change = fn(&Transaction) -> Result<(), StoreError>;
 
 /// Whether a watch is still waiting.
 async fn is_waiting(watch: &mut Watch) -> bool {
@@ -12,7 +14,7 @@ async fn is_waiting(watch: &mut Watch) -> bool {
 }
 
 pub(crate) async fn a_watch_tells_of_a_change(store: Store) {
-    let changes: [fn(&coditect_store::Transaction) -> Result<(), StoreError>; 4] = [
+    let changes: [Change; 4] = [
         |tx| tx.set("w", "2"),
         |tx| tx.clear("w"),
         |tx| tx.clear_range(&Range::new("a", "z")),

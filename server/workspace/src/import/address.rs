@@ -84,7 +84,9 @@ impl GitAddress {
         }
         let harmless = |c: char| c.is_ascii_graphic() && !matches!(c, '\\' | '"' | '\'' | '`' | '<' | '>' | '#' | '?');
         if text.starts_with('-') || !text.chars().all(harmless) {
-            return Err(refused("it holds characters that do not belong there; write special ones as %20 and the like."));
+            return Err(refused(
+                "it holds characters that do not belong there; write special ones as %20 and the like.",
+            ));
         }
         match text.split_once("://") {
             Some((scheme, rest)) => Self::parse_url(&scheme.to_ascii_lowercase(), rest, settings),
@@ -113,7 +115,11 @@ impl GitAddress {
                 }
                 return Ok(Self::Ssh { user, host: parse_host(host, 22)?, path: path.to_owned() });
             }
-            _ => return Err(refused("only https:// and ssh addresses, and paths that the operator opened, can be cloned.")),
+            _ => {
+                return Err(refused(
+                    "only https:// and ssh addresses, and paths that the operator opened, can be cloned.",
+                ));
+            }
         };
         let host = parse_host(host, if secure { 443 } else { 80 })?;
         let credentials = login.filter(|login| !login.is_empty()).map(str::to_owned);
@@ -129,7 +135,9 @@ impl GitAddress {
             None => (None, login),
         };
         let plain = |user: &str| {
-            !user.is_empty() && !user.starts_with('-') && user.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+            !user.is_empty()
+                && !user.starts_with('-')
+                && user.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
         };
         // `ext::…` and its like are protocols, not hosts.
         if !user.is_none_or(plain) || path.is_empty() || path.starts_with([':', '-']) || host.contains('/') {
@@ -146,7 +154,8 @@ impl GitAddress {
                 let scheme = if *secure { "https" } else { "http" };
                 let usual = host.port == if *secure { 443 } else { 80 };
                 let authority = host.authority();
-                let authority = if usual { authority.rsplit_once(':').map_or("", |(host, _)| host) } else { &authority };
+                let authority =
+                    if usual { authority.rsplit_once(':').map_or("", |(host, _)| host) } else { &authority };
                 format!("{scheme}://{authority}{path}")
             }
             Self::Ssh { user, host, path } => {
@@ -214,7 +223,9 @@ fn parse_host(text: &str, default_port: u16) -> Result<Host, WorkspaceError> {
 fn check_host_name(name: &str) -> Result<(), WorkspaceError> {
     let bad = || refused("its host is malformed.");
     let label = |label: &str| {
-        !label.is_empty() && !label.starts_with('-') && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+        !label.is_empty()
+            && !label.starts_with('-')
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
     };
     let name = name.strip_suffix('.').unwrap_or(name);
     if name.len() > 253 || !name.split('.').all(label) {
@@ -342,7 +353,13 @@ mod tests {
 
     #[tokio::test]
     async fn private_hosts_are_refused_by_name_and_by_address() {
-        for text in ["https://localhost/a", "https://127.0.0.1/a", "ssh://git@[::1]/a", "git@localhost:a", "https://[::ffff:10.0.0.1]/a"] {
+        for text in [
+            "https://localhost/a",
+            "https://127.0.0.1/a",
+            "ssh://git@[::1]/a",
+            "git@localhost:a",
+            "https://[::ffff:10.0.0.1]/a",
+        ] {
             let address = GitAddress::parse(text, &settings()).unwrap();
             assert_eq!(address.resolve(&settings()).await.unwrap_err().code(), "import.url_refused", "{text}");
             let open = ImportSettings { allow_private_hosts: true, ..settings() };

@@ -63,7 +63,8 @@ impl ArchiveKind {
 
 fn is_old_tar(block: &[u8]) -> bool {
     let (Ok(block), Some(stored)) = (<&[u8; 512]>::try_from(block), block.get(148..156)) else { return false };
-    let sum: u32 = block.iter().enumerate().map(|(i, b)| if (148..156).contains(&i) { 32 } else { u32::from(*b) }).sum();
+    let sum: u32 =
+        block.iter().enumerate().map(|(i, b)| if (148..156).contains(&i) { 32 } else { u32::from(*b) }).sum();
     let text = String::from_utf8_lossy(stored);
     u32::from_str_radix(text.trim_matches(['\0', ' ']), 8) == Ok(sum) && block[0] != 0
 }
@@ -76,7 +77,11 @@ fn unreadable(error: io::Error) -> WorkspaceError {
 }
 
 /// Takes an archive in, up to the limit.
-pub(crate) async fn receive<S, E>(mut content: S, target: &Path, settings: &ImportSettings) -> Result<(), WorkspaceError>
+pub(crate) async fn receive<S, E>(
+    mut content: S,
+    target: &Path,
+    settings: &ImportSettings,
+) -> Result<(), WorkspaceError>
 where
     S: Stream<Item = Result<Bytes, E>> + Unpin + Send,
     E: std::fmt::Display + Send,
@@ -140,7 +145,7 @@ impl Unpacker {
         let count = archive.len();
         for index in 0..count {
             let mut entry = archive.by_index(index).map_err(invalid)?;
-            let name = entry.name().to_owned();
+            let name = entry.name().map_err(invalid)?.into_owned();
             self.count_entry()?;
             self.tell(index as u64, count as u64);
             let Some(path) = entry_path(&name)? else { continue };

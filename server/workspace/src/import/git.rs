@@ -69,7 +69,8 @@ async fn allowed_path(path: PathBuf, open: Vec<PathBuf>) -> Result<String, Works
     blocking(move || {
         // The same answer for a path that is missing and for one that is forbidden: it is nobody's business which.
         let real = path.canonicalize().map_err(|_| WorkspaceError::PathRefused)?;
-        let allowed = open.iter().filter_map(|folder| folder.canonicalize().ok()).any(|folder| real.starts_with(folder));
+        let allowed =
+            open.iter().filter_map(|folder| folder.canonicalize().ok()).any(|folder| real.starts_with(folder));
         if !allowed || !real.is_dir() {
             return Err(WorkspaceError::PathRefused);
         }
@@ -300,7 +301,8 @@ fn parse_progress(text: &str) -> Option<Progress> {
     if !known.iter().any(|word| step.starts_with(word)) {
         return None;
     }
-    let percent = rest.split_once('%').and_then(|(number, _)| number.parse::<u8>().ok()).filter(|percent| *percent <= 100);
+    let percent =
+        rest.split_once('%').and_then(|(number, _)| number.parse::<u8>().ok()).filter(|percent| *percent <= 100);
     Some(Progress { step: step.to_owned(), percent })
 }
 

@@ -92,10 +92,17 @@ impl Shared {
                 })
                 .await?;
                 let (progress, cancel) = (progress.clone(), cancel.clone());
-                import::unpack(archive, target.try_clone().map_err(|error| place_error(folder, error))?, &self.settings.import, progress, cancel)
-                    .await?;
+                import::unpack(
+                    archive,
+                    target.try_clone().map_err(|error| place_error(folder, error))?,
+                    &self.settings.import,
+                    progress,
+                    cancel,
+                )
+                .await?;
                 let folder = folder.to_owned();
-                blocking(move || strip_single_folder(&folder, &target).map_err(|error| place_error(&folder, error))).await
+                blocking(move || strip_single_folder(&folder, &target).map_err(|error| place_error(&folder, error)))
+                    .await
             }
         }
     }

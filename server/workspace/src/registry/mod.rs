@@ -134,7 +134,8 @@ impl Workspaces {
         let given = create.name.filter(|name| !name.trim().is_empty());
         match create.source {
             WorkspaceSource::Empty => {
-                let record = WorkspaceRecord::new(owner, &check_name(&given.unwrap_or_default())?, WorkspaceSource::Empty);
+                let record =
+                    WorkspaceRecord::new(owner, &check_name(&given.unwrap_or_default())?, WorkspaceSource::Empty);
                 self.0.begin(&record, 0).await?;
                 let record = WorkspaceRecord { state: StoredState::Ready, ..record };
                 let files = self.0.folder(record.id).join(FILES);
@@ -356,7 +357,9 @@ struct Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        let (Some(registry), Ok(runtime)) = (self.registry.take(), tokio::runtime::Handle::try_current()) else { return };
+        let (Some(registry), Ok(runtime)) = (self.registry.take(), tokio::runtime::Handle::try_current()) else {
+            return;
+        };
         let (owner, id, tasks) = (self.owner, self.id, registry.0.tasks.clone());
         tasks.spawn_on(
             async move {
@@ -374,7 +377,8 @@ fn empty_folder(folder: &Path) -> std::io::Result<()> {
     for entry in folder.entries()? {
         let name = entry?.file_name();
         // Two that clean at the same time take from each other what is missing.
-        let removed = folder.symlink_metadata(&name).and_then(|facts| remove_entry(&folder, &name, &facts, Locked::Force));
+        let removed =
+            folder.symlink_metadata(&name).and_then(|facts| remove_entry(&folder, &name, &facts, Locked::Force));
         match removed {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -390,9 +394,13 @@ fn make_private_folder(path: &Path) -> Result<(), WorkspaceError> {
 
 fn place_error(path: &Path, source: std::io::Error) -> WorkspaceError {
     match at(&RelPath::root())(source) {
-        WorkspaceError::Io { source, .. } => WorkspaceError::DataDirectory { place: path.display().to_string(), source },
+        WorkspaceError::Io { source, .. } => {
+            WorkspaceError::DataDirectory { place: path.display().to_string(), source }
+        }
         WorkspaceError::OutOfSpace(root) => WorkspaceError::OutOfSpace(root),
-        other => WorkspaceError::DataDirectory { place: path.display().to_string(), source: std::io::Error::other(other) },
+        other => {
+            WorkspaceError::DataDirectory { place: path.display().to_string(), source: std::io::Error::other(other) }
+        }
     }
 }
 

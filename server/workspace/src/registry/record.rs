@@ -139,15 +139,17 @@ impl Records {
     pub(super) async fn list(&self, owner: UserId) -> Result<Vec<WorkspaceRecord>, WorkspaceError> {
         let range = self.of(owner).range();
         let range = &range;
-        let rows = self.store.transact::<_, WorkspaceError, _, _>(|tx| async move { Ok(tx.range_all(range.clone()).await?) });
+        let rows =
+            self.store.transact::<_, WorkspaceError, _, _>(|tx| async move { Ok(tx.range_all(range.clone()).await?) });
         rows.await?.iter().map(|row| Ok(WorkspaceRecord::decode(&row.value)?)).collect()
     }
 
     pub(super) async fn get(&self, owner: UserId, id: WorkspaceId) -> Result<WorkspaceRecord, WorkspaceError> {
         let key = self.key(owner, id);
         let key = &key;
-        let found =
-            self.store.transact::<_, WorkspaceError, _, _>(|tx| async move { Ok(tx.get_record::<WorkspaceRecord>(key).await?) });
+        let found = self
+            .store
+            .transact::<_, WorkspaceError, _, _>(|tx| async move { Ok(tx.get_record::<WorkspaceRecord>(key).await?) });
         found.await?.ok_or(WorkspaceError::WorkspaceNotFound)
     }
 

@@ -123,7 +123,10 @@ impl Bubblewrap {
             return Ok(());
         }
         let reason = String::from_utf8_lossy(&output.stderr);
-        Err(format!("bubblewrap's trial run failed: {}", reason.trim().chars().take(PROBE_REASON_CHARS).collect::<String>()))
+        Err(format!(
+            "bubblewrap's trial run failed: {}",
+            reason.trim().chars().take(PROBE_REASON_CHARS).collect::<String>()
+        ))
     }
 
     /// The command for what `view` describes.
@@ -137,8 +140,11 @@ impl Bubblewrap {
         self.base(&mut args, spec.network, view.settings.temporary_bytes)?;
         let passwd = memory_file(
             "passwd",
-            format!("root:x:0:0::/root:/usr/sbin/nologin\n{USER}:x:{INSIDE_ID}:{INSIDE_ID}::{HOME_MOUNT}:{}\n", view.env["SHELL"])
-                .as_bytes(),
+            format!(
+                "root:x:0:0::/root:/usr/sbin/nologin\n{USER}:x:{INSIDE_ID}:{INSIDE_ID}::{HOME_MOUNT}:{}\n",
+                view.env["SHELL"]
+            )
+            .as_bytes(),
         )?;
         let group = memory_file("group", format!("root:x:0:\n{USER}:x:{INSIDE_ID}:\n").as_bytes())?;
         args.push("--ro-bind-data")?.push(passwd.as_raw_fd().to_string())?.push("/etc/passwd")?;

@@ -236,7 +236,9 @@ impl Sandbox {
             }
         }
         program::check_hidden(&settings.read_only_paths, &settings.hidden_paths)?;
-        let spawner = Spawner::start().map_err(|error| WorkspaceError::SandboxFailed(error.to_string()))?;
+        let spawner = Spawner::seal_inherited()
+            .and_then(|()| Spawner::start())
+            .map_err(|error| WorkspaceError::SandboxFailed(error.to_string()))?;
         let walls = match settings.mode {
             SandboxMode::None => Walls::None,
             SandboxMode::Bubblewrap => Walls::Bubblewrap(
@@ -321,10 +323,13 @@ impl Sandbox {
                 let _context = runtime.enter();
                 let mut command = inner.command(&spec)?;
                 command.kill_on_drop(true);
-                launch(command).map_err(|error| WorkspaceError::ProgramFailed { program: name, reason: error.to_string() })
+                launch(command)
+                    .map_err(|error| WorkspaceError::ProgramFailed { program: name, reason: error.to_string() })
             })
             .await;
-        started.unwrap_or_else(|| Err(WorkspaceError::SandboxFailed("the thread that starts programs has ended".to_owned())))
+        started.unwrap_or_else(|| {
+            Err(WorkspaceError::SandboxFailed("the thread that starts programs has ended".to_owned()))
+        })
     }
 }
 

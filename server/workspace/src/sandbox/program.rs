@@ -20,7 +20,10 @@ pub(super) fn real_paths(paths: &[PathBuf]) -> Result<Vec<PathBuf>, WorkspaceErr
         .iter()
         .map(|path| {
             path.canonicalize().map_err(|error| {
-                WorkspaceError::SandboxInvalid(format!("the directory {} cannot be shown in it ({error})", path.display()))
+                WorkspaceError::SandboxInvalid(format!(
+                    "the directory {} cannot be shown in it ({error})",
+                    path.display()
+                ))
             })
         })
         .collect()
@@ -66,8 +69,9 @@ impl View<'_> {
             return Err(WorkspaceError::SandboxFailed("the person's home is missing".to_owned()));
         }
         let path = &self.spec.start_in;
-        let root = Dir::open_ambient_dir(&self.spec.files, ambient_authority())
-            .map_err(|error| WorkspaceError::SandboxFailed(format!("the workspace's files cannot be opened ({error})")))?;
+        let root = Dir::open_ambient_dir(&self.spec.files, ambient_authority()).map_err(|error| {
+            WorkspaceError::SandboxFailed(format!("the workspace's files cannot be opened ({error})"))
+        })?;
         if path.is_root() {
             return Ok(());
         }
@@ -82,7 +86,9 @@ impl View<'_> {
             self.is_program(&path)
         } else {
             let path = self.env.get("PATH").map_or("", String::as_str);
-            path.split(':').filter(|folder| folder.starts_with('/')).any(|folder| self.is_program(&Path::new(folder).join(program)))
+            path.split(':')
+                .filter(|folder| folder.starts_with('/'))
+                .any(|folder| self.is_program(&Path::new(folder).join(program)))
         };
         if found { Ok(()) } else { Err(missing(program)) }
     }
@@ -101,7 +107,8 @@ impl View<'_> {
                 return Some(real.join(rest));
             }
         }
-        let shown = SYSTEM.iter().any(|system| inside.starts_with(system)) || self.shown().any(|path| inside.starts_with(path));
+        let shown =
+            SYSTEM.iter().any(|system| inside.starts_with(system)) || self.shown().any(|path| inside.starts_with(path));
         (shown && !self.covered().any(|path| inside.starts_with(path))).then_some(inside)
     }
 }
@@ -117,7 +124,9 @@ pub(super) fn find_plain(spec: &SandboxSpec, env: &BTreeMap<String, String>) -> 
         is_program(folder.join(&spec.program))
     } else {
         let path = env.get("PATH").map_or("", String::as_str);
-        path.split(':').filter(|folder| !folder.is_empty()).any(|folder| is_program(Path::new(folder).join(&spec.program)))
+        path.split(':')
+            .filter(|folder| !folder.is_empty())
+            .any(|folder| is_program(Path::new(folder).join(&spec.program)))
     };
     if found { Ok(()) } else { Err(missing(&spec.program)) }
 }

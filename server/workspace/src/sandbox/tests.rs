@@ -76,10 +76,7 @@ impl Machine {
 async fn shows_the_workspace_and_the_home() {
     let Some(machine) = Machine::new().await else { return };
     let out = machine.sh("pwd; cat note; echo; echo $HOME; cat ~/note; echo new > made; id -un; hostname").await;
-    assert_eq!(
-        out,
-        "/workspace/project\nsecret of files-a\n/home/coditect\nsecret of home-acoditect\ncoditect\n"
-    );
+    assert_eq!(out, "/workspace/project\nsecret of files-a\n/home/coditect\nsecret of home-acoditect\ncoditect\n");
     assert_eq!(fs::read_to_string(machine.data().join("files-a/made")).unwrap(), "new\n");
     fs::create_dir(machine.data().join("files-a/sub")).unwrap();
     let spec = SandboxSpec { start_in: RelPath::parse("sub").unwrap(), ..machine.spec("pwd") };
@@ -114,7 +111,10 @@ async fn a_shown_directory_does_not_show_what_is_hidden_in_it() {
     let Some(machine) = Machine::with(settings).await else { return };
     let dir = machine.dir.path().canonicalize().unwrap();
     let out = machine
-        .sh(&format!("cat {0}/tool; ls -A {0}/data; cat {0}/data/keys; echo x > {0}/tool; echo x > {0}/data/x; echo $PATH", dir.display()))
+        .sh(&format!(
+            "cat {0}/tool; ls -A {0}/data; cat {0}/data/keys; echo x > {0}/tool; echo x > {0}/data/x; echo $PATH",
+            dir.display()
+        ))
         .await;
     assert!(out.starts_with("a tool") && !out.contains("secret of") && !out.contains("files-b"), "{out}");
     assert!(out.contains(&format!(":{}/bin:", dir.display())), "{out}");
@@ -143,7 +143,8 @@ async fn shows_no_other_process() {
 #[tokio::test]
 async fn passes_no_variable_and_no_descriptor_of_the_server() {
     let Some(machine) = Machine::new().await else { return };
-    let mut spec = machine.spec("env | sed 's/=.*//' | sort | tr '\\n' ' '; cat /proc/[0-9]*/environ | tr '\\0' '\\n'; ls /proc/$$/fd");
+    let mut spec = machine
+        .spec("env | sed 's/=.*//' | sort | tr '\\n' ' '; cat /proc/[0-9]*/environ | tr '\\0' '\\n'; ls /proc/$$/fd");
     spec.env = vec![("TOKEN".to_owned(), "for the person".to_owned()), ("LANG".to_owned(), "de_DE.UTF-8".to_owned())];
     let out = machine.run(spec).await;
     assert!(out.starts_with("COLORTERM HOME LANG LOGNAME PATH PWD SHELL TERM TOKEN USER "), "{out}");

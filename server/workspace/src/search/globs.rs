@@ -80,7 +80,8 @@ fn meanings(text: &str) -> Vec<String> {
         (false, "") => return Vec::new(),
         _ => {}
     }
-    let pattern = if anchored || rest == "**" || rest.starts_with("**/") { rest.to_owned() } else { format!("**/{rest}") };
+    let pattern =
+        if anchored || rest == "**" || rest.starts_with("**/") { rest.to_owned() } else { format!("**/{rest}") };
     if pattern.ends_with("/**") || pattern == "**" {
         return vec![pattern];
     }

@@ -14,10 +14,10 @@
 mod find;
 mod globs;
 mod rules;
-mod text;
-mod walk;
 #[cfg(test)]
 mod tests;
+mod text;
+mod walk;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

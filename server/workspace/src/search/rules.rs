@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cap_std::fs::Dir;
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use ignore::Match;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::walk::read_small;
 
@@ -79,12 +79,8 @@ impl Rules {
         let mut level = Some(self);
         while let Some(rules) = level {
             let git = self.in_git && !left_repository;
-            let sources = [
-                (true, &rules.rgignore),
-                (true, &rules.ignore),
-                (git, &rules.gitignore),
-                (git, &rules.exclude),
-            ];
+            let sources =
+                [(true, &rules.rgignore), (true, &rules.ignore), (git, &rules.gitignore), (git, &rules.exclude)];
             for (verdict, (holds, source)) in verdicts.iter_mut().zip(sources) {
                 if verdict.is_none() && holds {
                     *verdict = source.as_ref().and_then(|source| judge(source, &path, is_folder));

@@ -57,7 +57,7 @@ fn corners() -> TempDir {
     let dir = tree(&[
         (".git/config", "needle"),
         (".git/info/exclude", "excluded.txt\n"),
-        (".gitignore", "\u{feff}*.log\n!keep.log\n/build/\ntarget\n# comment\n\\#odd\n[bad\ndeep/**/gone\n"),
+        (".gitignore", "*.log\n!keep.log\n/build/\ntarget\n# comment\n\\#odd\n[bad\ndeep/**/gone\n"),
         (".hidden/file", "needle"),
         (".env", "needle needle"),
         ("a.log", "needle"),
@@ -119,6 +119,13 @@ async fn sees_the_same_files_as_rg() {
     }
 }
 
+/// As git does, though older versions of rg do not.
+#[tokio::test]
+async fn rules_may_begin_with_a_byte_order_mark() {
+    let dir = tree(&[(".git/HEAD", ""), (".gitignore", "\u{feff}*.log\n.gitignore"), ("a.log", ""), ("b", "")]);
+    assert_eq!(find(&dir, FindFiles { use_ignore_files: true, ..FindFiles::default() }).await.paths, ["b"]);
+}
+
 #[tokio::test]
 async fn finds_the_same_text_as_rg() {
     let dir = corners();
@@ -133,7 +140,8 @@ async fn finds_the_same_text_as_rg() {
         (SearchText { exclude: vec!["src".to_owned()], ..text("d") }, &["-i", "-g", "!src", "d"]),
     ];
     for (query, args) in cases {
-        let format = ["--no-heading", "--with-filename", "--line-number", "--column", "--only-matching", "--color=never"];
+        let format =
+            ["--no-heading", "--with-filename", "--line-number", "--column", "--only-matching", "--color=never"];
         let Some(expected) = rg(&dir, &[&format, args].concat()) else { return };
         // What rg says of binary files is a remark, not a match.
         let mut expected: Vec<_> = expected
@@ -156,11 +164,7 @@ async fn finds_the_same_text_as_rg() {
 
 #[tokio::test]
 async fn columns_are_what_the_editor_counts() {
-    let dir = tree(&[
-        ("astral", "😀ä→needle🦀x needle\n"),
-        ("crlf", "a\r\n  needle\r\n"),
-        ("bom", "\u{feff}needle"),
-    ]);
+    let dir = tree(&[("astral", "😀ä→needle🦀x needle\n"), ("crlf", "a\r\n  needle\r\n"), ("bom", "\u{feff}needle")]);
     let utf16: Vec<u8> =
         [0xfeffu16].into_iter().chain("ö\nä needle".encode_utf16()).flat_map(u16::to_le_bytes).collect();
     fs::write(dir.path().join("utf16"), utf16).unwrap();

@@ -282,7 +282,10 @@ fn utf16_units(bytes: &[u8]) -> usize {
     if bytes.is_ascii() {
         return bytes.len();
     }
-    bytes.utf8_chunks().map(|chunk| chunk.valid().encode_utf16().count() + usize::from(!chunk.invalid().is_empty())).sum()
+    bytes
+        .utf8_chunks()
+        .map(|chunk| chunk.valid().encode_utf16().count() + usize::from(!chunk.invalid().is_empty()))
+        .sum()
 }
 
 const fn continues_a_character(byte: u8) -> bool {

@@ -143,7 +143,8 @@ impl Crew<'_> {
     fn folder(&self, path: &str, above: &Arc<Rules>, visitor: &mut impl Visitor) {
         let Some(dir) = self.open(path) else { return };
         let Some(mut listing) = self.list(&dir) else { return };
-        let rules = if self.walk.obey_rules { Rules::enter(above, &dir, path, &listing.marks) } else { Arc::clone(above) };
+        let rules =
+            if self.walk.obey_rules { Rules::enter(above, &dir, path, &listing.marks) } else { Arc::clone(above) };
         listing.files.retain(|name| self.wants(&join(path, name), false, &rules));
         let folders = listing.folders.iter().map(|name| join(path, name)).filter(|path| self.wants(path, true, &rules));
         let mut made: Vec<Job> = folders.map(|path| Job::Folder { path, rules: Arc::clone(&rules) }).collect();
@@ -198,7 +199,8 @@ impl Crew<'_> {
             return false;
         }
         let place = place_of(path, self.walk.folders);
-        let filtered = || if is_folder { self.walk.filter.wants_folder(path) } else { self.walk.filter.wants_file(path) };
+        let filtered =
+            || if is_folder { self.walk.filter.wants_folder(path) } else { self.walk.filter.wants_file(path) };
         match place {
             Place::Elsewhere => false,
             // Who names a folder wants what is in it, though it be ignored itself.

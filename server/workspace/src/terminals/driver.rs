@@ -4,15 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coditect_protocol::terminal::TerminalExit;
-use pty_process::{Pty, ReadPty, WritePty};
 use rustix::process::Signal;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Child;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::output::Output;
+use super::pty::Pty;
 use super::{exit_of, session};
 
 /// Read from the program at once, in bytes.
@@ -100,7 +99,6 @@ impl Driver {
 
     async fn next_event(&mut self, life: &Life, buffer: &mut [u8]) -> Event {
         let far = Instant::now() + Duration::from_secs(3600);
-        let (mut reader, mut writer): (ReadPty<'_>, WritePty<'_>) = self.pty.split();
         let may_read = !life.silent && !buffer.is_empty();
         let stalled_until = life.stalled_since.map_or(far, |since| since + self.stall_limit);
         let writing = life.written < life.pending.len();
@@ -110,11 +108,11 @@ impl Driver {
             () = sleep_until(life.kill_at.unwrap_or(far)), if life.kill_at.is_some() => Event::KillNow,
             status = self.child.wait(), if life.exit.is_none() => Event::Exited(status),
             Ok(()) = self.sizes.changed() => Event::Resized,
-            written = writer.write(&life.pending[life.written..]), if writing => Event::Written(written),
+            written = self.pty.write(&life.pending[life.written..]), if writing => Event::Written(written),
             Some(input) = self.inputs.recv(), if !writing => Event::Input(input),
             () = self.output.progress(), if buffer.is_empty() => Event::Progress,
             () = sleep_until(stalled_until), if buffer.is_empty() => Event::Stalled,
-            read = reader.read(buffer), if may_read => Event::Read(read),
+            read = self.pty.read(buffer), if may_read => Event::Read(read),
             () = tokio::time::sleep(DRAIN_QUIET), if may_read && life.exit.is_some() => Event::Quiet,
             // Everything else waits for something; without this arm an empty choice would panic.
             () = sleep_until(far) => Event::Progress,
@@ -171,7 +169,7 @@ impl Driver {
 
     fn apply_size(&mut self) {
         let (cols, rows) = *self.sizes.borrow_and_update();
-        if let Err(error) = super::pty::resize(&self.pty, cols, rows) {
+        if let Err(error) = self.pty.resize(cols, rows) {
             tracing::debug!(session = self.session, %error, "resize failed");
         }
     }

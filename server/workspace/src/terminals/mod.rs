@@ -272,7 +272,7 @@ impl Terminals {
         owner: UserId,
         workspace: WorkspaceId,
         info: TerminalInfo,
-        pty: pty_process::Pty,
+        pty: pty::Pty,
         child: tokio::process::Child,
     ) -> Arc<Terminal> {
         let settings = &self.inner.settings;

@@ -1,28 +1,74 @@
-//! Opening a pseudo-terminal.
+//! A pseudo-terminal's two ends.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::time::Duration;
 
-use pty_process::{Pts, Pty, Size};
+use pty_process::Pts;
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::OpenptFlags;
-use rustix::termios::{InputModes, OptionalActions};
+use rustix::termios::{InputModes, OptionalActions, Winsize};
+use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
+
+/// How often an end is tried again that says it is hung up and ready at once, but is not.
+const HUNG_UP_RETRY: Duration = Duration::from_millis(20);
+
+/// The server's end.
+pub(super) struct Pty {
+    fd: AsyncFd<OwnedFd>,
+}
 
 /// A pseudo-terminal of the given size, and its program's end.
 ///
 /// Both ends are closed in every other program from the first moment: one that inherited them would read and type into this
 /// terminal.
-#[expect(unsafe_code, reason = "the crate cannot open both ends closed-on-exec by itself, and takes descriptors only so")]
+#[expect(unsafe_code, reason = "neither crate takes a descriptor that was opened closed-on-exec in any other way")]
 pub(super) fn open(cols: u16, rows: u16) -> io::Result<(Pty, Pts)> {
     let (server, program) = open_ends()?;
-    // SAFETY: both are valid, open, belong to a pseudo-terminal and are owned here; the server's end does not block.
-    let (pty, pts) = unsafe { (Pty::from_fd(server).map_err(into_io)?, Pts::from_fd(program)) };
-    resize(&pty, cols, rows)?;
+    // SAFETY: both are open, belong to a pseudo-terminal and are owned here. The registered one stays the same descriptor
+    // until it is dropped.
+    let (pty, pts) = unsafe { (Pty { fd: AsyncFd::register(server)? }, Pts::from_fd(program)) };
+    pty.resize(cols, rows)?;
     Ok((pty, pts))
 }
 
-pub(super) fn resize(pty: &Pty, cols: u16, rows: u16) -> io::Result<()> {
-    pty.resize(Size::new(rows, cols)).map_err(into_io)
+impl Pty {
+    pub(super) fn resize(&self, cols: u16, rows: u16) -> io::Result<()> {
+        let size = Winsize { ws_row: rows, ws_col: cols, ws_xpixel: 0, ws_ypixel: 0 };
+        Ok(rustix::termios::tcsetwinsize(&self.fd, size)?)
+    }
+
+    /// Reads what the program wrote. An error where its end is closed. Nothing is lost when the call is dropped.
+    pub(super) async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let mut ready = self.fd.readable().await?;
+            if let Ok(result) = ready.try_io(|fd| Ok(rustix::io::read(fd.as_fd(), &mut *buffer)?)) {
+                return result;
+            }
+            let hung_up = ready.ready().is_read_closed();
+            after_refusal(ready, hung_up).await;
+        }
+    }
+
+    /// Writes some of what was typed. Nothing is written when the call is dropped.
+    pub(super) async fn write(&self, data: &[u8]) -> io::Result<usize> {
+        loop {
+            let mut ready = self.fd.writable().await?;
+            if let Ok(result) = ready.try_io(|fd| Ok(rustix::io::write(fd.as_fd(), data)?)) {
+                return result;
+            }
+            let hung_up = ready.ready().is_write_closed();
+            after_refusal(ready, hung_up).await;
+        }
+    }
+}
+
+/// Once hung up an end counts as ready for ever, though a full one still takes nothing: asking again at once would spin.
+async fn after_refusal(ready: AsyncFdReadyGuard<'_, OwnedFd>, hung_up: bool) {
+    drop(ready);
+    if hung_up {
+        tokio::time::sleep(HUNG_UP_RETRY).await;
+    }
 }
 
 fn open_ends() -> io::Result<(OwnedFd, OwnedFd)> {
@@ -38,11 +84,4 @@ fn open_ends() -> io::Result<(OwnedFd, OwnedFd)> {
     modes.input_modes |= InputModes::IUTF8;
     rustix::termios::tcsetattr(&program, OptionalActions::Now, &modes)?;
     Ok((server, program))
-}
-
-pub(super) fn into_io(error: pty_process::Error) -> io::Error {
-    match error {
-        pty_process::Error::Io(error) => error,
-        other => io::Error::other(other),
-    }
 }

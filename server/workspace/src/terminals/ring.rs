@@ -64,10 +64,10 @@ impl Ring {
             return from.min(self.end());
         }
         let near = self.bytes.iter().take(LINE_SEARCH_BYTES);
-        let skipped = near.clone().position(|byte| *byte == b'\n').map_or_else(
-            || near.take_while(|byte| **byte & 0b1100_0000 == 0b1000_0000).count(),
-            |newline| newline + 1,
-        );
+        let skipped = near
+            .clone()
+            .position(|byte| *byte == b'\n')
+            .map_or_else(|| near.take_while(|byte| **byte & 0b1100_0000 == 0b1000_0000).count(), |newline| newline + 1);
         self.start + skipped as u64
     }
 

@@ -21,10 +21,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Semaphore;
 
-pub(crate) use confined::Confined;
+use confined::Confined;
 pub(crate) use remove::{Locked, remove_entry};
 use write::PendingWrite;
-pub(crate) use write::{REPLACING_PREFIX, Replaces, temporary_name};
+pub(crate) use write::REPLACING_PREFIX;
 
 /// Names that start so are files being written. Listings, watchers and searches do not show them.
 pub const TEMP_PREFIX: &str = ".coditect-tmp-";
@@ -49,10 +49,7 @@ pub struct TreeSettings {
 
 impl Default for TreeSettings {
     fn default() -> Self {
-        Self {
-            max_folder_entries: DEFAULT_MAX_FOLDER_ENTRIES,
-            max_concurrent_calls: DEFAULT_MAX_CONCURRENT_CALLS,
-        }
+        Self { max_folder_entries: DEFAULT_MAX_FOLDER_ENTRIES, max_concurrent_calls: DEFAULT_MAX_CONCURRENT_CALLS }
     }
 }
 
@@ -107,10 +104,6 @@ impl Tree {
     /// A handle of the directory, for work that walks the tree on a thread of its own.
     pub fn handle(&self) -> Result<Dir, WorkspaceError> {
         self.confined.dir().try_clone().map_err(|error| WorkspaceError::from_io(&RelPath::root(), error))
-    }
-
-    pub(crate) fn confined(&self) -> &Arc<Confined> {
-        &self.confined
     }
 
     /// Facts of a file, folder or link.

@@ -204,6 +204,7 @@ impl Drop for TempFile {
 }
 
 /// Whether a temporary file will take the place of something; its name says so to the watcher.
+#[derive(Clone, Copy)]
 pub(crate) enum Replaces {
     /// A file is there.
     Something,
@@ -244,7 +245,8 @@ pub(super) fn rename_with(
 /// Makes the names in a folder durable.
 pub(super) fn sync_folder(folder: &Dir) -> std::io::Result<()> {
     // The handle may be one that only names the folder; what is synchronised must be open to be read.
-    let readable = rustix::fs::openat(folder, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let readable =
+        rustix::fs::openat(folder, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     match rustix::fs::fsync(readable) {
         // Some file systems cannot, and then have nothing to say about it.
         Err(Errno::INVAL) | Ok(()) => Ok(()),

@@ -20,7 +20,9 @@ pub(super) enum Change {
 /// What became of a path since the last report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
-    Added { was_free: bool },
+    Added {
+        was_free: bool,
+    },
     Updated,
     Deleted,
     /// Another one is there now.
@@ -127,7 +129,10 @@ mod tests {
         check(&[("a", Updated, false), ("a", Gone, false)], &[(ChangeKind::Deleted, "a")]);
         check(&[("a", Gone, false), ("a", Created, false), ("a", Updated, false)], &[(ChangeKind::Updated, "a")]);
         check(&[("a", Gone, true), ("a", Created, true)], &[(ChangeKind::Deleted, "a"), (ChangeKind::Added, "a")]);
-        check(&[("a", Updated, false), ("b", Updated, false)], &[(ChangeKind::Updated, "a"), (ChangeKind::Updated, "b")]);
+        check(
+            &[("a", Updated, false), ("b", Updated, false)],
+            &[(ChangeKind::Updated, "a"), (ChangeKind::Updated, "b")],
+        );
     }
 
     #[test]

@@ -152,6 +152,7 @@ impl TreeWatch {
         let scanner = blocking(move || Scanner::start(root, &settings, rules, flag)).await?;
         let (sender, _) = broadcast::channel(MAX_BATCHES_BEHIND);
         let running = Running { sender: sender.downgrade(), partial };
+        #[expect(deprecated, reason = "the descriptor behind the Arc stays the same and open; its successor is unsafe")]
         let ready = AsyncFd::new(scanner.descriptor()).map_err(WorkspaceError::Watch)?;
         let task = watch_tree(scanner, ready, sender, shared.settings.debounce);
         tokio::spawn(self.stop.clone().run_until_cancelled_owned(task));

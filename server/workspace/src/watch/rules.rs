@@ -13,8 +13,10 @@ pub(super) struct IgnoreRules(GlobSet);
 
 impl IgnoreRules {
     pub(super) fn new(globs: &[String]) -> Result<Self, WorkspaceError> {
-        let bad =
-            |glob: &str, error: &globset::Error| WorkspaceError::BadGlob { glob: glob.into(), detail: error.to_string() };
+        let bad = |glob: &str, error: &globset::Error| WorkspaceError::BadGlob {
+            glob: glob.into(),
+            detail: error.to_string(),
+        };
         let mut set = GlobSetBuilder::new();
         for glob in globs {
             set.add(GlobBuilder::new(glob).literal_separator(true).build().map_err(|error| bad(glob, &error))?);

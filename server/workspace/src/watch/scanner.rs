@@ -177,6 +177,8 @@ impl Scanner {
             }
             return;
         }
+        // Thrown away by renaming, as the registry does: the tree is no longer where its subscribers believe.
+        self.root_gone |= folder.is_root() && event.flags.contains(ReadFlags::MOVE_SELF);
         let Some(name) = event.name.as_deref().and_then(|name| std::str::from_utf8(name).ok()) else { return };
         if is_temporary(name) {
             if event.flags.contains(ReadFlags::MOVED_FROM) && name.starts_with(REPLACING_PREFIX) {
@@ -271,6 +273,7 @@ impl Scanner {
             | WatchFlags::MOVED_FROM
             | WatchFlags::MOVED_TO
             | WatchFlags::DELETE_SELF
+            | WatchFlags::MOVE_SELF
             | WatchFlags::EXCL_UNLINK
             | WatchFlags::ONLYDIR;
         // The name of the open handle itself: no path is resolved that could lead elsewhere by now.

@@ -1,0 +1,257 @@
+use super::*;
+use crate::tree::TreeSettings;
+use bytes::Bytes;
+use coditect_protocol::RelPath;
+use coditect_protocol::files::{ChangeKind, WriteMode};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+/// A change that does not come within this time does not come.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Fixture {
+    dir: TempDir,
+    tree: Tree,
+    watchers: Watchers,
+}
+
+impl Fixture {
+    async fn new(settings: WatchSettings) -> Self {
+        let dir = TempDir::new().unwrap();
+        let tree = Tree::open(dir.path().to_owned(), TreeSettings::default()).await.unwrap();
+        Self { dir, tree, watchers: Watchers::new(settings).unwrap() }
+    }
+
+    fn real(&self, path: &str) -> PathBuf {
+        self.dir.path().join(path)
+    }
+
+    async fn subscribe(&self) -> Heard {
+        Heard { subscription: self.watchers.subscribe(&self.tree).await.unwrap(), last: BTreeMap::new(), rescans: 0 }
+    }
+}
+
+/// What a subscriber was told, the last about each path.
+struct Heard {
+    subscription: Subscription,
+    last: BTreeMap<String, ChangeKind>,
+    rescans: usize,
+}
+
+impl Heard {
+    async fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
+        while !done(self) {
+            let item = tokio::time::timeout(PATIENCE, self.subscription.next()).await;
+            let item = item.unwrap_or_else(|_| panic!("not told: {what}; told {:?}", self.last));
+            match item.expect("the watcher goes on") {
+                WatchItem::Rescan => self.rescans += 1,
+                WatchItem::Changes(changes) => {
+                    for change in changes {
+                        self.last.insert(change.path.as_str().to_owned(), change.kind);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn expect(&mut self, expected: &[(&str, ChangeKind)]) {
+        let what = format!("{expected:?}");
+        self.until(&what, |heard| expected.iter().all(|(path, kind)| heard.last.get(*path) == Some(kind))).await;
+    }
+}
+
+use ChangeKind::{Added, Deleted, Updated};
+
+#[tokio::test]
+async fn tells_of_files_and_folders() {
+    let f = Fixture::new(WatchSettings::default()).await;
+    std::fs::write(f.real("old"), "x").unwrap();
+    let mut heard = f.subscribe().await;
+    std::fs::write(f.real("new"), "x").unwrap();
+    std::fs::write(f.real("old"), "y").unwrap();
+    heard.expect(&[("new", Added), ("old", Updated)]).await;
+    std::fs::rename(f.real("new"), f.real("newer")).unwrap();
+    heard.expect(&[("new", Deleted), ("newer", Added)]).await;
+    std::fs::remove_file(f.real("newer")).unwrap();
+    heard.expect(&[("newer", Deleted)]).await;
+    // Folders made faster than they can be watched, with something in them.
+    std::fs::create_dir_all(f.real("a/b/c/d")).unwrap();
+    std::fs::write(f.real("a/b/c/d/file"), "x").unwrap();
+    heard.expect(&[("a", Added), ("a/b", Added), ("a/b/c/d", Added), ("a/b/c/d/file", Added)]).await;
+    // They are watched now, also under their new names.
+    std::fs::rename(f.real("a/b"), f.real("moved")).unwrap();
+    heard.expect(&[("a/b", Deleted), ("moved", Added), ("moved/c/d/file", Added)]).await;
+    std::fs::write(f.real("moved/c/d/file"), "y").unwrap();
+    heard.expect(&[("moved/c/d/file", Updated)]).await;
+    std::fs::remove_dir_all(f.real("moved")).unwrap();
+    heard.expect(&[("moved", Deleted)]).await;
+    assert_eq!(heard.rescans, 0);
+}
+
+#[tokio::test]
+async fn a_save_is_one_update_and_no_temporary_file_shows() {
+    let f = Fixture::new(WatchSettings::default()).await;
+    let path = RelPath::parse("file").unwrap();
+    f.tree.write(&path, Bytes::from_static(b"1"), WriteMode::CreateNew).await.unwrap();
+    let mut heard = f.subscribe().await;
+    f.tree.write(&path, Bytes::from_static(b"2"), WriteMode::Overwrite).await.unwrap();
+    heard.expect(&[("file", Updated)]).await;
+    let new = RelPath::parse("new").unwrap();
+    f.tree.write(&new, Bytes::from_static(b"2"), WriteMode::CreateNew).await.unwrap();
+    heard.expect(&[("new", Added)]).await;
+    assert_eq!(heard.last.len(), 2, "{:?}", heard.last);
+}
+
+#[tokio::test]
+async fn what_is_ignored_is_not_told() {
+    let f = Fixture::new(WatchSettings::default()).await;
+    std::fs::create_dir_all(f.real(".git/objects/ab")).unwrap();
+    let mut heard = f.subscribe().await;
+    std::fs::write(f.real(".git/objects/ab/cd"), "x").unwrap();
+    std::fs::create_dir_all(f.real("web/node_modules/pkg")).unwrap();
+    std::fs::write(f.real("web/node_modules/pkg/index.js"), "x").unwrap();
+    std::fs::write(f.real(".git/HEAD"), "x").unwrap();
+    std::fs::write(f.real("last"), "x").unwrap();
+    heard.expect(&[("last", Added), (".git/HEAD", Added), ("web/node_modules", Added)]).await;
+    let told: Vec<_> = heard.last.keys().map(String::as_str).collect();
+    assert_eq!(told, [".git/HEAD", "last", "web", "web/node_modules"]);
+}
+
+#[tokio::test]
+async fn subscribers_share_a_watcher_which_stops_with_the_last() {
+    let f = Fixture::new(WatchSettings::default()).await;
+    // By another handle of the same directory, too.
+    let other = Tree::open(f.dir.path().to_owned(), TreeSettings::default()).await.unwrap();
+    let mut heard = Vec::new();
+    for _ in 0..20 {
+        heard.push(f.subscribe().await);
+    }
+    let more = f.watchers.subscribe(&other).await.unwrap();
+    assert_eq!(f.watchers.watched_trees(), 1);
+    std::fs::write(f.real("file"), "x").unwrap();
+    for one in &mut heard {
+        one.expect(&[("file", Added)]).await;
+    }
+    let watch = Arc::downgrade(&heard[0].subscription._watch);
+    let stop = heard[0].subscription._watch.stop.clone();
+    drop(heard);
+    assert!(!stop.is_cancelled());
+    drop(more);
+    assert!(stop.is_cancelled() && watch.upgrade().is_none());
+    assert_eq!(f.watchers.watched_trees(), 0);
+    let mut again = f.subscribe().await;
+    std::fs::write(f.real("file2"), "x").unwrap();
+    again.expect(&[("file2", Added)]).await;
+}
+
+#[tokio::test]
+async fn too_many_changes_at_once_become_a_rescan_and_watching_goes_on() {
+    let settings = WatchSettings { max_pending_changes: 50, ..WatchSettings::default() };
+    let f = Fixture::new(settings).await;
+    let mut heard = f.subscribe().await;
+    for number in 0..200 {
+        std::fs::write(f.real(&format!("file{number}")), "x").unwrap();
+    }
+    heard.until("a rescan", |heard| heard.rescans > 0).await;
+    std::fs::create_dir(f.real("later")).unwrap();
+    std::fs::write(f.real("later/x"), "x").unwrap();
+    heard.expect(&[("later/x", Added)]).await;
+}
+
+#[tokio::test]
+async fn lost_events_become_a_rescan_and_new_folders_are_found() {
+    let dir = TempDir::new().unwrap();
+    let root = Dir::open_ambient_dir(dir.path(), cap_std::ambient_authority()).unwrap();
+    let rules = IgnoreRules::new(&[]).unwrap();
+    let mut scanner = Scanner::start(root, &WatchSettings::default(), rules, Arc::default()).unwrap();
+    // Nobody reads: the system's queue runs over, and the folder made last is in none of its events.
+    let limit: usize =
+        std::fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap().trim().parse().unwrap();
+    let (a, b) = (dir.path().join("a"), dir.path().join("b"));
+    std::fs::write(&a, "").unwrap();
+    for _ in 0..=limit / 2 {
+        std::fs::rename(&a, &b).unwrap();
+        std::fs::rename(&b, &a).unwrap();
+    }
+    std::fs::create_dir(dir.path().join("unseen")).unwrap();
+    while !scanner.is_drained() {
+        assert_eq!(scanner.read(), None);
+    }
+    assert!(scanner.lost_changes());
+    assert_eq!(scanner.take(), Some(WatchItem::Rescan));
+    assert_eq!(scanner.take(), None);
+    std::fs::write(dir.path().join("unseen/file"), "x").unwrap();
+    scanner.read();
+    let change = FileChange { kind: Added, path: RelPath::parse("unseen/file").unwrap() };
+    assert_eq!(scanner.take(), Some(WatchItem::Changes(vec![change])));
+}
+
+#[tokio::test]
+async fn a_subscriber_that_falls_behind_is_told_to_look_again() {
+    let f = Fixture::new(WatchSettings { debounce: Duration::ZERO, ..WatchSettings::default() }).await;
+    let mut slow = f.subscribe().await;
+    let mut quick = f.subscribe().await;
+    for number in 0..2 * MAX_BATCHES_BEHIND {
+        let name = format!("file{number}");
+        std::fs::write(f.real(&name), "x").unwrap();
+        quick.expect(&[(&name, Added)]).await;
+    }
+    assert_eq!(quick.rescans, 0);
+    slow.until("a rescan", |heard| heard.rescans > 0).await;
+}
+
+#[tokio::test]
+async fn beyond_the_limit_a_tree_is_watched_in_part() {
+    let f = Fixture::new(WatchSettings { max_folders: 3, ..WatchSettings::default() }).await;
+    for name in ["a", "b"] {
+        std::fs::create_dir(f.real(name)).unwrap();
+    }
+    let mut heard = f.subscribe().await;
+    assert!(!heard.subscription.is_partial());
+    std::fs::create_dir(f.real("c")).unwrap();
+    heard.until("a rescan", |heard| heard.rescans > 0).await;
+    assert!(heard.subscription.is_partial());
+    // Who comes later is told at once.
+    let mut later = f.subscribe().await;
+    later.until("a rescan", |heard| heard.rescans > 0).await;
+}
+
+#[tokio::test]
+async fn a_link_out_shows_nothing_of_what_lies_there() {
+    let f = Fixture::new(WatchSettings::default()).await;
+    let outside = TempDir::new().unwrap();
+    std::os::unix::fs::symlink(outside.path(), f.real("link")).unwrap();
+    let mut heard = f.subscribe().await;
+    std::os::unix::fs::symlink(outside.path(), f.real("link2")).unwrap();
+    std::fs::write(outside.path().join("secret"), "x").unwrap();
+    std::fs::write(f.real("last"), "x").unwrap();
+    heard.expect(&[("last", Added)]).await;
+    assert!(heard.last.keys().all(|path| !path.contains("secret")), "{:?}", heard.last);
+}
+
+#[tokio::test]
+async fn subscriptions_end_with_their_tree() {
+    let dir = TempDir::new().unwrap();
+    let root = dir.path().join("root");
+    std::fs::create_dir(&root).unwrap();
+    let tree = Tree::open(root.clone(), TreeSettings::default()).await.unwrap();
+    let watchers = Watchers::new(WatchSettings::default()).unwrap();
+    let mut subscription = watchers.subscribe(&tree).await.unwrap();
+    std::fs::rename(&root, dir.path().join("trash")).unwrap();
+    let end = async { while subscription.next().await.is_some() {} };
+    tokio::time::timeout(PATIENCE, end).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_dead_server_left_is_tidied_up() {
+    let f = Fixture::new(WatchSettings::default()).await;
+    for name in [".coditect-tmp-uold", ".coditect-tmp-unew"] {
+        std::fs::write(f.real(name), "x").unwrap();
+    }
+    let day_before = std::time::SystemTime::now() - Duration::from_secs(25 * 60 * 60);
+    let old = std::fs::File::options().write(true).open(f.real(".coditect-tmp-uold")).unwrap();
+    old.set_modified(day_before).unwrap();
+    let _heard = f.subscribe().await;
+    assert!(!f.real(".coditect-tmp-uold").exists() && f.real(".coditect-tmp-unew").exists());
+}

@@ -1,10 +1,12 @@
 import '../../resources/coditect.css';
 import { Agent, LanguageModelAliasRegistry, LanguageModelProvider, LanguageModelRegistryFrontendDelegate, TokenUsageService } from '@theia/ai-core';
+import { SkillPromptCoordinator } from '@theia/ai-core/lib/browser/skill-prompt-coordinator';
 import { ChatAgent, DefaultChatAgentId } from '@theia/ai-chat/lib/common';
 import { ToolConfirmationManager } from '@theia/ai-chat/lib/browser/chat-tool-preference-bindings';
 import { ChatWelcomeMessageProvider } from '@theia/ai-chat-ui/lib/browser/chat-tree-view';
-import { bindViewContribution, FrontendApplicationContribution, WidgetFactory } from '@theia/core/lib/browser';
+import { bindViewContribution, FrontendApplicationContribution, StorageService, WidgetFactory } from '@theia/core/lib/browser';
 import { ConnectionStatusService } from '@theia/core/lib/browser/connection-status-service';
+import { JsonSchemaStore } from '@theia/core/lib/browser/json-schema-store';
 import { LocalConnectionProvider, RemoteConnectionProvider } from '@theia/core/lib/browser/messaging/service-connection-provider';
 import { ApplicationServer } from '@theia/core/lib/common/application-protocol';
 import { EnvVariablesServer } from '@theia/core/lib/common/env-variables';
@@ -19,6 +21,7 @@ import { ThemeServiceWithDB } from '@theia/monaco/lib/browser/monaco-indexed-db'
 import { MonacoThemingService } from '@theia/monaco/lib/browser/monaco-theming-service';
 import { CliPreferences } from '@theia/preferences/lib/common/cli-preferences';
 import { SearchInWorkspaceServer } from '@theia/search-in-workspace/lib/common/search-in-workspace-interface';
+import { TerminalFrontendContribution } from '@theia/terminal/lib/browser/terminal-frontend-contribution';
 import { ShellTerminalServerProxy } from '@theia/terminal/lib/common/shell-terminal-protocol';
 import { WorkspaceServer } from '@theia/workspace/lib/common';
 import { WorkspaceOpenHandlerContribution, WorkspaceService } from '@theia/workspace/lib/browser/workspace-service';
@@ -38,14 +41,18 @@ import { ShellFileSystemProvider } from './files/shell-file-system-provider';
 import { CoditectLanguages } from './languages/coditect-languages';
 import { ShellFileSearchService } from './search/shell-file-search-service';
 import { ShellSearchInWorkspaceServer } from './search/shell-search-in-workspace-server';
+import { QuietTerminalContribution } from './terminal/quiet-terminal-contribution';
 import { ShellTerminalServer } from './terminal/shell-terminal-server';
 import { TerminalConnectionProvider } from './terminal/terminal-connection-provider';
+import { DeferredJsonSchemaStore, DeferredSkillPromptCoordinator } from './startup/deferred-contributions';
 import { CoditectViewContribution } from './views/coditect-view-contribution';
 import { CoditectWidget } from './views/coditect-widget';
 import { ConnectionView } from './views/connection-view';
+import { FirstLayout } from './views/first-layout';
 import { WelcomeContribution } from './views/welcome-contribution';
 import { welcomePreferences } from './views/welcome-preferences';
 import { WelcomeWidget } from './views/welcome-widget';
+import { PersonalStorageService } from './workspace/personal-storage-service';
 import { ShellWorkspaceServer } from './workspace/shell-workspace-server';
 import { ShellWorkspaceService } from './workspace/shell-workspace-service';
 
@@ -68,11 +75,13 @@ export default new ContainerModule((bind, _unbind, isBound, rebind) => {
     replace(WorkspaceServer, ShellWorkspaceServer);
     bind(WorkspaceOpenHandlerContribution).toService(ShellWorkspaceServer);
     rebind(WorkspaceService).to(ShellWorkspaceService).inSingletonScope();
+    replace(StorageService, PersonalStorageService);
 
     // Terminals
     replace(ShellTerminalServerProxy, ShellTerminalServer);
     replace(RemoteConnectionProvider, TerminalConnectionProvider);
     rebind(LocalConnectionProvider).toService(TerminalConnectionProvider);
+    rebind(TerminalFrontendContribution).to(QuietTerminalContribution).inSingletonScope();
 
     // Environment
     replace(EnvVariablesServer, ShellEnvVariablesServer);
@@ -105,6 +114,10 @@ export default new ContainerModule((bind, _unbind, isBound, rebind) => {
     bind(CoditectLanguages).toSelf().inSingletonScope();
     bind(LanguageGrammarDefinitionContribution).toService(CoditectLanguages);
 
+    // Start
+    rebind(JsonSchemaStore).to(DeferredJsonSchemaStore).inSingletonScope();
+    rebind(SkillPromptCoordinator).to(DeferredSkillPromptCoordinator).inSingletonScope();
+
     // Views
     bindViewContribution(bind, CoditectViewContribution);
     bind(FrontendApplicationContribution).toService(CoditectViewContribution);
@@ -113,6 +126,8 @@ export default new ContainerModule((bind, _unbind, isBound, rebind) => {
     bind(FrontendApplicationContribution).toService(WelcomeContribution);
     bindWidget(bind, WelcomeWidget.ID, WelcomeWidget);
     bind(PreferenceContribution).toConstantValue({ schema: welcomePreferences });
+    bind(FirstLayout).toSelf().inSingletonScope();
+    bind(FrontendApplicationContribution).toService(FirstLayout);
     bind(ConnectionView).toSelf().inSingletonScope();
     bind(FrontendApplicationContribution).toService(ConnectionView);
 });

@@ -21,14 +21,20 @@ pub(super) async fn read_folder(context: &Context, place: &Place) -> Result<Repl
     Ok(Reply::Folder(context.tree(place.root).await?.read_folder(&place.path).await?))
 }
 
-pub(super) async fn read(context: &Context, place: &Place, offset: u64, length: Option<u64>) -> Result<Reply, ApiError> {
+pub(super) async fn read(
+    context: &Context,
+    place: &Place,
+    offset: u64,
+    length: Option<u64>,
+) -> Result<Reply, ApiError> {
     let (stat, mut file) = context.tree(place.root).await?.open_read(&place.path).await?;
+    let broken = |error| WorkspaceError::from_io(&place.path, error);
     let mut left = stat.size.saturating_sub(offset).min(length.unwrap_or(u64::MAX));
     refuse_too_large(context, left)?;
-    file.seek(std::io::SeekFrom::Start(offset)).await.map_err(WorkspaceError::from)?;
+    file.seek(std::io::SeekFrom::Start(offset)).await.map_err(broken)?;
     while left > 0 {
         let mut chunk = Vec::with_capacity(usize::try_from(left.min(ITEM_BYTES)).unwrap_or_default());
-        (&mut file).take(left.min(ITEM_BYTES)).read_to_end(&mut chunk).await.map_err(WorkspaceError::from)?;
+        (&mut file).take(left.min(ITEM_BYTES)).read_to_end(&mut chunk).await.map_err(broken)?;
         if chunk.is_empty() {
             break; // It became shorter meanwhile; its new version is another read's.
         }
@@ -47,7 +53,12 @@ fn refuse_too_large(context: &Context, size: u64) -> Result<(), ApiError> {
     Err(ApiError::new(Kind::TooLarge, "files.too_large", message))
 }
 
-pub(super) async fn write(context: &Context, place: &Place, content: Vec<u8>, mode: WriteMode) -> Result<Reply, ApiError> {
+pub(super) async fn write(
+    context: &Context,
+    place: &Place,
+    content: Vec<u8>,
+    mode: WriteMode,
+) -> Result<Reply, ApiError> {
     refuse_too_large(context, content.len() as u64)?;
     Ok(Reply::Stat(context.tree(place.root).await?.write(&place.path, content.into(), mode).await?))
 }

@@ -42,7 +42,11 @@ pub(super) async fn accept(state: &AppState, link: &Arc<Link>, message: ClientMe
                 tokio::spawn(run(context, link.clone(), id, *request));
             }
             None => {
-                let problem = Problem::new(Kind::TooManyRequests, "link.too_many_calls", "Too many calls are under way; wait for some to end.");
+                let problem = Problem::new(
+                    Kind::TooManyRequests,
+                    "link.too_many_calls",
+                    "Too many calls are under way; wait for some to end.",
+                );
                 // Without a task: a flood of refused calls must not become a flood of tasks.
                 let _ = link.send(&ServerMessage::End { id, outcome: Err(problem) }).await;
             }
@@ -68,7 +72,9 @@ async fn carry_out(context: Context, link: &Link, request: Request) -> Result<Re
     let identity = context.state.auth.check_session(link.session_id).await?;
     match request {
         Request::Session => Ok(Reply::Session(identity.session_info())),
-        Request::OpenWorkspace { workspace } => Ok(Reply::Workspace(context.state.workspaces.touch_opened(context.user, workspace).await?)),
+        Request::OpenWorkspace { workspace } => {
+            Ok(Reply::Workspace(context.state.workspaces.touch_opened(context.user, workspace).await?))
+        }
 
         Request::Stat(place) => files::stat(&context, &place).await,
         Request::ReadFolder(place) => files::read_folder(&context, &place).await,
@@ -104,7 +110,11 @@ impl Context {
     /// The tree that both places are in.
     async fn shared_tree(&self, from: &Place, to: &Place) -> Result<Arc<Tree>, ApiError> {
         if from.root != to.root {
-            return Err(ApiError::new(Kind::Invalid, "files.across_roots", "A file cannot be moved or copied between a workspace and the home in one step."));
+            return Err(ApiError::new(
+                Kind::Invalid,
+                "files.across_roots",
+                "A file cannot be moved or copied between a workspace and the home in one step.",
+            ));
         }
         self.tree(from.root).await
     }

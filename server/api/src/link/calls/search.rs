@@ -18,7 +18,11 @@ pub(super) async fn find_files(context: &Context, workspace: WorkspaceId, query:
     Ok(Reply::Paths { paths: found.paths, limit_reached: found.limit_reached })
 }
 
-pub(super) async fn search_text(context: &Context, workspace: WorkspaceId, query: SearchText) -> Result<Reply, ApiError> {
+pub(super) async fn search_text(
+    context: &Context,
+    workspace: WorkspaceId,
+    query: SearchText,
+) -> Result<Reply, ApiError> {
     let paths = context.state.workspaces.paths(context.user, workspace).await?;
     let (sink, mut matches) = mpsc::channel(QUEUED_FILES);
     let searching = search::search_text(paths.files, query, context.call.cancel.child_token(), sink);

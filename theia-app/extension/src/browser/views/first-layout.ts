@@ -1,0 +1,21 @@
+import { FrontendApplication, FrontendApplicationContribution } from '@theia/core/lib/browser';
+import { injectable } from '@theia/core/shared/inversify';
+import { EXPLORER_VIEW_CONTAINER_ID } from '@theia/navigator/lib/browser/navigator-widget-factory';
+
+/** Shows the files when a workspace is opened for the first time. */
+@injectable()
+export class FirstLayout implements FrontendApplicationContribution {
+
+    protected first = false;
+
+    /** Called only where no layout is restored. */
+    initializeLayout(): void {
+        this.first = true;
+    }
+
+    async onDidInitializeLayout({ shell }: FrontendApplication): Promise<void> {
+        if (this.first) {
+            await shell.revealWidget(EXPLORER_VIEW_CONTAINER_ID);
+        }
+    }
+}
