@@ -11,7 +11,7 @@ import { Stack, parts } from './harness/stack.mjs';
 const EMAIL = 'ada@example.org';
 const PASSWORD = 'violet teapot 9 marches';
 
-let stack, browser, page, faults, ide, workspaceId, files;
+let broken, stack, browser, page, faults, ide, workspaceId, files;
 
 before(async () => {
     stack = await Stack.start();
@@ -25,13 +25,23 @@ after(async () => {
     await stack?.stop();
 });
 
+/** One step of the thread: those after a broken one have nothing to stand on. */
+function step(name, options, run = options) {
+    test(name, run === options ? {} : options, async () => {
+        assert.ok(!broken, `not tried, because this failed: ${broken}`);
+        broken = name;
+        await run();
+        broken = undefined;
+    });
+}
+
 /** Nothing may have gone wrong unseen. */
 function assertNoFaults() {
     assert.deepEqual(faults.errors, [], 'page errors');
     assert.deepEqual(faults.console, [], 'errors in the console');
 }
 
-test('register, with each mistake answered and nothing typed lost', async () => {
+step('register, with each mistake answered and nothing typed lost', async () => {
     await page.goto(`${stack.url}`);
     await page.getByRole('link', { name: 'Sign up' }).click();
     await page.getByLabel('E-mail').fill(EMAIL);
@@ -46,7 +56,7 @@ test('register, with each mistake answered and nothing typed lost', async () => 
     assert.deepEqual(faults.errors, []);
 });
 
-test('create a workspace from a git repository', async () => {
+step('create a workspace from a git repository', async () => {
     const repository = stack.makeRepository('theia-sources');
     await page.getByRole('button', { name: 'New workspace' }).click();
     await page.getByRole('tab', { name: 'Git repository' }).click();
@@ -61,7 +71,7 @@ test('create a workspace from a git repository', async () => {
     assertNoFaults();
 });
 
-test('open the IDE', async () => {
+step('open the IDE', async () => {
     await page.getByRole('link', { name: 'Open theia-sources' }).click();
     await ide.ready();
     await ide.node('README.md').waitFor();
@@ -69,7 +79,7 @@ test('open the IDE', async () => {
     assertNoFaults();
 });
 
-test('open a file from the tree, edit, save: the bytes are on the disk', async () => {
+step('open a file from the tree, edit, save: the bytes are on the disk', async () => {
     await ide.openFromTree('hello.py');
     await ide.typeAtEnd('\nprint(greet("ädä"))\n');
     assert.ok(await ide.isDirty());
@@ -78,13 +88,13 @@ test('open a file from the tree, edit, save: the bytes are on the disk', async (
     assertNoFaults();
 });
 
-test('quick open', async () => {
+step('quick open', async () => {
     await ide.quickOpen('application-shell.ts', 'application-shell.ts');
     assert.match(await ide.editorText(), /Copyright|import/);
     assertNoFaults();
 });
 
-test('a change on the disk shows in the editor', async () => {
+step('a change on the disk shows in the editor', async () => {
     await ide.openFromTree('README.md');
     fs.appendFileSync(path.join(files, 'README.md'), '\nWritten outside: wombat-8.\n');
     await eventually('the editor to show the change', async () => (await ide.editorText()).includes('wombat-8'));
@@ -93,7 +103,7 @@ test('a change on the disk shows in the editor', async () => {
     assertNoFaults();
 });
 
-test('a file that changed meanwhile is not overwritten unasked', async () => {
+step('a file that changed meanwhile is not overwritten unasked', async () => {
     await ide.openFromTree('hello.py');
     await ide.typeAtEnd('# mine\n');
     const theirs = `${fs.readFileSync(path.join(files, 'hello.py'), 'utf8')}# theirs\n`;
@@ -109,7 +119,7 @@ test('a file that changed meanwhile is not overwritten unasked', async () => {
     assert.equal(await ide.isDirty(), false);
 });
 
-test('text search', async () => {
+step('text search', async () => {
     const result = await ide.searchText('quokka-4711');
     await result.click();
     await ide.editor('README.md');
@@ -117,7 +127,7 @@ test('text search', async () => {
     assertNoFaults();
 });
 
-test('a terminal runs real commands, resizes, and survives a reload with its output', async () => {
+step('a terminal runs real commands, resizes, and survives a reload with its output', async () => {
     await ide.newTerminal();
     await ide.run('echo "sum $((40+2))" && git log --oneline | head -1 && pwd');
     await ide.terminalText(/sum 42[\s\S]*first[\s\S]*\/workspace\/theia-sources/);
@@ -141,7 +151,7 @@ test('a terminal runs real commands, resizes, and survives a reload with its out
     assertNoFaults();
 });
 
-test('the server is killed and restarted under the open page, and the person goes on', async () => {
+step('the server is killed and restarted under the open page, and the person goes on', async () => {
     await ide.openFromTree('hello.py');
     faults.outage = true;
     await ide.typeAtEnd('# typed before\n');
@@ -159,7 +169,7 @@ test('the server is killed and restarted under the open page, and the person goe
     faults.console.length = 0;
 });
 
-test('the chat streams an answer and runs a tool', { skip: parts.model ? false : 'no model server could be had' }, async () => {
+step('the chat streams an answer and runs a tool', { skip: parts.model ? false : 'no model server could be had' }, async () => {
     await ide.openChat();
     await ide.ask('list the files of this workspace');
     await page.locator('.theia-ResponseNode, .theia-ChatNode').filter({ hasText: /list_files|find_files|read_file|search_text/ }).first().waitFor({ timeout: 120_000 });

@@ -5,6 +5,10 @@
 mod suite;
 
 use coditect_store::Store;
+use std::time::Duration;
+
+/// What takes longer waits for something that will not happen.
+const LONGEST_TEST: Duration = Duration::from_secs(60);
 
 /// A store and what must outlive it.
 struct Fixture {
@@ -34,7 +38,8 @@ macro_rules! conformance {
                 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
                 async fn $test() {
                     let fixture = super::$backend().await;
-                    super::suite::$area::$test(fixture.store.clone()).await;
+                    let test = super::suite::$area::$test(fixture.store.clone());
+                    tokio::time::timeout(super::LONGEST_TEST, test).await.unwrap();
                 }
             )+)+
         }

@@ -87,6 +87,11 @@ pub enum WorkspaceError {
     /// The watcher could not be started.
     #[error("Changes of files cannot be watched: {0}")]
     Watch(std::io::Error),
+    /// The system gives out no more watchers.
+    #[error(
+        "As many folders are watched as the system allows; its operator can raise fs.inotify.max_user_instances. Until then, changes show after a reload."
+    )]
+    TooManyWatchers,
     /// A glob of the settings is malformed.
     #[error("The ignore rule {glob:?} is malformed: {detail}.")]
     BadGlob {
@@ -299,6 +304,7 @@ impl Coded for WorkspaceError {
             Self::Io { .. } => "files.io",
             Self::Path(error) => error.code(),
             Self::Watch(_) => "watch.unavailable",
+            Self::TooManyWatchers => "watch.too_many",
             Self::BadGlob { .. } => "watch.bad_glob",
             Self::WorkspaceNotFound => "workspace.not_found",
             Self::WorkspaceNotReady => "workspace.not_ready",
@@ -374,7 +380,7 @@ impl Coded for WorkspaceError {
             Self::ImportCancelled => Kind::Cancelled,
             Self::ImportTimeout { .. } => Kind::Timeout,
             Self::GitFailed(_) => Kind::Upstream,
-            Self::Watch(_) | Self::GitMissing | Self::ImportInterrupted => Kind::Unavailable,
+            Self::Watch(_) | Self::TooManyWatchers | Self::GitMissing | Self::ImportInterrupted => Kind::Unavailable,
             Self::Io { .. } | Self::DataDirectory { .. } | Self::Internal(_) => Kind::Internal,
         }
     }

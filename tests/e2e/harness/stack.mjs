@@ -48,7 +48,7 @@ export class Stack {
         const port = await freePort();
         const prefix = path.join(this.dir, 'nginx');
         fs.mkdirSync(prefix, { recursive: true });
-        const values = { LISTEN: `127.0.0.1:${port}`, UPSTREAM: `127.0.0.1:${this.port}`, PREFIX: prefix };
+        const values = { LISTEN: `127.0.0.1:${port}`, UPSTREAM: `127.0.0.1:${this.port}`, PREFIX: prefix, MAX_BODY: '4g' };
         const text = fs.readFileSync(parts.nginxTemplate, 'utf8').replace(/\$\{(\w+)\}/g, (whole, name) => values[name.replace(/^CODITECT_(NGINX_)?/, '')] ?? whole);
         const conf = path.join(prefix, 'nginx.conf');
         fs.writeFileSync(conf, text);

@@ -106,7 +106,7 @@ impl OpenAi {
         while !reading.answer.is_done() && reading.step().await? {}
         if reading.answer.is_done() {
             // Nothing that comes now matters, and neither does what goes wrong now.
-            let _ = DRAIN_TIMEOUT;
+            let _ = timeout(DRAIN_TIMEOUT, reading.response.chunk()).await;
         }
         let (calls, end) = reading.answer.finish()?;
         for call in calls {

@@ -25,9 +25,12 @@ const STALL_SECONDS: u32 = 120;
 /// Seconds that ssh tries to connect.
 const CONNECT_SECONDS: u32 = 30;
 
-/// A private key of the person, for ssh.
-pub(crate) struct SshKey {
-    /// File name, such as `id_ed25519`.
+/// Name of the file in which ssh keeps the keys of hosts.
+pub(crate) const KNOWN_HOSTS: &str = "known_hosts";
+
+/// A file of the person's own `.ssh`: a private key, or the hosts they know.
+pub(crate) struct SshFile {
+    /// File name, such as `id_ed25519` or [`KNOWN_HOSTS`].
     pub(crate) name: &'static str,
     /// Its content.
     pub(crate) content: Vec<u8>,
@@ -38,7 +41,7 @@ pub(crate) async fn clone(
     address: &GitAddress,
     target: &Path,
     work: PathBuf,
-    keys: Vec<SshKey>,
+    files: Vec<SshFile>,
     settings: &ImportSettings,
     progress: &ProgressSender,
     cancel: &CancellationToken,
@@ -48,20 +51,22 @@ pub(crate) async fn clone(
         GitAddress::Path(path) => allowed_path(path.clone(), settings.import_paths.clone()).await?,
         GitAddress::Web { .. } | GitAddress::Ssh { .. } => address.url(),
     };
-    let work = WorkFolder::create(work, git_config(address, &addresses), keys).await?;
+    let work = WorkFolder::create(work, git_config(address, &addresses), files).await?;
     let mut command = command(address, &addresses, &source, target, &work, settings);
     let child = command.spawn().map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => WorkspaceError::GitMissing,
         _ => WorkspaceError::Internal(error.to_string()),
     })?;
     let run = run(child, target, settings, progress);
-    tokio::select! {
+    let result = tokio::select! {
         result = run => result,
         () = cancel.cancelled() => Err(WorkspaceError::ImportCancelled),
         () = tokio::time::sleep(settings.clone_timeout) => {
             Err(WorkspaceError::ImportTimeout { seconds: settings.clone_timeout.as_secs() })
         }
-    }
+    };
+    work.remove().await?;
+    result
 }
 
 /// The real path, if it lies below a folder that the operator opened.
@@ -154,7 +159,7 @@ fn ssh_command(address: &GitAddress, addresses: &[IpAddr], work: &WorkFolder) ->
     let folder = shell_quoted(&work.path);
     let mut text = format!(
         "ssh -F none -o BatchMode=yes -o IdentitiesOnly=yes -o IdentityAgent=none -o StrictHostKeyChecking=accept-new \
-         -o UserKnownHostsFile={folder}/known_hosts -o GlobalKnownHostsFile=none -o ConnectTimeout={CONNECT_SECONDS} \
+         -o UserKnownHostsFile={folder}/{KNOWN_HOSTS} -o GlobalKnownHostsFile=none -o ConnectTimeout={CONNECT_SECONDS} \
          -o PermitLocalCommand=no -o ClearAllForwardings=yes -o ForwardAgent=no"
     );
     if work.keys.is_empty() {
@@ -180,29 +185,50 @@ struct WorkFolder {
 }
 
 impl WorkFolder {
-    async fn create(path: PathBuf, config: String, keys: Vec<SshKey>) -> Result<Self, WorkspaceError> {
+    async fn create(path: PathBuf, config: String, files: Vec<SshFile>) -> Result<Self, WorkspaceError> {
         blocking(move || {
             let failed = |source| WorkspaceError::DataDirectory { place: path.display().to_string(), source };
             std::fs::DirBuilder::new().mode(0o700).create(&path).map_err(failed)?;
-            let folder = Self { path: path.clone(), keys: keys.iter().map(|key| key.name).collect() };
+            let folder = Self {
+                path: path.clone(),
+                keys: files.iter().map(|file| file.name).filter(|name| *name != KNOWN_HOSTS).collect(),
+            };
             write_private(&path.join(CONFIG_FILE), config.as_bytes()).map_err(failed)?;
-            for key in &keys {
-                write_private(&path.join(key.name), &key.content).map_err(failed)?;
+            for file in &files {
+                write_private(&path.join(file.name), &file.content).map_err(failed)?;
             }
             Ok(folder)
         })
         .await
+    }
+
+    /// Removes it now, where its drop would do so later.
+    async fn remove(mut self) -> Result<(), WorkspaceError> {
+        let path = std::mem::take(&mut self.path);
+        blocking(move || {
+            remove_work(&path);
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn remove_work(path: &Path) {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!(%error, "the folder of an import could not be removed");
+        }
+        _ => {}
     }
 }
 
 impl Drop for WorkFolder {
     fn drop(&mut self) {
         let path = std::mem::take(&mut self.path);
-        let remove = move || {
-            if let Err(error) = std::fs::remove_dir_all(&path) {
-                tracing::warn!(%error, "the folder of an import could not be removed");
-            }
-        };
+        if path.as_os_str().is_empty() {
+            return;
+        }
+        let remove = move || remove_work(&path);
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn_blocking(remove)),
             Err(_) => remove(),

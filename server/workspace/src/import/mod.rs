@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 pub use address::GitAddress;
 pub(crate) use archive::{ArchiveKind, receive, unpack};
-pub(crate) use git::{SshKey, clone};
+pub(crate) use git::{KNOWN_HOSTS, SshFile, clone};
 pub use names::{folder_name, repository_name, scrub};
 
 /// Default of [`ImportSettings::clone_timeout`].

@@ -3,7 +3,7 @@
 use super::record::{StoredState, WorkspaceRecord};
 use super::{FILES, INCOMING, Shared, UPLOAD, lock, place_error};
 use crate::error::WorkspaceError;
-use crate::import::{self, GitAddress, Progress, ProgressSender, SshKey};
+use crate::import::{self, GitAddress, KNOWN_HOSTS, Progress, ProgressSender, SshFile};
 use crate::tree::{Locked, Tree, blocking, remove_entry};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
@@ -13,10 +13,10 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// Names of private keys in a person's `.ssh` that a clone may use.
-const SSH_KEYS: [&str; 3] = ["id_ed25519", "id_ecdsa", "id_rsa"];
-/// Largest key, in bytes.
-const MAX_SSH_KEY_BYTES: u64 = 64 * 1024;
+/// Files in a person's `.ssh` that a clone may use.
+const SSH_FILES: [&str; 4] = ["id_ed25519", "id_ecdsa", "id_rsa", KNOWN_HOSTS];
+/// Largest of them, in bytes; larger ones are left out.
+const MAX_SSH_FILE_BYTES: u64 = 1024 * 1024;
 /// Folder for what git must be told in files.
 const GIT_WORK: &str = "git";
 
@@ -77,12 +77,12 @@ impl Shared {
         let incoming = folder.join(INCOMING);
         match filling {
             Filling::Git { address, home } => {
-                let keys = match &address {
-                    GitAddress::Ssh { .. } => ssh_keys(&home).await,
+                let files = match &address {
+                    GitAddress::Ssh { .. } => ssh_files(&home).await,
                     GitAddress::Web { .. } | GitAddress::Path(_) => Vec::new(),
                 };
                 let work = folder.join(GIT_WORK);
-                import::clone(&address, &incoming, work, keys, &self.settings.import, progress, cancel).await
+                import::clone(&address, &incoming, work, files, &self.settings.import, progress, cancel).await
             }
             Filling::Archive { archive } => {
                 let target = blocking(move || {
@@ -108,16 +108,16 @@ impl Shared {
     }
 }
 
-/// The person's own keys, read through the confined tree: a link to the server's keys leads nowhere.
-async fn ssh_keys(home: &Tree) -> Vec<SshKey> {
-    let mut keys = Vec::new();
-    for name in SSH_KEYS {
+/// The person's own keys and known hosts, read through the confined tree: a link to the server's keys leads nowhere.
+async fn ssh_files(home: &Tree) -> Vec<SshFile> {
+    let mut files = Vec::new();
+    for name in SSH_FILES {
         let Ok(path) = RelPath::parse(&format!(".ssh/{name}")) else { continue };
-        if let Ok((_, content)) = home.read(&path, 0, None, MAX_SSH_KEY_BYTES).await {
-            keys.push(SshKey { name, content });
+        if let Ok((_, content)) = home.read(&path, 0, None, MAX_SSH_FILE_BYTES).await {
+            files.push(SshFile { name, content });
         }
     }
-    keys
+    files
 }
 
 /// Where all lies in one folder, as in most archives, that folder becomes the workspace.

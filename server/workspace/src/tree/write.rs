@@ -94,7 +94,7 @@ impl PendingWrite {
         if !allowed {
             return self.same_or_refused(mode);
         }
-        let flags = if there.is_none() { RenameFlags::NOREPLACE } else { RenameFlags::empty() };
+        let flags = if *mode == WriteMode::CreateNew { RenameFlags::NOREPLACE } else { RenameFlags::empty() };
         match self.temp.put_in_place(&self.parent, &self.name, flags) {
             Ok(()) => {}
             // Somebody else made one since we looked.

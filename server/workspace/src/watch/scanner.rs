@@ -70,8 +70,10 @@ impl Scanner {
         rules: IgnoreRules,
         partial: Arc<AtomicBool>,
     ) -> Result<Self, WorkspaceError> {
-        let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)
-            .map_err(|error| WorkspaceError::Watch(error.into()))?;
+        let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).map_err(|error| match error {
+            Errno::MFILE | Errno::NFILE => WorkspaceError::TooManyWatchers,
+            error => WorkspaceError::Watch(error.into()),
+        })?;
         let mut scanner = Self {
             inotify: Arc::new(inotify),
             root,

@@ -1,1 +1,211 @@
+use super::*;
+use coditect_protocol::Coded;
+use std::sync::Arc;
+use tempfile::TempDir;
+use tokio::sync::watch;
 
+/// A repository with one commit, and a hook and a configuration that would betray themselves if they ran.
+fn repository(folder: &Path) -> PathBuf {
+    let path = folder.join("repo");
+    let git = |args: &[&str]| {
+        let status = std::process::Command::new("git")
+            .args(["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main"])
+            .args(args)
+            .current_dir(if path.exists() { &path } else { folder })
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .output()
+            .unwrap();
+        assert!(status.status.success(), "{status:?}");
+    };
+    git(&["init", "repo"]);
+    std::fs::write(path.join("README.md"), "hello").unwrap();
+    git(&["add", "."]);
+    git(&["commit", "-m", "first"]);
+    path
+}
+
+struct Run {
+    dir: TempDir,
+    settings: ImportSettings,
+}
+
+impl Run {
+    fn new() -> Self {
+        let dir = TempDir::new().unwrap();
+        std::fs::create_dir_all(dir.path().join("open")).unwrap();
+        std::fs::create_dir_all(dir.path().join("closed")).unwrap();
+        let settings = ImportSettings {
+            import_paths: vec![dir.path().join("open")],
+            allow_http: true,
+            allow_private_hosts: true,
+            ..ImportSettings::default()
+        };
+        Self { dir, settings }
+    }
+
+    fn target(&self) -> PathBuf {
+        self.dir.path().join("target")
+    }
+
+    async fn clone_with(&self, address: &str, cancel: &CancellationToken) -> Result<(), WorkspaceError> {
+        let address = GitAddress::parse(address, &self.settings)?;
+        let (progress, _) = watch::channel(Progress::step(""));
+        let work = self.dir.path().join("work");
+        clone(&address, &self.target(), work, Vec::new(), &self.settings, &progress, cancel).await
+    }
+
+    async fn clone(&self, address: &str) -> Result<(), WorkspaceError> {
+        self.clone_with(address, &CancellationToken::new()).await
+    }
+
+    /// A program that stands in for git.
+    fn pretend(&mut self, script: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.dir.path().join("pretend-git");
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        self.settings.git_program = path;
+    }
+}
+
+#[tokio::test]
+async fn clones_from_an_open_folder() {
+    let run = Run::new();
+    let source = repository(&run.dir.path().join("open"));
+    run.clone(&source.display().to_string()).await.unwrap();
+    assert_eq!(std::fs::read_to_string(run.target().join("README.md")).unwrap(), "hello");
+    assert_eq!(std::fs::read_dir(run.target().join(".git/hooks")).map_or(0, Iterator::count), 0);
+    assert!(!run.target().join(".git/objects/info/alternates").exists());
+}
+
+#[tokio::test]
+async fn no_other_path_is_cloned() {
+    let run = Run::new();
+    let source = repository(&run.dir.path().join("closed"));
+    std::os::unix::fs::symlink(&source, run.dir.path().join("open/link")).unwrap();
+    let open = run.dir.path().join("open");
+    for path in [source, open.join("link"), open.join("../closed/repo"), open.join("none"), "/".into()] {
+        assert_eq!(run.clone(&path.display().to_string()).await.unwrap_err().code(), "import.path_refused", "{path:?}");
+    }
+    assert!(!run.target().exists());
+}
+
+#[tokio::test]
+async fn failures_give_gits_reason_without_secrets() {
+    let run = Run::new();
+    // A port where nothing listens: bound by us, never accepted from, then closed.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let error = run.clone(&format!("http://me:topsecret@127.0.0.1:{port}/x.git")).await.unwrap_err();
+    assert_eq!(error.code(), "import.git_failed");
+    assert!(!error.to_string().contains("topsecret") && error.to_string().contains("fatal"), "{error}");
+    std::fs::create_dir(run.dir.path().join("open/empty")).unwrap();
+    let error = run.clone(&run.dir.path().join("open/empty").display().to_string()).await.unwrap_err();
+    assert_eq!(error.code(), "import.git_failed");
+}
+
+#[tokio::test]
+async fn credentials_and_configuration_go_by_file_not_by_argument() {
+    let mut run = Run::new();
+    run.pretend(
+        "echo \"fatal: $* | $(env | sort | tr '\\n' ' ') | $(tr '\\n' ' ' < \"$GIT_CONFIG_GLOBAL\")\" >&2; exit 1",
+    );
+    let error = run.clone("https://me:top%73ecret@localhost:1/x.git").await.unwrap_err().to_string();
+    assert!(!error.contains("topsecret") && !error.contains("top%73ecret"), "{error}");
+    let encoded = base64::engine::general_purpose::STANDARD.encode("me:topsecret");
+    assert!(error.contains(&encoded), "{error}");
+    let expected = [
+        "curloptResolve = localhost:1:",
+        "followRedirects = false",
+        "GIT_TERMINAL_PROMPT=0",
+        "GIT_ALLOW_PROTOCOL=https:http",
+    ];
+    for part in expected {
+        assert!(error.contains(part), "{part} in {error}");
+    }
+    let secret_of_the_server = std::env::vars().find(|(name, _)| name.starts_with("CARGO_")).unwrap().0;
+    assert!(!error.contains(&secret_of_the_server), "{error}");
+    let error = run.clone("git@localhost:x/y").await.unwrap_err().to_string();
+    assert!(error.contains("HostKeyAlias=localhost") && error.contains("BatchMode=yes"), "{error}");
+    assert!(!run.dir.path().join("work").exists());
+}
+
+#[tokio::test]
+async fn cancelling_ends_git_and_all_it_started() {
+    let mut run = Run::new();
+    std::fs::create_dir(run.dir.path().join("open/x")).unwrap();
+    let pid_file = run.dir.path().join("pid");
+    // The helper outlives its parent unless the whole group is ended; it keeps standard error open.
+    run.pretend(&format!("sleep 1000 & echo $! > {0}.tmp; mv {0}.tmp {0}; wait", pid_file.display()));
+    let run = Arc::new(run);
+    let cancel = CancellationToken::new();
+    let task = tokio::spawn({
+        let (run, cancel) = (Arc::clone(&run), cancel.clone());
+        async move { run.clone_with(&run.dir.path().join("open/x").display().to_string(), &cancel).await }
+    });
+    let pid = loop {
+        if let Ok(text) = std::fs::read_to_string(&pid_file) {
+            break text.trim().to_owned();
+        }
+        assert!(!task.is_finished());
+        tokio::task::yield_now().await;
+    };
+    cancel.cancel();
+    assert_eq!(task.await.unwrap().unwrap_err().code(), "import.cancelled");
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    let is_gone = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.is_empty() || stat.contains(") Z ")
+    };
+    while !is_gone() {
+        assert!(std::time::Instant::now() < deadline);
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_clone_that_takes_too_long_is_given_up() {
+    let mut run = Run::new();
+    std::fs::create_dir(run.dir.path().join("open/x")).unwrap();
+    run.pretend("sleep 1000");
+    run.settings.clone_timeout = Duration::from_millis(50);
+    let error = run.clone(&run.dir.path().join("open/x").display().to_string()).await.unwrap_err();
+    assert_eq!(error.code(), "import.timeout");
+}
+
+#[tokio::test]
+async fn a_missing_git_is_named() {
+    let mut run = Run::new();
+    repository(&run.dir.path().join("open"));
+    run.settings.git_program = run.dir.path().join("no-git");
+    let error = run.clone(&run.dir.path().join("open/repo").display().to_string()).await.unwrap_err();
+    assert_eq!(error.code(), "import.git_missing");
+}
+
+#[tokio::test]
+async fn progress_is_read_from_gits_messages() {
+    let check = |text: &str, step: &str, percent: Option<u8>| {
+        assert_eq!(parse_progress(text), Some(Progress { step: step.to_owned(), percent }));
+    };
+    check("remote: Counting objects:  12% (3/25)", "Counting objects", Some(12));
+    check("Receiving objects: 100% (25/25), 1.2 MiB | 3 MiB/s, done.", "Receiving objects", Some(100));
+    check("remote: Enumerating objects: 25, done.", "Enumerating objects", None);
+    assert_eq!(parse_progress("Cloning into 'x'..."), None);
+    assert_eq!(parse_progress("remote: Resolving: 999% of your problems").unwrap().percent, None);
+    let (sender, receiver) = watch::channel(Progress::step(""));
+    let mut last = String::new();
+    let long = "x".repeat(100_000);
+    let text =
+        format!("Cloning\nReceiving objects:  5%\rReceiving objects:  6%\r{long}\nfatal: no\x1b[31m way\nhint: try\n");
+    follow(text.as_bytes(), &sender, &mut last).await;
+    assert_eq!((last.as_str(), receiver.borrow().percent), ("fatal: no[31m way", Some(6)));
+}
+
+#[test]
+fn size_is_bounded() {
+    let dir = TempDir::new().unwrap();
+    std::fs::create_dir(dir.path().join("a")).unwrap();
+    std::fs::write(dir.path().join("a/b"), vec![0; 100_000]).unwrap();
+    assert!(is_larger_than(dir.path(), 99_999) && !is_larger_than(dir.path(), 1_000_000));
+}
