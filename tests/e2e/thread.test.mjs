@@ -99,6 +99,7 @@ step('a change on the disk shows in the editor', async () => {
     fs.appendFileSync(path.join(files, 'README.md'), '\nWritten outside: wombat-8.\n');
     await eventually('the editor to show the change', async () => (await ide.editorText()).includes('wombat-8'));
     fs.writeFileSync(path.join(files, 'appeared.txt'), 'x');
+    await ide.treeTop();
     await ide.node('appeared.txt').waitFor();
     assertNoFaults();
 });

@@ -1,5 +1,6 @@
 //! Start and stop.
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -30,7 +31,10 @@ pub const FIRST_LOGIN_FILE: &str = "first-login.json";
 pub fn init_logging(settings: &Settings) -> Result<(), String> {
     let filter =
         EnvFilter::try_new(&settings.log).map_err(|error| format!("the setting `log` cannot be used: {error}"))?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     let done = match settings.log_format.as_str() {
         "text" => subscriber.try_init(),
         "json" => subscriber.json().try_init(),
@@ -114,6 +118,9 @@ impl Server {
         housekeeper.abort();
         self.state.terminals.shutdown().await;
         self.state.workspaces.close().await;
+        if let Err(error) = self.state.store.close().await {
+            tracing::warn!(%error, "the store did not close cleanly");
+        }
         match outcome {
             Ok(Ok(served)) => served.map_err(ServerError::Serve)?,
             Ok(Err(panic)) => return Err(ServerError::Serve(std::io::Error::other(panic))),

@@ -46,10 +46,19 @@ fn looks_like_a_file(path: &str) -> bool {
     path.rsplit('/').next().is_some_and(|name| name.contains('.'))
 }
 
-/// Whether a name holds a hash of the content: `name-HASH8.ext`, as both bundlers write it.
+/// Whether a name holds a hash of the content: `name-HASH8.ext`, as both bundlers write it, or a folder `assets/<12 hex digits>/`.
 fn is_hashed(path: &str) -> bool {
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    folder.split('/').any(is_hash_folder) || has_hash(name)
+}
+
+fn is_hash_folder(name: &str) -> bool {
+    const HASH_CHARS: usize = 12;
+    name.len() == HASH_CHARS && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn has_hash(name: &str) -> bool {
     const HASH_CHARS: usize = 8;
-    let name = path.rsplit('/').next().unwrap_or_default();
     let Some((stem, _)) = name.split_once('.') else { return false };
     let Some(at) = stem.len().checked_sub(HASH_CHARS) else { return false };
     let bytes = stem.as_bytes();
@@ -63,7 +72,12 @@ fn is_hashed(path: &str) -> bool {
 mod tests {
     #[test]
     fn tells_hashed_names_from_others() {
-        for name in ["/theia/bundle-7QX2ABCD.js", "/assets/index-B1x_9z-Q.js", "/theia/onig-ABCDEFGH.wasm"] {
+        for name in [
+            "/theia/bundle-7QX2ABCD.js",
+            "/assets/index-B1x_9z-Q.js",
+            "/theia/onig-ABCDEFGH.wasm",
+            "/theia/assets/41b4730e8b5c/grammars/jsonc.json",
+        ] {
             assert!(super::is_hashed(name), "{name}");
         }
         for name in

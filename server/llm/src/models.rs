@@ -35,9 +35,9 @@ const DISCOVERED: [(&str, &str); 2] =
     [("lmstudio", "http://127.0.0.1:1234/v1"), ("ollama", "http://127.0.0.1:11434/v1")];
 /// Where there is no model.
 const ADVICE: &str = "No language model is connected: start LM Studio or Ollama on this machine, name an upstream in the \
-                      configuration file under [[llm.upstreams]], or start the server with `cargo xtask run --model`.";
+                      configuration file under [[llm_upstream]], or start the server with `cargo xtask run --model`.";
 const ADVICE_WITHOUT_DISCOVERY: &str = "No language model is connected: name an upstream in the configuration file under \
-                                        [[llm.upstreams]], or start the server with `cargo xtask run --model`.";
+                                        [[llm_upstream]], or start the server with `cargo xtask run --model`.";
 
 /// All language models there are. Cheap to clone.
 #[derive(Clone)]

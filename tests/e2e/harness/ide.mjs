@@ -22,7 +22,13 @@ export class Ide {
     }
     node(name) { return this.page.locator('#files .theia-TreeNode').filter({ has: this.page.locator(`text="${name}"`) }).first(); }
 
+    /** The tree only holds what is in sight, and follows the editor: back to its top. */
+    async treeTop() {
+        await this.page.locator('#files').hover();
+        await this.page.mouse.wheel(0, -1_000_000);
+    }
     async openFromTree(...names) {
+        await this.treeTop();
         for (const name of names.slice(0, -1)) { await this.node(name).click(); }
         await this.node(names.at(-1)).waitFor();
         await this.node(names.at(-1)).dblclick();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use bytes::Bytes;
 use coditect_auth::Identity;
-use coditect_protocol::link::{ACK_DELAY_MS, Frame, Hello, LinkError, SILENCE_LIMIT_MS, Welcome};
+use coditect_protocol::link::{ACK_DELAY_MS, Frame, Hello, LinkError, PING_INTERVAL_MS, SILENCE_LIMIT_MS, Welcome};
 use coditect_protocol::{Coded as _, Kind, PROTOCOL_VERSION, Problem};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -19,6 +19,7 @@ use crate::AppState;
 /// How long a page may take to say hello.
 const HELLO_LIMIT: Duration = Duration::from_secs(10);
 const SILENCE_LIMIT: Duration = Duration::from_millis(SILENCE_LIMIT_MS);
+const PING_EVERY: Duration = Duration::from_millis(PING_INTERVAL_MS);
 const ACK_DELAY: Duration = Duration::from_millis(ACK_DELAY_MS);
 
 type Sink = SplitSink<WebSocket, Message>;
@@ -151,8 +152,11 @@ async fn transmit(link: &Arc<Link>, generation: u64, mut cursor: u64, sink: &mut
         if idle && out.ack_held {
             // Nothing else to send: give the acknowledgement a moment to find company.
             flush_ack = timeout(ACK_DELAY, more).await.is_err();
-        } else if idle {
-            more.await;
+        } else if idle && timeout(PING_EVERY, more).await.is_err() {
+            // The browser answers by itself, also for a page whose timers sleep.
+            if !matches!(timeout(SILENCE_LIMIT, sink.send(Message::Ping(Bytes::new()))).await, Ok(Ok(()))) {
+                return Ended::Broken;
+            }
         }
     }
 }

@@ -54,11 +54,11 @@ async fn without_any_model_there_is_advice() {
     let list = with_places(vec![], &[("lmstudio", &nowhere().await)]).list(false).await;
     assert!(list.models.is_empty() && list.upstreams.is_empty());
     let advice = list.advice.unwrap();
-    for way in ["LM Studio", "Ollama", "[[llm.upstreams]]", "cargo xtask run --model"] {
+    for way in ["LM Studio", "Ollama", "[[llm_upstream]]", "cargo xtask run --model"] {
         assert!(advice.contains(way), "{advice}");
     }
     let without = models(vec![]).list(true).await.advice.unwrap();
-    assert!(!without.contains("LM Studio") && without.contains("[[llm.upstreams]]"));
+    assert!(!without.contains("LM Studio") && without.contains("[[llm_upstream]]"));
 }
 
 #[tokio::test]

@@ -153,7 +153,11 @@ impl Bubblewrap {
             args.push("--ro-bind")?.push_path(path)?.push_path(path)?;
         }
         for path in view.covered() {
-            args.push("--tmpfs")?.push_path(path)?.push("--remount-ro")?.push_path(path)?;
+            if path.is_dir() {
+                args.push("--tmpfs")?.push_path(path)?.push("--remount-ro")?.push_path(path)?;
+            } else {
+                args.push("--ro-bind")?.push("/dev/null")?.push_path(path)?;
+            }
         }
         let mount = spec.mount();
         args.push("--bind")?.push_path(&spec.files)?.push(&mount)?;

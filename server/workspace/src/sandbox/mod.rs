@@ -71,7 +71,7 @@ pub struct SandboxSettings {
     /// Directories that every sandbox sees read-only at their own place, beside the system's: tool chains under other prefixes.
     /// Where one has a folder `bin`, that is on `PATH`.
     pub read_only_paths: Vec<PathBuf>,
-    /// Directories that no sandbox may see, whatever holds them: the server's own data and configuration.
+    /// Directories and files that no sandbox may see, whatever holds them: the server's own data and configuration.
     pub hidden_paths: Vec<PathBuf>,
     /// Environment variables of every program.
     pub env: Vec<(String, String)>,
@@ -229,7 +229,7 @@ impl Sandbox {
     /// files: [`Sandbox::warning`] tells it and every start is refused with `sandbox.unavailable`.
     pub async fn detect(mut settings: SandboxSettings) -> Result<Self, WorkspaceError> {
         settings.read_only_paths = program::real_paths(&settings.read_only_paths)?;
-        // A directory that is not there yet hides nothing, but may be made later: it stays in the list as it was written.
+        // What is not there yet hides nothing, but may be made later: it stays in the list as it was written.
         for path in &mut settings.hidden_paths {
             if let Ok(real) = path.canonicalize() {
                 *path = real;

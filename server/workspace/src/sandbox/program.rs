@@ -55,11 +55,11 @@ impl View<'_> {
         self.settings.read_only_paths.iter().chain(self.extra).map(PathBuf::as_path)
     }
 
-    /// Hidden directories that lie within something shown and so must be covered.
+    /// Hidden directories and files that lie within something shown and so must be covered.
     pub(super) fn covered(&self) -> impl Iterator<Item = &Path> {
         self.settings.hidden_paths.iter().map(PathBuf::as_path).filter(|secret| {
             let within = |shown: &Path| secret.starts_with(shown);
-            secret.is_dir() && (self.shown().any(within) || SYSTEM.iter().any(|shown| within(Path::new(shown))))
+            secret.exists() && (self.shown().any(within) || SYSTEM.iter().any(|shown| within(Path::new(shown))))
         })
     }
 

@@ -29,7 +29,7 @@ impl Machine {
         fs::write(dir.path().join("data/keys"), "secret of the server").unwrap();
         let settings = SandboxSettings {
             mode: SandboxMode::Bubblewrap,
-            hidden_paths: vec![dir.path().join("data")],
+            hidden_paths: vec![dir.path().join("data"), dir.path().join("settings")],
             ..settings(dir.path())
         };
         match Sandbox::detect(settings).await {
@@ -106,13 +106,14 @@ async fn a_shown_directory_does_not_show_what_is_hidden_in_it() {
     let settings = |dir: &Path| {
         fs::create_dir_all(dir.join("bin")).unwrap();
         fs::write(dir.join("tool"), "a tool").unwrap();
+        fs::write(dir.join("settings"), "secret of the operator").unwrap();
         SandboxSettings { read_only_paths: vec![dir.to_owned()], ..SandboxSettings::default() }
     };
     let Some(machine) = Machine::with(settings).await else { return };
     let dir = machine.dir.path().canonicalize().unwrap();
     let out = machine
         .sh(&format!(
-            "cat {0}/tool; ls -A {0}/data; cat {0}/data/keys; echo x > {0}/tool; echo x > {0}/data/x; echo $PATH",
+            "cat {0}/tool {0}/settings; ls -A {0}/data; cat {0}/data/keys; echo x > {0}/tool; echo x > {0}/data/x; echo $PATH",
             dir.display()
         ))
         .await;

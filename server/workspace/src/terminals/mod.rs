@@ -57,7 +57,7 @@ const DEFAULT_COLS: u16 = 80;
 const DEFAULT_ROWS: u16 = 24;
 
 /// What the operator decides about terminals.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct TerminalSettings {
     /// Most terminals of one workspace, ended ones that are still listed included.
     pub per_workspace: usize,

@@ -42,10 +42,10 @@ impl Pty {
     pub(super) async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let mut ready = self.fd.readable().await?;
+            let hung_up = ready.ready().is_read_closed();
             if let Ok(result) = ready.try_io(|fd| Ok(rustix::io::read(fd.as_fd(), &mut *buffer)?)) {
                 return result;
             }
-            let hung_up = ready.ready().is_read_closed();
             after_refusal(ready, hung_up).await;
         }
     }
@@ -54,10 +54,10 @@ impl Pty {
     pub(super) async fn write(&self, data: &[u8]) -> io::Result<usize> {
         loop {
             let mut ready = self.fd.writable().await?;
+            let hung_up = ready.ready().is_write_closed();
             if let Ok(result) = ready.try_io(|fd| Ok(rustix::io::write(fd.as_fd(), data)?)) {
                 return result;
             }
-            let hung_up = ready.ready().is_write_closed();
             after_refusal(ready, hung_up).await;
         }
     }

@@ -38,7 +38,7 @@ impl Stage {
     async fn each(settings: TerminalSettings) -> Vec<Self> {
         let mut stages = Vec::new();
         for mode in [SandboxMode::Bubblewrap, SandboxMode::None] {
-            stages.extend(Self::new(mode, settings.clone()).await);
+            stages.extend(Self::new(mode, settings).await);
         }
         stages
     }
@@ -94,7 +94,7 @@ impl View {
         panic!("no {text:?} in {:?}", self.seen);
     }
 
-    async fn to_end(&mut self) -> TerminalExit {
+    async fn finish(&mut self) -> TerminalExit {
         while let Some(chunk) = tokio::time::timeout(PATIENCE, self.attachment.next()).await.unwrap() {
             self.seen.push_str(&String::from_utf8_lossy(&chunk.data));
         }
@@ -129,10 +129,13 @@ async fn an_interactive_shell_has_job_control() {
         view.until("listed-2").await;
         assert!(view.seen.contains("Running"), "{}", view.seen);
         stage.type_in(&info, "fg\n").await;
+        // Keys that signal throw away what was typed before and not yet read.
+        view.until("fg\r\n").await;
         view.insist(&stage, &info, "\x1a", "Stopped").await;
         stage.type_in(&info, "kill %1; wait; echo killed-$((1+2))\n").await;
         view.until("killed-3").await;
-        stage.type_in(&info, "sleep 1000\n").await;
+        stage.type_in(&info, "sleep 2000\n").await;
+        view.until("sleep 2000\r\n").await;
         view.insist(&stage, &info, "\x03echo after-$((3+4))\n", "after-7").await;
         stage.type_in(&info, "stty size\n").await;
         view.until("24 80").await;
@@ -140,7 +143,7 @@ async fn an_interactive_shell_has_job_control() {
         stage.type_in(&info, "stty size\n").await;
         view.until("45 123").await;
         stage.type_in(&info, "exit 7\n").await;
-        assert_eq!(view.to_end().await, TerminalExit { code: Some(7), signal: None });
+        assert_eq!(view.finish().await, TerminalExit { code: Some(7), signal: None });
         assert!(!view.seen.contains("no job control") && !view.seen.contains("cannot set terminal"), "{}", view.seen);
         let ended = stage.terminals.get(stage.owner, info.id).unwrap();
         assert_eq!((ended.exit.unwrap().code, ended.cols, ended.rows), (Some(7), 123, 45));
@@ -168,13 +171,13 @@ async fn output_of_a_short_program_is_whole_and_kept() {
     for stage in Stage::each(TerminalSettings::default()).await {
         let info = stage.sh("seq 1 20000; exit 3").await;
         let mut view = stage.attach(&info, 0);
-        assert_eq!(view.to_end().await.code, Some(3));
+        assert_eq!(view.finish().await.code, Some(3));
         let expected: String = (1..=20000).map(|number| format!("{number}\r\n")).collect();
         assert!(view.seen == expected, "{} bytes of {}", view.seen.len(), expected.len());
         // Attached again from anywhere, the same bytes.
         for from in [0, 1, 4095, 100_000, expected.len()] {
             let mut again = stage.attach(&info, from as u64);
-            again.to_end().await;
+            again.finish().await;
             assert!(again.seen == expected[from..], "from {from}");
         }
     }
@@ -240,7 +243,7 @@ async fn a_reader_that_stopped_is_skipped_after_the_limit() {
         stuck.seen = String::from_utf8(next.data).unwrap();
         stuck.until("50000\r\n").await;
         stage.type_in(&info, "\n").await;
-        assert_eq!(stuck.to_end().await.code, Some(0));
+        assert_eq!(stuck.finish().await.code, Some(0));
     }
 }
 
@@ -296,7 +299,7 @@ async fn a_failed_start_says_why_and_takes_no_place() {
         let spec = TerminalSpec { folder: RelPath::parse("nowhere").unwrap(), ..TerminalSpec::default() };
         assert_eq!(stage.create(spec).await.unwrap_err().code(), "files.not_found");
         let info = stage.sh("exit 0").await;
-        stage.attach(&info, 0).to_end().await;
+        stage.attach(&info, 0).finish().await;
         assert_eq!(stage.terminals.list(stage.owner, stage.workspace).len(), 1);
         stage.terminals.close(stage.owner, info.id).await.unwrap();
         assert!(stage.terminals.list(stage.owner, stage.workspace).is_empty());
@@ -317,7 +320,7 @@ async fn closing_hangs_up_first_and_kills_after_the_grace() {
         let mut view = stage.attach(&stubborn, 0);
         view.until("child-").await;
         stage.terminals.close(stage.owner, stubborn.id).await.unwrap();
-        view.to_end().await;
+        view.finish().await;
         assert_eq!(stage.terminals.get(stage.owner, stubborn.id).unwrap_err().code(), "terminal.not_found");
         assert!(!std::path::Path::new(&format!("/proc/{}", stubborn.pid)).exists());
     }
@@ -386,7 +389,7 @@ async fn input_waits_for_a_program_that_does_not_read() {
     std::fs::write(stage.dir.path().join("files/fifo"), "go\n").unwrap();
     let mut view = stage.attach(&info, 0);
     // It ends with input still waiting: nothing may hang on that.
-    assert_eq!(view.to_end().await.code, Some(0));
+    assert_eq!(view.finish().await.code, Some(0));
     assert!(view.seen.contains("65536"), "{}", view.seen);
     stage.terminals.shutdown().await;
 }

@@ -13,11 +13,13 @@ import { EnvVariablesServer } from '@theia/core/lib/common/env-variables';
 import { KeyStoreService } from '@theia/core/lib/common/key-store';
 import { PreferenceContribution } from '@theia/core/lib/common/preferences';
 import { ContainerModule, interfaces } from '@theia/core/shared/inversify';
+import { QuickFileOpenService } from '@theia/file-search/lib/browser/quick-file-open';
 import { FileSearchService } from '@theia/file-search/lib/common/file-search-service';
 import { FileService } from '@theia/filesystem/lib/browser/file-service';
-import { FileSystemProvider } from '@theia/filesystem/lib/common/files';
+import { RemoteFileServiceContribution } from '@theia/filesystem/lib/browser/remote-file-service-contribution';
 import { LanguageGrammarDefinitionContribution } from '@theia/monaco/lib/browser/textmate';
 import { ThemeServiceWithDB } from '@theia/monaco/lib/browser/monaco-indexed-db';
+import { MonacoEditorModelFactory } from '@theia/monaco/lib/browser/monaco-text-model-service';
 import { MonacoThemingService } from '@theia/monaco/lib/browser/monaco-theming-service';
 import { CliPreferences } from '@theia/preferences/lib/common/cli-preferences';
 import { SearchInWorkspaceServer } from '@theia/search-in-workspace/lib/common/search-in-workspace-interface';
@@ -37,11 +39,15 @@ import { PageKeyStore } from './environment/page-key-store';
 import { ShellConnectionStatus } from './environment/shell-connection-status';
 import { NoCliPreferences, ShellApplicationServer, ShellEnvVariablesServer } from './environment/shell-environment';
 import { ConflictSafeFileService } from './files/conflict-safe-file-service';
+import { ShellFileServiceContribution } from './files/shell-file-service-contribution';
 import { ShellFileSystemProvider } from './files/shell-file-system-provider';
+import { TellingEditorModelFactory } from './files/telling-editor-model';
 import { CoditectLanguages } from './languages/coditect-languages';
+import { UncaughtProblems } from './problems/uncaught-problems';
 import { ShellFileSearchService } from './search/shell-file-search-service';
 import { ShellSearchInWorkspaceServer } from './search/shell-search-in-workspace-server';
 import { QuietTerminalContribution } from './terminal/quiet-terminal-contribution';
+import { TellingQuickFileOpen } from './search/telling-quick-file-open';
 import { ShellTerminalServer } from './terminal/shell-terminal-server';
 import { TerminalConnectionProvider } from './terminal/terminal-connection-provider';
 import { DeferredJsonSchemaStore, DeferredSkillPromptCoordinator } from './startup/deferred-contributions';
@@ -68,9 +74,14 @@ export default new ContainerModule((bind, _unbind, isBound, rebind) => {
     };
 
     // Files, search, workspace
-    replace(FileSystemProvider, ShellFileSystemProvider);
+    bind(ShellFileSystemProvider).toSelf().inSingletonScope();
+    bind(ShellFileServiceContribution).toSelf().inSingletonScope();
+    rebind(RemoteFileServiceContribution).toService(ShellFileServiceContribution);
     rebind(FileService).to(ConflictSafeFileService).inSingletonScope();
+    bind(TellingEditorModelFactory).toSelf().inSingletonScope();
+    bind(MonacoEditorModelFactory).toService(TellingEditorModelFactory);
     replace(FileSearchService, ShellFileSearchService);
+    rebind(QuickFileOpenService).to(TellingQuickFileOpen).inSingletonScope();
     replace(SearchInWorkspaceServer, ShellSearchInWorkspaceServer);
     replace(WorkspaceServer, ShellWorkspaceServer);
     bind(WorkspaceOpenHandlerContribution).toService(ShellWorkspaceServer);
@@ -113,6 +124,10 @@ export default new ContainerModule((bind, _unbind, isBound, rebind) => {
     bindIconThemes(bind);
     bind(CoditectLanguages).toSelf().inSingletonScope();
     bind(LanguageGrammarDefinitionContribution).toService(CoditectLanguages);
+
+    // Problems
+    bind(UncaughtProblems).toSelf().inSingletonScope();
+    bind(FrontendApplicationContribution).toService(UncaughtProblems);
 
     // Start
     rebind(JsonSchemaStore).to(DeferredJsonSchemaStore).inSingletonScope();
