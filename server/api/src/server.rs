@@ -118,9 +118,7 @@ impl Server {
         housekeeper.abort();
         self.state.terminals.shutdown().await;
         self.state.workspaces.close().await;
-        if let Err(error) = self.state.store.close().await {
-            tracing::warn!(%error, "the store did not close cleanly");
-        }
+        self.state.store.close().await;
         match outcome {
             Ok(Ok(served)) => served.map_err(ServerError::Serve)?,
             Ok(Err(panic)) => return Err(ServerError::Serve(std::io::Error::other(panic))),

@@ -25,6 +25,7 @@ export class Ide {
     /** The tree only holds what is in sight, and follows the editor: back to its top. */
     async treeTop() {
         await this.page.locator('#files').hover();
+        await this.page.locator('#explorer-view-container [title^="Collapse"]').first().click();
         await this.page.mouse.wheel(0, -1_000_000);
     }
     async openFromTree(...names) {

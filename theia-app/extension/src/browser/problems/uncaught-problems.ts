@@ -28,5 +28,5 @@ export class UncaughtProblems implements FrontendApplicationContribution {
 }
 
 function isForThePerson(reason: unknown): boolean {
-    return ShellProblem.is(reason) || reason instanceof FileOperationError || reason instanceof FileSystemProviderError || ResourceError.NotFound.is(reason);
+    return ShellProblem.is(reason) || reason instanceof FileOperationError || reason instanceof FileSystemProviderError || ResourceError.NotFound.is(reason as object);
 }
