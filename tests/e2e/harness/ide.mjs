@@ -8,7 +8,7 @@ export class Ide {
     async ready() {
         await this.page.waitForSelector('.theia-ApplicationShell', { timeout: 60_000 });
         await this.page.waitForSelector('.theia-preload', { state: 'detached', timeout: 60_000 });
-        await this.page.waitForSelector('#explorer-view-container .theia-TreeNode, #files .theia-TreeNode', { timeout: 30_000 });
+        await this.page.locator('#theia-statusBar').getByText('Online').waitFor();
     }
     /** Runs a command of the palette by its name. */
     async command(name) {
@@ -24,6 +24,7 @@ export class Ide {
 
     /** The tree only holds what is in sight, and follows the editor: back to its top. */
     async treeTop() {
+        if (!await this.page.locator('#files').isVisible()) { await this.page.keyboard.press('Control+Shift+e'); }
         await this.page.locator('#files').hover();
         await this.page.locator('#explorer-view-container [title^="Collapse"]').first().click();
         await this.page.mouse.wheel(0, -1_000_000);
@@ -83,9 +84,13 @@ export class Ide {
     }
     /** Text of the terminal in front, once it matches. */
     async terminalText(pattern, limit) {
+        // The terminal paints its text: it is read from its buffer.
         const read = () => this.page.evaluate(() => {
-            const shown = [...document.querySelectorAll('.terminal-container .xterm-rows')].findLast(rows => rows.offsetParent);
-            return [...(shown?.children ?? [])].map(row => row.textContent.replaceAll('\u00a0', ' ').trimEnd()).join('\n').trimEnd();
+            const { container } = window.theia;
+            const key = [...container._bindingDictionary._map.keys()].find(id => typeof id === 'symbol' && id.description === 'TerminalService');
+            const shown = container.get(key).all.filter(widget => widget.isVisible).at(-1);
+            const buffer = shown?.term.buffer.active;
+            return Array.from({ length: buffer?.length ?? 0 }, (_, row) => buffer.getLine(row).translateToString(true)).join('\n').trimEnd();
         });
         let text = '';
         try {

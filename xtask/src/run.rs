@@ -1,0 +1,146 @@
+//! `cargo xtask run`: from a fresh checkout to a working address.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+
+use crate::children::Running;
+use crate::compress::Quality;
+use crate::history::History;
+use crate::repo::{Profile, Repo};
+use crate::ui::{self, Done};
+use crate::{exec, model, nginx, pages, server, setup};
+
+/// Address of the first administrator.
+const FIRST_LOGIN: &str = "admin@localhost.test";
+
+#[derive(Args)]
+pub(crate) struct RunArgs {
+    /// Address and port to open in the browser.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8700")]
+    listen: SocketAddr,
+    /// Directory for everything that lasts [default: .coditect-data in the checkout].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Puts nginx in front of the server, as in production.
+    #[arg(long)]
+    nginx: bool,
+    /// Fetches and starts a small real language model, so that the chat answers on a bare machine.
+    #[arg(long)]
+    model: bool,
+    /// Builds the server without optimisation (quicker to build).
+    #[arg(long, conflicts_with = "release")]
+    dev: bool,
+    /// Builds the server optimised; this is the default.
+    #[arg(long)]
+    release: bool,
+    /// Further flags of the server, after `--` (`cargo xtask run -- --help` shows none: see `coditect-v5-api serve --help`).
+    #[arg(last = true, value_name = "SERVER FLAGS")]
+    server_flags: Vec<String>,
+}
+
+pub(crate) fn run(repo: &Repo, args: &RunArgs, started: Instant) -> Result<()> {
+    // What would fail at the end is said at the beginning.
+    server::require_free(args.listen)?;
+    let mut tools = vec![setup::BUBBLEWRAP, setup::GIT];
+    if args.nginx {
+        tools.push(setup::NGINX);
+    }
+    let missing = setup::prepare(repo, &tools)?;
+    if args.nginx {
+        setup::require(&missing, setup::NGINX)?;
+    }
+    let history = History::open(repo);
+    let data = data_dir(repo, args)?;
+    let profile = if args.dev { Profile::Dev } else { Profile::Release };
+    // A page that is pressed quickly is good enough on the loopback, and saves most of a minute.
+    pages::build(repo, Quality::Quick)?;
+    let mut program = PathBuf::new();
+    ui::step("server", &format!("compiles the server ({})", profile.name()), || {
+        program = exec::server(repo, profile)?;
+        Ok(Done::did(""))
+    })?;
+    let running = Everything::start(repo, args, program, &data)?;
+    announce(args, &data, &history.took("cargo xtask run", ui::since_typed(started)));
+    running.wait()
+}
+
+fn data_dir(repo: &Repo, args: &RunArgs) -> Result<PathBuf> {
+    let data = std::path::absolute(args.data.clone().unwrap_or_else(|| repo.root.join(".coditect-data")))?;
+    fs::create_dir_all(&data).with_context(|| format!("the data directory {} cannot be made: choose another with --data", data.display()))?;
+    Ok(data)
+}
+
+/// All that was started. The order of the fields is the order in which it ends.
+struct Everything {
+    nginx: Option<Running>,
+    server: Running,
+    model: Option<model::Model>,
+}
+
+impl Everything {
+    fn start(repo: &Repo, args: &RunArgs, program: PathBuf, data: &std::path::Path) -> Result<Self> {
+        let model = if args.model { optional_model(repo, data) } else { None };
+        let mut flags = vec!["--first-login".to_owned(), FIRST_LOGIN.to_owned()];
+        if let Some(home) = std::env::home_dir().filter(|home| home.is_dir()) {
+            flags.extend(["--import-path".to_owned(), home.to_string_lossy().into_owned()]);
+        }
+        if let Some(model) = &model {
+            flags.extend(["--llm-upstream".to_owned(), format!("{}={}", model::UPSTREAM, model.url())]);
+        }
+        flags.extend(args.server_flags.iter().cloned());
+        let listen = if args.nginx { server::free_address()? } else { args.listen };
+        let options =
+            server::Options { program, listen, data: data.to_owned(), web: repo.web_dir(), theia: repo.theia_dir(), flags };
+        ui::headline("start", &format!("server on {listen}"));
+        let server = server::start(&options)?;
+        let nginx = if args.nginx {
+            ui::headline("start", &format!("nginx on {} in front of {listen}", args.listen));
+            Some(nginx::start(repo, &data.join("nginx"), args.listen, listen)?)
+        } else {
+            None
+        };
+        Ok(Self { nginx, server, model })
+    }
+
+    /// Until the server ends by itself: an interruption ends everything elsewhere.
+    fn wait(self) -> Result<()> {
+        let status = self.server.wait()?;
+        if let Some(nginx) = self.nginx {
+            nginx.stop();
+        }
+        if let Some(model) = self.model {
+            model.stop();
+        }
+        if !status.success() {
+            bail!("the server ended ({status})");
+        }
+        Ok(())
+    }
+}
+
+/// The IDE works without the small model: why it is not there is said, and the rest goes on.
+fn optional_model(repo: &Repo, data: &std::path::Path) -> Option<model::Model> {
+    match model::start(repo, &data.join("model-server.log")) {
+        Ok(model) => Some(model),
+        Err(error) => {
+            ui::warn(&format!("{error:#}"));
+            None
+        }
+    }
+}
+
+fn announce(args: &RunArgs, data: &std::path::Path, took: &str) {
+    let address = server::reachable(args.listen);
+    println!("\n  Coditect is ready: http://{address}/   (the IDE: http://{address}/theia/)");
+    match server::first_login(data) {
+        Some(login) => println!("  First login:       {}   password: {}", login.email, login.password),
+        None => println!("  Log in with the account you made before, or register a new one."),
+    }
+    println!("  Data:              {}", data.display());
+    println!("  {took}. Ctrl-C stops everything.\n");
+}
