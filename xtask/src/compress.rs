@@ -81,8 +81,11 @@ pub(crate) fn trees(repo: &Repo, dirs: &[(&str, &Path)], quality: Quality) -> Re
 
 fn collect(dir: &Path, jobs: &mut Vec<Job>) -> Result<()> {
     let walk = ignore::WalkBuilder::new(dir).standard_filters(false).build();
-    let files: BTreeSet<PathBuf> =
-        walk.flatten().filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file())).map(ignore::DirEntry::into_path).collect();
+    let files: BTreeSet<PathBuf> = walk
+        .flatten()
+        .filter(|entry| entry.file_type().is_some_and(|kind| kind.is_file()))
+        .map(ignore::DirEntry::into_path)
+        .collect();
     for file in &files {
         let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         if extension == "br" && !files.contains(&file.with_extension("")) {

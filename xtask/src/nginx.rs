@@ -34,8 +34,10 @@ pub(crate) fn render(template: &str, values: &Values<'_>) -> Result<String> {
     let lines = template.lines().filter(|line| !line.starts_with('#'));
     let text: String = lines.map(|line| format!("{line}\n")).collect();
     let text = if values.affinity { text.replace(AFFINITY, "") } else { text };
-    let pairs = [("LISTEN", values.listen), ("UPSTREAM", values.upstream), ("PREFIX", prefix), ("MAX_BODY", values.max_body)];
-    let text = pairs.iter().fold(text, |text, (name, value)| text.replace(&format!("${{CODITECT_NGINX_{name}}}"), value));
+    let pairs =
+        [("LISTEN", values.listen), ("UPSTREAM", values.upstream), ("PREFIX", prefix), ("MAX_BODY", values.max_body)];
+    let text =
+        pairs.iter().fold(text, |text, (name, value)| text.replace(&format!("${{CODITECT_NGINX_{name}}}"), value));
     if let Some((_, open)) = text.split_once("${CODITECT_NGINX_") {
         bail!("the nginx template has a variable that nothing fills: {}", open.split('}').next().unwrap_or_default());
     }
@@ -63,7 +65,8 @@ fn configure(repo: &Repo, dir: &Path, listen: &str, upstream: &str, affinity: bo
 }
 
 fn nginx(dir: &Path, config: &Path) -> Result<std::process::Command> {
-    let program = exec::find("nginx").context("`nginx` is not installed; on Debian: sudo apt-get install nginx-light")?;
+    let program =
+        exec::find("nginx").context("`nginx` is not installed; on Debian: sudo apt-get install nginx-light")?;
     let mut command = service(program);
     // Without -e the log that was compiled in would be opened first, and an ordinary user may not.
     command.arg("-e").arg(dir.join("error.log")).arg("-p").arg(dir).arg("-c").arg(config);

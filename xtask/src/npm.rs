@@ -15,11 +15,16 @@ const MIN_NODE: u32 = 20;
 
 /// Says what is missing when Node is not there or too old.
 pub(crate) fn require_node() -> Result<()> {
-    let found = exec::output(Command::new("node").arg("--version"))
-        .with_context(|| format!("Node.js {MIN_NODE} or newer is needed: install it (https://nodejs.org) and try again"))?;
-    let major: u32 = found.trim().trim_start_matches('v').split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
+    let found = exec::output(Command::new("node").arg("--version")).with_context(|| {
+        format!("Node.js {MIN_NODE} or newer is needed: install it (https://nodejs.org) and try again")
+    })?;
+    let major: u32 =
+        found.trim().trim_start_matches('v').split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
     if major < MIN_NODE {
-        bail!("Node.js {MIN_NODE} or newer is needed, found {}: install a newer one (https://nodejs.org) and try again", found.trim());
+        bail!(
+            "Node.js {MIN_NODE} or newer is needed, found {}: install a newer one (https://nodejs.org) and try again",
+            found.trim()
+        );
     }
     if !exec::on_path("npm") {
         bail!("npm is needed and comes with Node.js, but is not on the PATH: install it and try again");

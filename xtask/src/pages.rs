@@ -76,14 +76,22 @@ impl Part {
 pub(crate) fn size(dir: &Path) -> u64 {
     let walk = ignore::WalkBuilder::new(dir).standard_filters(false).build();
     let files = walk.flatten().filter(|entry| entry.path().extension().is_none_or(|extension| extension != "br"));
-    files.filter_map(|entry| entry.metadata().ok()).filter(std::fs::Metadata::is_file).map(|metadata| metadata.len()).sum()
+    files
+        .filter_map(|entry| entry.metadata().ok())
+        .filter(std::fs::Metadata::is_file)
+        .map(|metadata| metadata.len())
+        .sum()
 }
 
 /// Bytes of all files as they are sent to a browser: the compressed copy where there is one.
 pub(crate) fn sent(dir: &Path) -> u64 {
     let walk = ignore::WalkBuilder::new(dir).standard_filters(false).build();
     let files = walk.flatten().filter(|entry| !entry.path().with_added_extension("br").exists());
-    files.filter_map(|entry| entry.metadata().ok()).filter(std::fs::Metadata::is_file).map(|metadata| metadata.len()).sum()
+    files
+        .filter_map(|entry| entry.metadata().ok())
+        .filter(std::fs::Metadata::is_file)
+        .map(|metadata| metadata.len())
+        .sum()
 }
 
 /// Puts a `.br` beside every file that gains from it.

@@ -71,7 +71,8 @@ pub(crate) fn run(repo: &Repo, args: &RunArgs, started: Instant) -> Result<()> {
 
 fn data_dir(repo: &Repo, args: &RunArgs) -> Result<PathBuf> {
     let data = std::path::absolute(args.data.clone().unwrap_or_else(|| repo.root.join(".coditect-data")))?;
-    fs::create_dir_all(&data).with_context(|| format!("the data directory {} cannot be made: choose another with --data", data.display()))?;
+    fs::create_dir_all(&data)
+        .with_context(|| format!("the data directory {} cannot be made: choose another with --data", data.display()))?;
     Ok(data)
 }
 
@@ -94,8 +95,14 @@ impl Everything {
         }
         flags.extend(args.server_flags.iter().cloned());
         let listen = if args.nginx { server::free_address()? } else { args.listen };
-        let options =
-            server::Options { program, listen, data: data.to_owned(), web: repo.web_dir(), theia: repo.theia_dir(), flags };
+        let options = server::Options {
+            program,
+            listen,
+            data: data.to_owned(),
+            web: repo.web_dir(),
+            theia: repo.theia_dir(),
+            flags,
+        };
         ui::headline("start", &format!("server on {listen}"));
         let server = server::start(&options)?;
         let nginx = if args.nginx {

@@ -91,12 +91,22 @@ pub(crate) fn require_free(listen: SocketAddr) -> Result<()> {
             SocketAddr::new(listen.ip(), listen.port().checked_add(1).unwrap_or(8700))
         ),
         std::io::ErrorKind::PermissionDenied => {
-            bail!("port {} may not be opened by this user: choose one above 1023 with --listen {}:8700", listen.port(), listen.ip())
+            bail!(
+                "port {} may not be opened by this user: choose one above 1023 with --listen {}:8700",
+                listen.port(),
+                listen.ip()
+            )
         }
         std::io::ErrorKind::AddrNotAvailable => {
-            bail!("{} is no address of this machine: choose one that is with --listen 127.0.0.1:{}", listen.ip(), listen.port())
+            bail!(
+                "{} is no address of this machine: choose one that is with --listen 127.0.0.1:{}",
+                listen.ip(),
+                listen.port()
+            )
         }
-        _ => Err(error).with_context(|| format!("{listen} cannot be listened on; choose another address with --listen")),
+        _ => {
+            Err(error).with_context(|| format!("{listen} cannot be listened on; choose another address with --listen"))
+        }
     }
 }
 

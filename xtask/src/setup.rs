@@ -21,7 +21,8 @@ pub(crate) struct Tool {
 pub(crate) const BUBBLEWRAP: Tool =
     Tool { program: "bwrap", package: "bubblewrap", purpose: "terminals run in a sandbox" };
 pub(crate) const GIT: Tool = Tool { program: "git", package: "git", purpose: "workspaces are made from repositories" };
-pub(crate) const NGINX: Tool = Tool { program: "nginx", package: "nginx-light", purpose: "nginx stands in front of the server" };
+pub(crate) const NGINX: Tool =
+    Tool { program: "nginx", package: "nginx-light", purpose: "nginx stands in front of the server" };
 pub(crate) const CHROMIUM: Tool =
     Tool { program: "chromium", package: "chromium", purpose: "the tests drive a real browser" };
 pub(crate) const RIPGREP: Tool =
@@ -41,13 +42,16 @@ fn rust_targets(repo: &Repo) -> Result<()> {
     let sysroot = exec::output(Command::new("rustc").current_dir(&repo.root).args(["--print", "sysroot"]))
         .context("the Rust compiler is needed: install it with rustup (https://rustup.rs) and try again")?;
     let libraries = Path::new(sysroot.trim()).join("lib/rustlib");
-    let missing: Vec<&str> = TARGETS.into_iter().filter(|target| !libraries.join(target).join("lib").is_dir()).collect();
+    let missing: Vec<&str> =
+        TARGETS.into_iter().filter(|target| !libraries.join(target).join("lib").is_dir()).collect();
     if missing.is_empty() {
         return Ok(());
     }
     let names = missing.join(" ");
     if !exec::on_path("rustup") {
-        bail!("the compiler cannot build for {names} and there is no rustup to add that: install Rust with rustup (https://rustup.rs)");
+        bail!(
+            "the compiler cannot build for {names} and there is no rustup to add that: install Rust with rustup (https://rustup.rs)"
+        );
     }
     let work = || {
         exec::run(Command::new("rustup").current_dir(&repo.root).args(["target", "add"]).args(&missing))?;
@@ -58,7 +62,8 @@ fn rust_targets(repo: &Repo) -> Result<()> {
 
 /// Installs what is missing where this is root on Debian; gives what could not be installed.
 fn programs(tools: &[Tool]) -> Result<Vec<Tool>> {
-    let missing = |tools: &[Tool]| tools.iter().copied().filter(|tool| !exec::on_path(tool.program)).collect::<Vec<_>>();
+    let missing =
+        |tools: &[Tool]| tools.iter().copied().filter(|tool| !exec::on_path(tool.program)).collect::<Vec<_>>();
     let absent = missing(tools);
     if absent.is_empty() {
         return Ok(absent);

@@ -71,7 +71,8 @@ impl Stamp {
 
     /// Whether the inputs are those of the last success and its results are all still there.
     pub(crate) fn is_fresh(&self, results: &[&Path]) -> bool {
-        results.iter().all(|path| path.exists()) && fs::read_to_string(&self.file).is_ok_and(|kept| kept == self.digest())
+        results.iter().all(|path| path.exists())
+            && fs::read_to_string(&self.file).is_ok_and(|kept| kept == self.digest())
     }
 
     /// Keeps the fingerprint: the step has succeeded.

@@ -96,7 +96,8 @@ fn optimise(tools: &Path, module: &Path) -> Result<()> {
     let program = tools.join("node_modules/binaryen/bin/wasm-opt");
     let smaller = module.with_extension("opt");
     // The features that rustc switches on for this target; wasm-opt reads them from the module only where they were not stripped.
-    let features = ["bulk-memory", "mutable-globals", "nontrapping-float-to-int", "sign-ext", "reference-types", "multivalue"];
+    let features =
+        ["bulk-memory", "mutable-globals", "nontrapping-float-to-int", "sign-ext", "reference-types", "multivalue"];
     let mut command = Command::new("node");
     command.arg(program).args(["-Oz", "--strip-debug", "--strip-producers"]);
     command.args(features.map(|feature| format!("--enable-{feature}"))).arg(module).arg("-o").arg(&smaller);

@@ -81,12 +81,24 @@ mod tests {
 
     #[test]
     fn each_runner_is_understood() {
-        let rust = ["running 3 tests", "test a ... ok", "test result: ok. 12 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out"];
+        let rust = [
+            "running 3 tests",
+            "test a ... ok",
+            "test result: ok. 12 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out",
+        ];
         assert_eq!(count(&rust), (12, 0, 2));
         assert_eq!(count(&["test result: FAILED. 1 passed; 4 failed; 0 ignored; 0 measured"]), (1, 4, 0));
-        assert_eq!(count(&["# tests 9", "# pass 6", "# fail 1", "# cancelled 1", "# skipped 1", "# todo 0"]), (6, 2, 1));
+        assert_eq!(
+            count(&["# tests 9", "# pass 6", "# fail 1", "# cancelled 1", "# skipped 1", "# todo 0"]),
+            (6, 2, 1)
+        );
         assert_eq!(count(&["ℹ pass 6", "ℹ fail 0", "ℹ duration_ms 12.5"]), (6, 0, 0));
-        assert_eq!(count(&["\x1b[2m      Tests \x1b[22m \x1b[1m\x1b[31m1 failed\x1b[39m\x1b[22m | \x1b[32m7 passed\x1b[39m (8)"]), (7, 1, 0));
+        assert_eq!(
+            count(&[
+                "\x1b[2m      Tests \x1b[22m \x1b[1m\x1b[31m1 failed\x1b[39m\x1b[22m | \x1b[32m7 passed\x1b[39m (8)"
+            ]),
+            (7, 1, 0)
+        );
         assert_eq!(count(&["Tests are nice", "# passages of text"]), (0, 0, 0));
     }
 }

@@ -62,7 +62,8 @@ struct Sources {
 }
 
 fn metadata(repo: &Repo) -> Result<Metadata> {
-    let text = exec::output(&mut exec::cargo(repo, &["metadata", "--format-version", "1", "--all-features", "--locked"]))?;
+    let text =
+        exec::output(&mut exec::cargo(repo, &["metadata", "--format-version", "1", "--all-features", "--locked"]))?;
     serde_json::from_str(&text).context("what cargo says about the crates cannot be read")
 }
 
@@ -93,7 +94,11 @@ fn faults(package: &Package, metadata: &Metadata, rules: &Deny) -> Vec<String> {
     }
     let licence = package.license.as_deref().unwrap_or_default();
     let allowed = |term: &str| {
-        let excepted = rules.licenses.exceptions.iter().any(|exception| exception.name == package.name && exception.allow.contains(term));
+        let excepted = rules
+            .licenses
+            .exceptions
+            .iter()
+            .any(|exception| exception.name == package.name && exception.allow.contains(term));
         excepted || rules.licenses.allow.contains(term)
     };
     if !satisfied(licence, &allowed) {
@@ -172,7 +177,8 @@ const FLOORS: [(&str, u8); 14] = [
 /// Dependencies among our own crates go downwards.
 pub(super) fn layers(repo: &Repo) -> Result<()> {
     let metadata = metadata(repo)?;
-    let ours: Vec<&Package> = metadata.packages.iter().filter(|package| metadata.workspace_members.contains(&package.id)).collect();
+    let ours: Vec<&Package> =
+        metadata.packages.iter().filter(|package| metadata.workspace_members.contains(&package.id)).collect();
     let faults = upward(&ours);
     if !faults.is_empty() {
         bail!("dependencies go down only:\n  {}", faults.join("\n  "));
@@ -210,7 +216,13 @@ mod tests {
 
     #[test]
     fn expressions_are_weighed() {
-        for good in ["MIT", "MIT OR GPL-3.0", "GPL-3.0/MIT", "(MIT OR GPL-3.0) AND Apache-2.0", "Apache-2.0 WITH LLVM-exception"] {
+        for good in [
+            "MIT",
+            "MIT OR GPL-3.0",
+            "GPL-3.0/MIT",
+            "(MIT OR GPL-3.0) AND Apache-2.0",
+            "Apache-2.0 WITH LLVM-exception",
+        ] {
             assert!(meets(good), "{good}");
         }
         for bad in ["", "GPL-3.0", "MIT AND GPL-3.0", "(MIT", "MIT GPL-3.0", "MIT OR", "GPL-2.0 WITH LLVM-exception"] {
@@ -226,7 +238,14 @@ mod tests {
             kind: kind.map(str::to_owned),
         };
         let dependencies = on.iter().map(dependency).collect();
-        Package { id: name.to_owned(), name: name.to_owned(), version: "1.0.0".to_owned(), license: None, source: None, dependencies }
+        Package {
+            id: name.to_owned(),
+            name: name.to_owned(),
+            version: "1.0.0".to_owned(),
+            license: None,
+            source: None,
+            dependencies,
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::repo::Repo;
 use crate::setup;
 use crate::ui;
 
+pub(crate) use parts::environment;
 use report::Report;
 
 #[derive(Args)]

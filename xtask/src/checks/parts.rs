@@ -63,7 +63,9 @@ pub(super) fn tidy(repo: &Repo, report: &mut Report) {
     report.check("tidy: licences", &[], |_| well(licences::check(repo)));
     report.check("tidy: layers", &[], |_| well(licences::layers(repo)));
     if exec::on_path("cargo-deny") {
-        report.check("tidy: cargo deny", &[], |_| well(exec::run(&mut exec::cargo(repo, &["deny", "check", "bans", "licenses", "sources"]))));
+        report.check("tidy: cargo deny", &[], |_| {
+            well(exec::run(&mut exec::cargo(repo, &["deny", "check", "bans", "licenses", "sources"])))
+        });
     }
 }
 
@@ -88,13 +90,16 @@ pub(super) fn rust(repo: &Repo, report: &mut Report) {
 fn server(repo: &Repo) -> Result<PathBuf> {
     let made = exec::cargo_artefacts(repo, &[&["build", "--bins", "--tests"][..], &SERVER_SIDE].concat())?;
     // The unit tests of the program carry its name too, with a hash.
-    let found = made.into_iter().find(|(name, file)| name == exec::SERVER && file.file_name().is_some_and(|file| file == exec::SERVER));
+    let found = made
+        .into_iter()
+        .find(|(name, file)| name == exec::SERVER && file.file_name().is_some_and(|file| file == exec::SERVER));
     found.map(|(_, file)| file).context("cargo made no server")
 }
 
 pub(super) fn wasm(repo: &Repo, report: &mut Report) {
     report.check("wasm: lints", &[], |_| {
-        let words: [&[&str]; 3] = [&["clippy", "--package", SHELL, "--lib", "--target"], &[shell::TARGET], &DENY_WARNINGS];
+        let words: [&[&str]; 3] =
+            [&["clippy", "--package", SHELL, "--lib", "--target"], &[shell::TARGET], &DENY_WARNINGS];
         well(exec::run(&mut cargo(repo, &words)))
     });
     report.check("wasm: lints of its tests", &[], |_| {
@@ -125,9 +130,13 @@ pub(super) fn page(repo: &Repo, report: &mut Report, part: pages::Part) {
 }
 
 pub(super) fn store(repo: &Repo, report: &mut Report) {
-    report.check("store: tests", &[], |count| counted(&mut exec::cargo(repo, &["test", "--package", "coditect-store"]), count));
+    report.check("store: tests", &[], |count| {
+        counted(&mut exec::cargo(repo, &["test", "--package", "coditect-store"]), count)
+    });
     if std::env::var_os("CODITECT_TEST_FDB_CLUSTER").is_none() {
-        report.check("store: FoundationDB", &[], |_| Ok(Went::Skipped("CODITECT_TEST_FDB_CLUSTER names no cluster file".to_owned())));
+        report.check("store: FoundationDB", &[], |_| {
+            Ok(Went::Skipped("CODITECT_TEST_FDB_CLUSTER names no cluster file".to_owned()))
+        });
     }
 }
 
@@ -137,7 +146,8 @@ pub(super) fn e2e(repo: &Repo, report: &mut Report, missing: &[Tool]) {
     let needs = [name::RUST_BUILD, name::WASM_BUILD, name::THEIA_BUILD, name::WEB_BUILD, "e2e: packages", "e2e: parts"];
     let absent = [setup::CHROMIUM, setup::NGINX].into_iter().find(|tool| missing.contains(tool));
     if let Some(tool) = absent {
-        let why = format!("`{}` is not installed and could not be: install the package `{}`", tool.program, tool.package);
+        let why =
+            format!("`{}` is not installed and could not be: install the package `{}`", tool.program, tool.package);
         report.check("e2e", &[], |_| Ok(Went::Skipped(why)));
         return;
     }

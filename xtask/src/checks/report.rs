@@ -53,7 +53,11 @@ impl Report {
             }
         };
         let time = started.elapsed();
-        ui::say(&format!("    {name}: {state} ({}){}{note}", ui::seconds(time), if note.is_empty() { "" } else { ": " }));
+        ui::say(&format!(
+            "    {name}: {state} ({}){}{note}",
+            ui::seconds(time),
+            if note.is_empty() { "" } else { ": " }
+        ));
         self.rows.push(Row { name: name.to_owned(), time, count, state, note });
     }
 
@@ -72,7 +76,13 @@ impl Report {
         for row in &self.rows {
             let first_line = row.note.lines().next().unwrap_or_default();
             let tests = if row.count.sum() > 1 { row.count.sum().to_string() } else { String::new() };
-            lines.push(vec![row.name.clone(), row.state.to_owned(), tests, ui::seconds(row.time), first_line.to_owned()]);
+            lines.push(vec![
+                row.name.clone(),
+                row.state.to_owned(),
+                tests,
+                ui::seconds(row.time),
+                first_line.to_owned(),
+            ]);
         }
         ui::table(&lines)
     }

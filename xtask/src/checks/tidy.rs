@@ -25,7 +25,8 @@ const MAX_LINES: usize = 800;
 /// Larger files are data.
 const MAX_TEXT_BYTES: u64 = 2 * 1024 * 1024;
 /// Written by people.
-const SOURCES: [&str; 13] = ["rs", "ts", "tsx", "js", "mjs", "css", "html", "toml", "json", "md", "sh", "template", "jinja"];
+const SOURCES: [&str; 13] =
+    ["rs", "ts", "tsx", "js", "mjs", "css", "html", "toml", "json", "md", "sh", "template", "jinja"];
 const CODE: [&str; 7] = ["rs", "ts", "tsx", "js", "mjs", "css", "jinja"];
 
 struct Text {
@@ -41,7 +42,11 @@ impl Text {
 
 /// The text files that version control would take, named from the root.
 fn texts(repo: &Repo) -> Vec<Text> {
-    let walk = ignore::WalkBuilder::new(&repo.root).hidden(false).require_git(false).filter_entry(|entry| entry.file_name() != ".git").build();
+    let walk = ignore::WalkBuilder::new(&repo.root)
+        .hidden(false)
+        .require_git(false)
+        .filter_entry(|entry| entry.file_name() != ".git")
+        .build();
     let mut texts: Vec<Text> = walk
         .flatten()
         .filter(|entry| entry.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() < MAX_TEXT_BYTES))
@@ -74,14 +79,18 @@ fn lines_with<'a>(text: &'a Text, needles: &'a [String]) -> impl Iterator<Item =
 fn no_machine_paths(repo: &Repo) -> Result<()> {
     let mut needles = vec![format!("{}/", repo.root.display())];
     // A home directory like `/root` is also the name of something; only what lies in it tells where a file was written.
-    needles.extend(std::env::home_dir().filter(|home| home.components().count() > 2).map(|home| format!("{}/", home.display())));
-    let faults: Vec<String> = texts(repo).iter().flat_map(|text| lines_with(text, &needles).collect::<Vec<_>>()).collect();
+    needles.extend(
+        std::env::home_dir().filter(|home| home.components().count() > 2).map(|home| format!("{}/", home.display())),
+    );
+    let faults: Vec<String> =
+        texts(repo).iter().flat_map(|text| lines_with(text, &needles).collect::<Vec<_>>()).collect();
     none(&faults, "these lines name a path that only this machine has")
 }
 
 fn no_unfinished_marks(repo: &Repo) -> Result<()> {
     // In two halves, so that this file does not find itself.
-    let marks: Vec<String> = ["TO|DO", "FIX|ME", "XX|X:", "<<<<|<<< ", ">>>>|>>> "].iter().map(|mark| mark.replace('|', "")).collect();
+    let marks: Vec<String> =
+        ["TO|DO", "FIX|ME", "XX|X:", "<<<<|<<< ", ">>>>|>>> "].iter().map(|mark| mark.replace('|', "")).collect();
     let code = texts(repo).into_iter().filter(|text| text.has_extension(&SOURCES) && !is_generated(text));
     let faults: Vec<String> = code.flat_map(|text| lines_with(&text, &marks).collect::<Vec<_>>()).collect();
     none(&faults, "what is not finished goes into an issue, not into the source")
@@ -103,7 +112,8 @@ fn crates_say_what_they_are(repo: &Repo) -> Result<()> {
 }
 
 fn dependencies_are_sorted(repo: &Repo) -> Result<()> {
-    let manifests = texts(repo).into_iter().filter(|text| text.path.file_name().is_some_and(|name| name == "Cargo.toml"));
+    let manifests =
+        texts(repo).into_iter().filter(|text| text.path.file_name().is_some_and(|name| name == "Cargo.toml"));
     let faults: Vec<String> = manifests.flat_map(|text| unsorted(&text)).collect();
     none(&faults, "these dependencies are out of order")
 }
@@ -119,7 +129,8 @@ fn unsorted(text: &Text) -> Vec<String> {
             last.clear();
             continue;
         }
-        let Some((name, _)) = line.split_once(['=', '.']).filter(|_| inside && line.starts_with(|c: char| c.is_ascii_alphanumeric()))
+        let Some((name, _)) =
+            line.split_once(['=', '.']).filter(|_| inside && line.starts_with(|c: char| c.is_ascii_alphanumeric()))
         else {
             continue;
         };
@@ -134,14 +145,19 @@ fn unsorted(text: &Text) -> Vec<String> {
 
 fn readme_has_the_commands(repo: &Repo) -> Result<()> {
     let readme = fs::read_to_string(repo.root.join("README.md")).context("README.md cannot be read")?;
-    let absent: Vec<String> =
-        ["cargo xtask run", "cargo xtask test"].iter().filter(|command| !readme.contains(*command)).map(|&command| command.to_owned()).collect();
+    let absent: Vec<String> = ["cargo xtask run", "cargo xtask test"]
+        .iter()
+        .filter(|command| !readme.contains(*command))
+        .map(|&command| command.to_owned())
+        .collect();
     none(&absent, "README.md does not have")
 }
 
 fn files_are_short(repo: &Repo) -> Result<()> {
-    let long = texts(repo).into_iter().filter(|text| text.has_extension(&CODE) && text.content.lines().count() > MAX_LINES);
-    let faults: Vec<String> = long.map(|text| format!("{} ({} lines)", text.path.display(), text.content.lines().count())).collect();
+    let long =
+        texts(repo).into_iter().filter(|text| text.has_extension(&CODE) && text.content.lines().count() > MAX_LINES);
+    let faults: Vec<String> =
+        long.map(|text| format!("{} ({} lines)", text.path.display(), text.content.lines().count())).collect();
     none(&faults, &format!("these files have more than {MAX_LINES} lines"))
 }
 
@@ -156,7 +172,8 @@ fn public_registry(repo: &Repo) -> Result<()> {
 
 /// Entries of a lock file that another place than the public registry serves, or that nothing verifies.
 fn foreign_sources(path: &Path, lock: &str) -> Result<Vec<String>> {
-    let lock: serde_json::Value = serde_json::from_str(lock).with_context(|| format!("{} is no JSON", path.display()))?;
+    let lock: serde_json::Value =
+        serde_json::from_str(lock).with_context(|| format!("{} is no JSON", path.display()))?;
     let packages = lock["packages"].as_object().into_iter().flatten();
     let faults = packages.filter(|(name, entry)| {
         let linked = entry["link"].as_bool() == Some(true) || !name.contains("node_modules/");

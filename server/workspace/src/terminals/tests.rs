@@ -114,7 +114,7 @@ async fn an_interactive_shell_has_job_control() {
         stage.type_in(&info, "echo in-$((40+2))\n").await;
         view.until("in-42").await;
         // A job that is stopped, sent to the background, brought back and interrupted; it tells when the terminal is its own.
-        let job = "trap 'echo back-$((1+1))' CONT; echo job-$((2*3)); while :; do sleep 0.05; done";
+        let job = "trap 'echo back-$((1+1))' CONT; echo job-$((2*3)); while :; do read line; done";
         std::fs::write(stage.dir.path().join("files/job"), job).unwrap();
         stage.type_in(&info, "sh job\n").await;
         view.until("job-6").await;

@@ -4,7 +4,8 @@ import { SkillPromptCoordinator } from '@theia/ai-core/lib/browser/skill-prompt-
 import { ChatAgent, DefaultChatAgentId } from '@theia/ai-chat/lib/common';
 import { ToolConfirmationManager } from '@theia/ai-chat/lib/browser/chat-tool-preference-bindings';
 import { ChatWelcomeMessageProvider } from '@theia/ai-chat-ui/lib/browser/chat-tree-view';
-import { bindViewContribution, FrontendApplicationContribution, StorageService, WidgetFactory } from '@theia/core/lib/browser';
+import { CommandContribution } from '@theia/core';
+import { ApplicationShellOptions, bindViewContribution, FrontendApplicationContribution, StorageService, WidgetFactory } from '@theia/core/lib/browser';
 import { ConnectionStatusService } from '@theia/core/lib/browser/connection-status-service';
 import { JsonSchemaStore } from '@theia/core/lib/browser/json-schema-store';
 import { LocalConnectionProvider, RemoteConnectionProvider } from '@theia/core/lib/browser/messaging/service-connection-provider';
@@ -54,7 +55,7 @@ import { DeferredJsonSchemaStore, DeferredSkillPromptCoordinator } from './start
 import { CoditectViewContribution } from './views/coditect-view-contribution';
 import { CoditectWidget } from './views/coditect-widget';
 import { ConnectionView } from './views/connection-view';
-import { FirstLayout } from './views/first-layout';
+import { FirstLayout, SHELL_OPTIONS } from './views/first-layout';
 import { WelcomeContribution } from './views/welcome-contribution';
 import { welcomePreferences } from './views/welcome-preferences';
 import { WelcomeWidget } from './views/welcome-widget';
@@ -111,6 +112,7 @@ export default new ContainerModule((bind, _unbind, isBound, rebind) => {
     replace(ToolConfirmationManager, WorkspaceToolConfirmation);
     bind(WorkspaceTools).toSelf().inSingletonScope();
     bind(FrontendApplicationContribution).toService(WorkspaceTools);
+    bind(CommandContribution).toService(WorkspaceTools);
     bind(CoditectAgent).toSelf().inSingletonScope();
     bind(Agent).toService(CoditectAgent);
     bind(ChatAgent).toService(CoditectAgent);
@@ -121,6 +123,7 @@ export default new ContainerModule((bind, _unbind, isBound, rebind) => {
     // Looks
     replace(ThemeServiceWithDB, CoditectThemeService);
     replace(MonacoThemingService, CoditectThemingService);
+    rebind(ApplicationShellOptions).toConstantValue(SHELL_OPTIONS);
     bindIconThemes(bind);
     bind(CoditectLanguages).toSelf().inSingletonScope();
     bind(LanguageGrammarDefinitionContribution).toService(CoditectLanguages);

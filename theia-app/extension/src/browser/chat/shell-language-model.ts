@@ -1,7 +1,7 @@
 import {
     createToolCallError, LanguageModel, LanguageModelResponse, LanguageModelStatus, LanguageModelStreamResponsePart, ToolCall, ToolCallResult, ToolInvocationContext,
     ToolRequest, UserRequest
-} from '@theia/ai-core';
+} from '@theia/ai-core/lib/common/language-model';
 import { CancellationToken } from '@theia/core';
 import type { Shell } from 'coditect-shell';
 import { toAbortSignal } from '../shell/abort';

@@ -1,8 +1,9 @@
 import { ToolInvocationContext, ToolInvocationRegistry, ToolRequest, ToolRequestParameters } from '@theia/ai-core';
-import { FrontendApplicationContribution } from '@theia/core/lib/browser';
+import { CommandContribution, CommandRegistry } from '@theia/core';
+import { CommonCommands, FrontendApplicationContribution } from '@theia/core/lib/browser';
 import { inject, injectable } from '@theia/core/shared/inversify';
 import { ToolConfirmationManager } from '@theia/ai-chat/lib/browser/chat-tool-preference-bindings';
-import { ToolConfirmationMode } from '@theia/ai-chat/lib/common/chat-tool-preferences';
+import { TOOL_CONFIRMATION_PREFERENCE, ToolConfirmationMode } from '@theia/ai-chat/lib/common/chat-tool-preferences';
 import { toolNeedsConfirmation } from 'coditect-shell';
 import { toAbortSignal } from '../shell/abort';
 import { ShellHost } from '../shell/shell-host';
@@ -10,9 +11,12 @@ import type { ToolSpec } from '../shell/shell-types';
 
 const PROVIDER_NAME = 'Coditect';
 
+/** Where Theia's question about a tool leads to; the view it means is not part of this product, the settings are. */
+const OPEN_TOOLS_CONFIGURATION = { id: 'aiConfiguration:openTools' };
+
 /** Gives Theia's agents the shell's tools over the workspace. */
 @injectable()
-export class WorkspaceTools implements FrontendApplicationContribution {
+export class WorkspaceTools implements FrontendApplicationContribution, CommandContribution {
 
     @inject(ShellHost) protected readonly host: ShellHost;
     @inject(ToolInvocationRegistry) protected readonly registry: ToolInvocationRegistry;
@@ -21,6 +25,12 @@ export class WorkspaceTools implements FrontendApplicationContribution {
         for (const spec of this.host.shell.tools()) {
             this.registry.registerTool(this.toToolRequest(spec));
         }
+    }
+
+    registerCommands(commands: CommandRegistry): void {
+        commands.registerCommand(OPEN_TOOLS_CONFIGURATION, {
+            execute: () => commands.executeCommand(CommonCommands.OPEN_PREFERENCES.id, TOOL_CONFIRMATION_PREFERENCE)
+        });
     }
 
     protected toToolRequest({ name, description, parameters }: ToolSpec): ToolRequest {

@@ -10,10 +10,12 @@ import { fileUri } from '../shell/file-uri';
 import { ShellHost } from '../shell/shell-host';
 import type { ShellChange, ShellFileStat, WriteMode } from '../shell/shell-types';
 import { changedMeanwhile, isChangedMeanwhile, toProviderError } from './file-problems';
-import { VersionLedger } from './version-ledger';
+import { isWithin, VersionLedger } from './version-ledger';
 
 /** What a file is read with at first, in bytes: most files are whole then, and a huge one is known before it crosses the wire. */
 const FIRST_READ_BYTES = 256 * 1024;
+/** Most folders remembered as listed. */
+const MAX_REMEMBERED_FOLDERS = 10_000;
 /** POSIX's `W_OK`, as Theia passes it to `access`. */
 const ACCESS_WRITE = 2;
 
@@ -43,6 +45,8 @@ export class ShellFileSystemProvider implements FileSystemProviderWithFileReadWr
     readonly onDidChangeFile = this.changeEmitter.event;
 
     protected readonly versions = new VersionLedger();
+    /** Folders that were listed here, in the order of use. */
+    protected readonly listed = new Set<string>();
 
     @postConstruct()
     protected init(): void {
@@ -70,7 +74,9 @@ export class ShellFileSystemProvider implements FileSystemProviderWithFileReadWr
     }
 
     async readdir(resource: URI): Promise<[string, FileType][]> {
-        const entries = await this.run(this.host.shell.readFolder(pathOf(resource)));
+        const path = pathOf(resource);
+        const entries = await this.run(this.host.shell.readFolder(path));
+        this.rememberFolder(path);
         return entries.map(entry => [entry.name, toFileType(entry.kind, entry.is_link)]);
     }
 
@@ -150,10 +156,32 @@ export class ShellFileSystemProvider implements FileSystemProviderWithFileReadWr
         return bytes;
     }
 
-    /** After a gap in the watch nobody knows what changed: all that was read here, and the folder's tree, is looked at again. */
+    protected rememberFolder(path: string): void {
+        this.listed.delete(path);
+        this.listed.add(path);
+        for (const oldest of this.listed) {
+            if (this.listed.size <= MAX_REMEMBERED_FOLDERS) {
+                return;
+            }
+            this.listed.delete(oldest);
+        }
+    }
+
+    /**
+     * After a gap in the watch nobody knows what changed, so all files read and folders listed here are looked at again. A tree looks at a
+     * folder again when something in it was added.
+     */
+    protected rescan(path: string): FileChange[] {
+        const folders = [...this.listed].filter(folder => isWithin(folder, path));
+        return [
+            ...this.versions.within(path).map(file => ({ type: FileChangeType.UPDATED, resource: fileUri(file) })),
+            ...folders.map(folder => ({ type: FileChangeType.ADDED, resource: fileUri(`${folder}/.`) }))
+        ];
+    }
+
     protected toChanges(change: ShellChange): FileChange[] {
         if (change.type === 'rescan') {
-            return [change.path, ...this.versions.within(change.path)].map(path => ({ type: FileChangeType.UPDATED, resource: fileUri(path) }));
+            return this.rescan(change.path);
         }
         return change.changes.map(({ kind, path }) => ({ type: CHANGE_TYPES[kind], resource: fileUri(path) }));
     }

@@ -44,8 +44,7 @@ export class VersionLedger {
 
     /** The known files that are `folder` or below it. */
     within(folder: string): string[] {
-        const prefix = folder.endsWith('/') ? folder : `${folder}/`;
-        return [...this.files.keys()].filter(path => path === folder || path.startsWith(prefix));
+        return [...this.files.keys()].filter(path => isWithin(path, folder));
     }
 
     protected dropOldest(map: Map<unknown, unknown>, limit: number): void {
@@ -56,4 +55,9 @@ export class VersionLedger {
             map.delete(key);
         }
     }
+}
+
+/** Whether `path` is `folder` or below it. */
+export function isWithin(path: string, folder: string): boolean {
+    return path === folder || path.startsWith(folder.endsWith('/') ? folder : `${folder}/`);
 }
