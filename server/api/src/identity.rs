@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn only_the_sites_own_pages() {
         let check = |pairs, expected| {
-            assert_eq!(same_origin(&headers(pairs), &["https://ok.example".to_owned()]), expected, "{pairs:?}")
+            assert_eq!(same_origin(&headers(pairs), &["https://ok.example".to_owned()]), expected, "{pairs:?}");
         };
         check(&[("host", "a.example")], true);
         check(&[("host", "a.example:80"), ("origin", "http://a.example:80")], true);

@@ -1,5 +1,7 @@
 //! The WebSocket link: calls, streams, and coming back without loss.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 mod support;
 
 use coditect_protocol::WorkspaceId;

@@ -1,6 +1,8 @@
 //! The README's table of settings is made from the settings themselves. `CODITECT_UPDATE_DOCS=1 cargo test -p coditect-v5-api --test readme`
 //! writes it anew.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 use std::fmt::Write as _;
 use std::path::Path;
 
