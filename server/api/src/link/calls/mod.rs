@@ -7,10 +7,11 @@ mod terminals;
 
 use std::sync::Arc;
 
-use coditect_protocol::call::{ClientMessage, Reply, Request, ServerMessage};
+use coditect_protocol::call::{ClientMessage, Item, Reply, Request, ServerMessage};
 use coditect_protocol::files::{Place, Root};
 use coditect_protocol::{Kind, Problem, UserId};
 use coditect_workspace::tree::Tree;
+use tokio::sync::mpsc;
 
 use super::state::{Call, Gone, Link};
 use crate::AppState;
@@ -105,6 +106,27 @@ impl Context {
     /// The tree a place is in, if it is this person's.
     async fn tree(&self, root: Root) -> Result<Arc<Tree>, ApiError> {
         Ok(self.state.workspaces.tree(self.user, root).await?)
+    }
+
+    /// Sends what a feature produces as items of the call while it works; answers the feature's own outcome.
+    async fn forward<T, R, E>(
+        &self,
+        working: impl Future<Output = Result<R, E>>,
+        mut produced: mpsc::Receiver<T>,
+        item: impl Fn(T) -> Item,
+    ) -> Result<R, ApiError>
+    where
+        ApiError: From<E>,
+    {
+        let sending = async {
+            while let Some(part) = produced.recv().await {
+                self.call.item(item(part)).await?;
+            }
+            Ok::<_, ApiError>(())
+        };
+        let (outcome, sent) = tokio::join!(working, sending);
+        sent?;
+        Ok(outcome?)
     }
 
     /// The tree that both places are in.

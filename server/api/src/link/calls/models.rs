@@ -11,15 +11,7 @@ use crate::error::ApiError;
 const QUEUED_DELTAS: usize = 256;
 
 pub(super) async fn chat(context: &Context, request: ChatRequest) -> Result<Reply, ApiError> {
-    let (sink, mut deltas) = mpsc::channel(QUEUED_DELTAS);
+    let (sink, deltas) = mpsc::channel(QUEUED_DELTAS);
     let answering = context.state.models.chat(request, sink, context.call.cancel.child_token());
-    let forwarding = async {
-        while let Some(delta) = deltas.recv().await {
-            context.call.item(Item::Delta(delta)).await?;
-        }
-        Ok::<_, ApiError>(())
-    };
-    let (end, forwarded) = tokio::join!(answering, forwarding);
-    forwarded?;
-    Ok(Reply::ChatEnded(end?))
+    Ok(Reply::ChatEnded(context.forward(answering, deltas, Item::Delta).await?))
 }

@@ -24,15 +24,7 @@ pub(super) async fn search_text(
     query: SearchText,
 ) -> Result<Reply, ApiError> {
     let paths = context.state.workspaces.paths(context.user, workspace).await?;
-    let (sink, mut matches) = mpsc::channel(QUEUED_FILES);
+    let (sink, matches) = mpsc::channel(QUEUED_FILES);
     let searching = search::search_text(paths.files, query, context.call.cancel.child_token(), sink);
-    let forwarding = async {
-        while let Some(file) = matches.recv().await {
-            context.call.item(Item::Matches(file)).await?;
-        }
-        Ok::<_, ApiError>(())
-    };
-    let (summary, forwarded) = tokio::join!(searching, forwarding);
-    forwarded?;
-    Ok(Reply::Searched(summary?))
+    Ok(Reply::Searched(context.forward(searching, matches, Item::Matches).await?))
 }
