@@ -38,7 +38,7 @@ const common = {
     loader: { ...browserOptions.loader, ...Object.fromEntries(FILE_LOADED.map(extension => [extension, 'file'])) }
 };
 
-const workerName = path.basename(outputOf(await build({ ...common, entryPoints: { 'editor.worker': worker } }), '.js'));
+const workerName = path.basename(outputOf(await build({ ...common, entryPoints: { 'editor.worker': worker } }), 'editor.worker'));
 const mermaidPath = path.relative(out, outputOf(await build({
     ...common,
     entryPoints: { mermaid: 'mermaid' },
@@ -47,7 +47,7 @@ const mermaidPath = path.relative(out, outputOf(await build({
     format: 'esm',
     splitting: true,
     plugins: []
-}), '.js'));
+}), 'mermaid'));
 const options = {
     ...common,
     entryPoints: { bundle },
@@ -78,9 +78,9 @@ async function build(buildOptions) {
     }
 }
 
-function outputOf(metafile, extension) {
-    const [name] = Object.entries(metafile.outputs).find(([file, output]) => output.entryPoint && file.endsWith(extension));
-    return name;
+/** The script that an entry became; with code splitting, other outputs have an entry too. */
+function outputOf(metafile, entry) {
+    return Object.keys(metafile.outputs).find(file => path.basename(file).startsWith(`${entry}-`) && file.endsWith('.js'));
 }
 
 /** The generated start script names the editor's worker; here it gets the name with the hash. */
@@ -108,7 +108,7 @@ function page() {
                 if (!metafile) {
                     return;
                 }
-                const script = outputOf(metafile, '.js');
+                const script = outputOf(metafile, 'bundle');
                 const names = {
                     script: path.basename(script),
                     style: path.basename(metafile.outputs[script].cssBundle),

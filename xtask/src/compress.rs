@@ -30,7 +30,7 @@ pub(crate) enum Quality {
 impl Quality {
     pub(crate) fn level(self) -> u32 {
         match self {
-            Self::Quick => 5,
+            Self::Quick => 9,
             Self::Best => 11,
         }
     }

@@ -60,7 +60,8 @@ fn main() -> ExitCode {
     let started = Instant::now();
     let cli = Cli::parse();
     match perform(&cli, started) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("cargo xtask: {error:#}");
             ExitCode::FAILURE
@@ -68,12 +69,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn perform(cli: &Cli, started: Instant) -> Result<()> {
+/// Whether all went well; what went wrong in checks is said by them.
+fn perform(cli: &Cli, started: Instant) -> Result<bool> {
     children::end_all_on_interrupt()?;
     let repo = repo::Repo::find();
     match &cli.command {
         Task::Run(args) => run::run(&repo, args, started),
-        Task::Test(args) => checks::run(&repo, args, started),
+        Task::Test(args) => return checks::run(&repo, args, started),
         Task::Build => dist::build(&repo, started),
         Task::Bench(args) => bench::run(&repo, args, started),
         Task::Wasm { dev } => {
@@ -83,4 +85,5 @@ fn perform(cli: &Cli, started: Instant) -> Result<()> {
         }
         Task::Model => model::serve(&repo),
     }
+    .map(|()| true)
 }

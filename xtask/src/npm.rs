@@ -7,7 +7,6 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::exec;
 use crate::repo::Repo;
-use crate::stamp::Stamp;
 use crate::ui::{self, Done};
 
 /// The oldest Node that everything was tried with.
@@ -48,14 +47,27 @@ pub(crate) fn install(repo: &Repo, dir: &Path) -> Result<Done> {
     if !lock.is_file() {
         bail!("{} is missing: it must be kept under version control", repo.show(&lock));
     }
-    let name = format!("npm-{}", repo.show(dir).to_string().replace('/', "-"));
-    let stamp = Stamp::new(repo, &name).file(&lock).file(&dir.join("package.json"));
-    if stamp.is_fresh(&[&dir.join("node_modules/.package-lock.json")]) {
+    if is_installed(&lock, &dir.join("node_modules/.package-lock.json")) {
         return Ok(Done::UpToDate);
     }
     exec::run(&mut npm(dir, &["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]))?;
-    stamp.keep()?;
     Ok(Done::did(""))
+}
+
+/// Whether what npm says it installed is what the lock file names. npm writes its list last, so a half installation has none.
+fn is_installed(lock: &Path, installed: &Path) -> bool {
+    let read = |path: &Path| -> Option<serde_json::Map<String, serde_json::Value>> {
+        let value: serde_json::Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        value["packages"].as_object().cloned()
+    };
+    let (Some(lock), Some(installed)) = (read(lock), read(installed)) else { return false };
+    let same = |a: &serde_json::Value, b: &serde_json::Value| {
+        ["version", "integrity", "link"].iter().all(|key| a[key] == b[key])
+    };
+    let wanted =
+        lock.iter().filter(|(name, entry)| name.contains("node_modules/") && entry["optional"].as_bool() != Some(true));
+    let all_there = wanted.into_iter().all(|(name, entry)| installed.get(name).is_some_and(|there| same(entry, there)));
+    all_there && installed.iter().all(|(name, there)| lock.get(name).is_some_and(|entry| same(entry, there)))
 }
 
 /// Whether the folder's package has a script of that name.
@@ -63,4 +75,38 @@ pub(crate) fn has_script(dir: &Path, script: &str) -> bool {
     let text = std::fs::read_to_string(dir.join("package.json")).unwrap_or_default();
     let package: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
     package["scripts"][script].is_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stamp;
+
+    #[test]
+    fn an_installation_is_known_by_what_npm_lists() {
+        let dir = tempfile::tempdir().unwrap();
+        let (lock, installed) = (dir.path().join("lock"), dir.path().join("installed"));
+        let check = |there: &str| {
+            stamp::write(&installed, there.as_bytes()).unwrap();
+            is_installed(&lock, &installed)
+        };
+        let text = r#"{"packages": {"": {"name": "x"}, "app": {"version": "1.0.0"},
+            "node_modules/app": {"link": true, "resolved": "app"},
+            "node_modules/a": {"version": "1.0.0", "integrity": "sha512-a"},
+            "node_modules/other-system": {"version": "1.0.0", "optional": true}}}"#;
+        stamp::write(&lock, text.as_bytes()).unwrap();
+        assert!(!is_installed(&lock, &installed), "nothing is installed");
+        let a = r#""node_modules/a": {"version": "1.0.0", "integrity": "sha512-a"}"#;
+        let app = r#""node_modules/app": {"link": true, "resolved": "app"}"#;
+        assert!(check(&format!(r#"{{"packages": {{{a}, {app}}}}}"#)));
+        assert!(!check(&format!(r#"{{"packages": {{{app}}}}}"#)), "one is missing");
+        assert!(
+            !check(&format!(r#"{{"packages": {{{a}, {app}, "node_modules/b": {{"version": "1.0.0"}}}}}}"#)),
+            "one is too many"
+        );
+        assert!(
+            !check(&format!(r#"{{"packages": {{{}, {app}}}}}"#, a.replace("1.0.0", "1.0.1"))),
+            "one is of another version"
+        );
+    }
 }

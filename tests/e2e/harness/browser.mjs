@@ -1,4 +1,5 @@
 // A browser that remembers everything that went wrong in its pages.
+import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { chromium } from 'playwright-core';
@@ -13,22 +14,52 @@ export async function launch() {
     return chromium.launch({ executablePath: process.env.CODITECT_E2E_CHROMIUM ?? '/usr/bin/chromium', args: FLAGS });
 }
 
-/** A page in a context of its own. */
-export async function open(browser, { viewport = { width: 1400, height: 900 }, ...options } = {}) {
-    const context = await browser.newContext({ viewport, ...options });
+/** What went wrong in a page, unseen. */
+class Faults {
+    errors = [];
+    console = [];
+    /** While true, what a broken connection looks like in the console is expected. */
+    outage = false;
+    /** Where the page's requests and sockets went. */
+    origins = new Set();
+    expected = [];
+
+    /** From now on, console errors like this one belong to what is tested. */
+    expect(...patterns) { this.expected.push(...patterns); }
+
+    note(text) {
+        if (this.outage && CONNECTION.test(text)) { return; }
+        if (!this.expected.some(pattern => pattern.test(text))) { this.console.push(text); }
+    }
+    assertNone() {
+        assert.deepEqual(this.errors, [], 'page errors');
+        assert.deepEqual(this.console, [], 'errors in the console');
+    }
+}
+
+/** How the browser itself notes an answer with this status. */
+export const refused = status => new RegExp(`Failed to load resource: the server responded with a status of ${status}`);
+
+/** A page in a context of its own, or in a given one. */
+export async function open(browser, { viewport = { width: 1400, height: 900 }, context, ...options } = {}) {
+    context ??= await browser.newContext({ viewport, ...options });
     const page = await context.newPage();
     page.setDefaultTimeout(30_000);
-    const faults = { errors: [], console: [], outage: false };
+    const faults = new Faults();
     // An unhandled rejection reaches Playwright as a page error, too.
     page.on('pageerror', error => faults.errors.push(`${page.url()}: ${error.stack ?? error}`));
     page.on('console', message => {
         if (message.type() !== 'error') { return; }
-        const text = `${message.text()} (${message.location().url})`;
-        if (faults.outage && CONNECTION.test(text)) { return; }
-        faults.console.push(text);
+        faults.note(`${message.text()} (${message.location().url})`);
     });
-    await context.addInitScript(() => {
-        window.addEventListener('unhandledrejection', event => console.error('unhandled rejection:', event.reason?.stack ?? event.reason));
+    const went = url => { if (/^(http|ws)s?:/.test(url)) { faults.origins.add(new URL(url).host); } };
+    page.on('request', request => went(request.url()));
+    page.on('websocket', socket => went(socket.url()));
+    await page.addInitScript(() => {
+        // One that the page has shown to the person is no fault; whether it was is known once all listeners had it.
+        window.addEventListener('unhandledrejection', event => setTimeout(() => {
+            if (!event.defaultPrevented) { console.error('unhandled rejection:', event.reason?.stack ?? event.reason); }
+        }));
     });
     return { context, page, faults };
 }

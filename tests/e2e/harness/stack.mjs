@@ -22,17 +22,26 @@ export const parts = {
 
 /** Server and nginx over one data directory. */
 export class Stack {
-    static async start({ flags = [], nginx = true } = {}) {
+    /**
+     * `upstreams` are the model servers (`NAME=URL`), by default the real one where there is one; `data` is a directory to use instead of a
+     * new one. What was started is stopped again if a later part fails.
+     */
+    static async start({ flags = [], nginx = true, upstreams = parts.model ? [`local=${parts.model}`] : [], data } = {}) {
         const stack = new Stack();
         stack.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'coditect-e2e-'));
-        stack.data = path.join(stack.dir, 'data');
-        stack.imports = path.join(stack.dir, 'imports');
-        fs.mkdirSync(stack.imports, { recursive: true });
-        stack.port = await freePort();
-        stack.flags = flags;
-        await stack.startServer();
-        stack.url = stack.direct;
-        if (nginx) { await stack.startNginx(); }
+        try {
+            stack.data = data ?? path.join(stack.dir, 'data');
+            stack.imports = path.join(stack.dir, 'imports');
+            fs.mkdirSync(stack.imports, { recursive: true });
+            stack.port = await freePort();
+            stack.flags = [...flags, ...upstreams.flatMap(upstream => ['--llm-upstream', upstream])];
+            await stack.startServer();
+            stack.url = stack.direct;
+            if (nginx) { await stack.startNginx(); }
+        } catch (error) {
+            await stack.stop();
+            throw error;
+        }
         return stack;
     }
     get direct() { return `http://127.0.0.1:${this.port}/`; }
@@ -40,7 +49,6 @@ export class Stack {
     async startServer() {
         const flags = ['serve', '--listen', `127.0.0.1:${this.port}`, '--data', this.data, '--web-dir', parts.web, '--theia-dir', parts.theia,
             '--import-path', this.imports, '--llm-discover', 'false', '--log', 'info,coditect_api=debug'];
-        if (parts.model) { flags.push('--llm-upstream', `local=${parts.model}`); }
         this.server = new Process('server', parts.server, [...flags, ...this.flags], { logDir: this.dir });
         await this.server.ready(`${this.direct}health`);
     }
@@ -62,8 +70,7 @@ export class Stack {
         await this.startServer();
     }
     async stop() {
-        await this.nginx?.stop('SIGQUIT');
-        const ended = await this.server.stop();
+        const [ended] = await Promise.all([this.server?.stop(), this.nginx?.stop('SIGQUIT')]);
         fs.rmSync(this.dir, { recursive: true, force: true });
         return ended;
     }

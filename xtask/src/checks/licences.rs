@@ -58,7 +58,13 @@ struct Exception {
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Sources {
+    /// As cargo-deny has it: the public registry unless others are named.
+    #[serde(default = "public_registry")]
     allow_registry: Vec<String>,
+}
+
+fn public_registry() -> Vec<String> {
+    vec!["https://github.com/rust-lang/crates.io-index".to_owned()]
 }
 
 fn metadata(repo: &Repo) -> Result<Metadata> {
