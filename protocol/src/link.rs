@@ -313,8 +313,9 @@ impl Session {
     /// A new socket is open and the other end has taken in everything up to `seq`: the frames to send again, in order.
     pub fn resume(&mut self, seq: u64) -> Result<impl Iterator<Item = Bytes> + '_, LinkError> {
         let kept = self.unacked.front().map_or(self.sent + 1, |(number, _)| *number);
-        if seq + 1 < kept {
-            return Err(LinkError::Forgotten { wanted: seq + 1, kept });
+        let wanted = seq.saturating_add(1);
+        if wanted < kept {
+            return Err(LinkError::Forgotten { wanted, kept });
         }
         self.acknowledged(seq)?;
         // The other end told what it has; what we have we told in the hello or welcome.
@@ -354,6 +355,7 @@ mod tests {
         session.acknowledged(1).unwrap();
         assert!(matches!(session.resume(0).map(Iterator::count), Err(LinkError::Forgotten { wanted: 1, kept: 2 })));
         assert!(session.resume(u64::MAX - 1).is_err());
+        assert!(session.resume(u64::MAX).is_err());
     }
 
     /// What happens to a link, from one end's view.

@@ -11,9 +11,12 @@ import { fileURLToPath } from 'node:url';
 import esbuild from 'esbuild';
 import { writeAssets } from '../extension/assets.mjs';
 import { browserOptions, watch } from './gen-esbuild.browser.mjs';
+import { lean } from './lean.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-const out = path.join(here, 'lib', 'frontend');
+const lib = path.join(here, 'lib');
+/** Built aside and put in place at the end, so that a build that fails leaves the one before. */
+const out = path.join(lib, watch ? 'frontend' : `frontend-${process.pid}`);
 const resources = path.join(here, '..', 'extension', 'resources');
 const shell = path.join(here, '..', '..', 'wasm', 'pkg');
 const FILE_LOADED = ['.wasm', '.ttf', '.woff', '.woff2', '.eot'];
@@ -31,11 +34,14 @@ const { bundle, 'editor.worker': worker } = browserOptions.entryPoints;
 /** @type {import('esbuild').BuildOptions} */
 const common = {
     ...browserOptions,
+    outdir: out,
     assetNames: '[name]-[hash]',
     entryNames: '[name]-[hash]',
     metafile: true,
-    legalComments: 'none',
-    loader: { ...browserOptions.loader, ...Object.fromEntries(FILE_LOADED.map(extension => [extension, 'file'])) }
+    legalComments: 'external',
+    loader: { ...browserOptions.loader, ...Object.fromEntries(FILE_LOADED.map(extension => [extension, 'file'])) },
+    // The copier only copies the page of a second window, which the product does not have.
+    plugins: browserOptions.plugins.filter(({ name }) => name !== 'plugin:copy')
 };
 
 const workerName = path.basename(outputOf(await build({ ...common, entryPoints: { 'editor.worker': worker } }), 'editor.worker'));
@@ -54,28 +60,32 @@ const options = {
     alias: {
         ...common.alias,
         'coditect-shell/coditect_shell_bg.wasm': path.join(shell, 'coditect_shell_bg.wasm'),
-        'coditect-shell': path.join(shell, 'coditect_shell.js'),
-        // Without it the page would need 'unsafe-eval'.
-        ajv: path.join(here, 'ajv-without-eval.js'),
-        // Diagrams in chat answers: megabytes that most people never need.
-        mermaid: path.join(here, 'mermaid-later.js')
+        'coditect-shell': path.join(shell, 'coditect_shell.js')
     },
     define: { ...common.define, __coditectAssets: JSON.stringify(assets), __coditectMermaid: JSON.stringify(mermaidPath) },
-    plugins: [...common.plugins, hashedWorker(workerName), page()]
+    plugins: [lean(), ...common.plugins, hashedWorker(workerName), page()]
 };
 
 if (watch) {
     await (await esbuild.context(options)).watch();
 } else {
     await build(options);
+    putInPlace();
 }
 
 async function build(buildOptions) {
     try {
         return (await esbuild.build(buildOptions)).metafile;
     } catch {
+        fs.rmSync(out, { recursive: true, force: true });
         process.exit(1);
     }
+}
+
+function putInPlace() {
+    const place = path.join(lib, 'frontend');
+    fs.rmSync(place, { recursive: true, force: true });
+    fs.renameSync(out, place);
 }
 
 /** The script that an entry became; with code splitting, other outputs have an entry too. */

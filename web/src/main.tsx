@@ -1,23 +1,18 @@
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
-import { createBrowserRouter, RouterProvider } from 'react-router';
-import { Dashboard } from './pages/Dashboard';
-import { Landing } from './pages/Landing';
-import { Login } from './pages/Login';
-import { NotFound } from './pages/NotFound';
-import { Register } from './pages/Register';
+import { App } from './App';
+import { loginHint } from './logic/known';
+import { pageAt } from './pages/pages';
 import { applyTheme } from './parts/theme';
+import { warmUp } from './shell';
 import './style.css';
 
 applyTheme();
-const router = createBrowserRouter([
-    { path: '/', element: <Landing /> },
-    { path: '/login', element: <Login /> },
-    { path: '/register', element: <Register /> },
-    { path: '/dashboard', element: <Dashboard /> },
-    { path: '*', element: <NotFound /> },
-]);
+// The list needs it at once: it loads while the page is drawn.
+if (pageAt(location.pathname) === '/dashboard' && loginHint()) {
+    warmUp();
+}
 const root = document.getElementById('root');
 if (root) {
-    createRoot(root).render(<StrictMode><RouterProvider router={router} /></StrictMode>);
+    createRoot(root).render(<StrictMode><App /></StrictMode>);
 }

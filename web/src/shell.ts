@@ -1,27 +1,28 @@
-import init, { Shell } from 'coditect-shell';
+import type { Shell } from 'coditect-shell';
 import wasmUrl from '../../wasm/pkg/coditect_shell_bg.wasm?url';
 
 let opened: Promise<Shell> | undefined;
 
-/** The Wasm shell, loaded once, when a page first needs it. */
+/** The Wasm shell, loaded once, when a page first needs it; a load that failed is tried again. */
 export function shell(): Promise<Shell> {
-    opened ??= init({ module_or_path: wasmUrl }).then(() => Shell.create(new URL('/', location.href).toString())).catch((error: unknown) => {
+    opened ??= open().catch((error: unknown) => {
         opened = undefined;
         throw error;
     });
     return opened;
 }
 
-/** What a rejection of the shell says. */
-export interface Problem {
-    code: string;
-    message: string;
+async function open(): Promise<Shell> {
+    try {
+        const { default: init, Shell } = await import('coditect-shell');
+        await init({ module_or_path: wasmUrl });
+        return Shell.create(new URL('/', location.href).toString());
+    } catch (cause) {
+        throw Object.assign(new Error('A part of this page could not be loaded; check the network, then try again.', { cause }), { code: 'page.not_loaded' });
+    }
 }
 
-/** Any rejection as a problem. */
-export function problemOf(error: unknown): Problem {
-    if (error instanceof Error) {
-        return { code: (error as Error & { code?: string }).code ?? 'page.error', message: error.message };
-    }
-    return { code: 'page.error', message: String(error) };
+/** Loads the shell while there is time, for when it is needed. */
+export function warmUp(): void {
+    shell().catch(() => undefined);
 }

@@ -85,10 +85,6 @@ impl Running {
         &mut self.child
     }
 
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Waits for the end.
     pub(crate) fn wait(mut self) -> Result<ExitStatus> {
         let status = self.child.wait().context("the process cannot be waited for")?;

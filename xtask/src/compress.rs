@@ -30,7 +30,7 @@ pub(crate) enum Quality {
 impl Quality {
     pub(crate) fn level(self) -> u32 {
         match self {
-            Self::Quick => 9,
+            Self::Quick => 5,
             Self::Best => 11,
         }
     }
@@ -151,7 +151,8 @@ fn work(jobs: &[Job], cache: &Path, quality: Quality) -> Result<Tally> {
 }
 
 fn one(file: &Path, cache: &Path, quality: Quality) -> Result<Outcome> {
-    let content = fs::read(file)?;
+    let content =
+        fs::read(file).with_context(|| format!("{} went away meanwhile: is another build running?", file.display()))?;
     let hash = stamp::sha256(&content);
     let copy = beside(file);
     let kept = |quality: Quality| cache.join(format!("{hash}.q{}", quality.level()));

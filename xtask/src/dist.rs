@@ -15,7 +15,7 @@ use crate::{exec, pages, setup};
 pub(crate) fn build(repo: &Repo, started: Instant) -> Result<()> {
     setup::prepare(repo, &[])?;
     let history = History::open(repo);
-    pages::build(repo, Quality::Best)?;
+    pages::bundle(repo)?;
     let out = repo.target.join("dist-artefacts");
     ui::step("server", "compiles the server (dist)", || {
         let program = exec::server(repo, Profile::Dist)?;
@@ -28,6 +28,7 @@ pub(crate) fn build(repo: &Repo, started: Instant) -> Result<()> {
         replace(&repo.nginx_template(), &out.join("nginx/coditect.conf.template"))?;
         Ok(Done::did(""))
     })?;
+    pages::precompress(repo, &[("web", &out.join("web")), ("theia", &out.join("theia"))], Quality::Best)?;
     println!("{}", sizes(&out)?);
     println!("{}", history.took("cargo xtask build", ui::since_typed(started)));
     Ok(())

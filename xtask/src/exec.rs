@@ -1,11 +1,11 @@
 //! Running other programs.
 
 use std::ffi::OsStr;
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
 use crate::children::Running;
@@ -46,6 +46,20 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
         bail!("`{}` failed ({status})", shown(command));
     }
     Ok(text)
+}
+
+/// Runs to the end and hands over each line of standard output as it comes; standard error is shown.
+pub(crate) fn lines(command: &mut Command, mut each: impl FnMut(&str)) -> Result<()> {
+    let mut running = Running::start(command.stdout(Stdio::piped()))?;
+    let out = running.child().stdout.take().context("the output cannot be read")?;
+    for line in BufReader::new(out).split(b'\n') {
+        each(&String::from_utf8_lossy(&line?));
+    }
+    let status = running.wait()?;
+    if !status.success() {
+        bail!("`{}` failed ({status})", shown(command));
+    }
+    Ok(())
 }
 
 /// Whether it could be run and ended well; nothing is shown.

@@ -40,7 +40,7 @@ const PACKAGES: [&str; 10] = [
     "zlib1g",
 ];
 /// Tokens of context for each of the slots.
-const CONTEXT_TOKENS: u32 = 16_384;
+const CONTEXT_TOKENS: u32 = 8192;
 const SLOTS: u32 = 2;
 /// Most tokens of an answer whose request names no limit.
 const MAX_ANSWER_TOKENS: u32 = 512;

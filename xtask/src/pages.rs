@@ -10,14 +10,20 @@ use crate::stamp::Stamp;
 use crate::ui::{self, Done};
 use crate::{exec, npm, wasm};
 
-/// Builds all of it in order.
+/// Builds all of it in order, with compressed copies.
 pub(crate) fn build(repo: &Repo, quality: Quality) -> Result<()> {
+    bundle(repo)?;
+    precompress(repo, &[("web", &repo.web_dir()), ("theia", &repo.theia_dir())], quality)
+}
+
+/// Builds all of it in order, as the bundlers leave it.
+pub(crate) fn bundle(repo: &Repo) -> Result<()> {
     ui::step("wasm", "compiles and binds the shell that runs in the page", || wasm::build(repo, wasm::Mode::Small))?;
     for part in [Part::Theia, Part::Web] {
         part.install(repo)?;
         part.build(repo)?;
     }
-    precompress(repo, quality)
+    Ok(())
 }
 
 /// One package of Node that a bundler makes a static site of.
@@ -95,8 +101,7 @@ pub(crate) fn sent(dir: &Path) -> u64 {
 }
 
 /// Puts a `.br` beside every file that gains from it.
-pub(crate) fn precompress(repo: &Repo, quality: Quality) -> Result<()> {
+pub(crate) fn precompress(repo: &Repo, dirs: &[(&str, &Path)], quality: Quality) -> Result<()> {
     let what = format!("compresses static files (brotli, quality {})", quality.level());
-    let work = || compress::trees(repo, &[("web", &repo.web_dir()), ("theia", &repo.theia_dir())], quality);
-    ui::step("brotli", &what, work).map(drop)
+    ui::step("brotli", &what, || compress::trees(repo, dirs, quality)).map(drop)
 }

@@ -93,6 +93,9 @@ impl Everything {
         if let Some(model) = &model {
             flags.extend(["--llm-upstream".to_owned(), format!("{}={}", model::UPSTREAM, model.url())]);
         }
+        if args.nginx && !args.server_flags.iter().any(|flag| flag.starts_with("--trusted-proxies")) {
+            flags.extend(["--trusted-proxies".to_owned(), "127.0.0.1".to_owned()]);
+        }
         flags.extend(args.server_flags.iter().cloned());
         let listen = if args.nginx { server::free_address()? } else { args.listen };
         let options = server::Options {

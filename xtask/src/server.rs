@@ -9,7 +9,6 @@ use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
 use crate::children::{Running, service};
-use crate::repo::Repo;
 
 /// How long a program may take until it answers.
 const READY_LIMIT: Duration = Duration::from_secs(60);
@@ -125,12 +124,6 @@ pub(crate) struct FirstLogin {
 
 pub(crate) fn first_login(data: &Path) -> Option<FirstLogin> {
     serde_json::from_slice(&std::fs::read(data.join("first-login.json")).ok()?).ok()
-}
-
-/// The server as it is run for a measurement, over an empty data directory.
-pub(crate) fn plain(repo: &Repo, program: PathBuf, data: PathBuf) -> Result<Options> {
-    let flags = ["--llm-discover", "false", "--log", "warn"].map(str::to_owned).to_vec();
-    Ok(Options { program, listen: free_address()?, data, web: repo.web_dir(), theia: repo.theia_dir(), flags })
 }
 
 #[cfg(test)]

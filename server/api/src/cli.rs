@@ -17,7 +17,8 @@ fn command() -> Command {
         .env(format!("{VARIABLE_PREFIX}CONFIG"))
         .value_parser(value_parser!(PathBuf))
         .required(false);
-    let serve = Given::augment_args(Command::new("serve").about("Serves the front, the IDE and the API")).arg(config);
+    // Said last: the table describes itself too.
+    let serve = Given::augment_args(Command::new("serve")).about("Serves the front, the IDE and the API").arg(config);
     Command::new("coditect-v5-api")
         .about("The Coditect server")
         .version(env!("CARGO_PKG_VERSION"))
@@ -30,7 +31,10 @@ fn command() -> Command {
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let matches = command().get_matches();
+    let matches = match command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return explain(&error),
+    };
     match matches.subcommand() {
         Some(("serve", serve)) => run_serve(serve),
         _ => {
@@ -59,6 +63,26 @@ fn run_serve(matches: &ArgMatches) -> ExitCode {
     }
 }
 
+/// What the parser of the command line has to say: help and version, or what is wrong, in the form of every other failure.
+fn explain(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind;
+    let is_wrong = error.use_stderr() && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if is_wrong {
+        eprint!("{}", wrong_flags(&error.render().to_string()));
+    } else if error.print().is_err() {
+        // Nobody reads it any more.
+        return ExitCode::FAILURE;
+    }
+    if error.use_stderr() { ExitCode::from(EXIT_CONFIGURATION) } else { ExitCode::SUCCESS }
+}
+
+/// Puts the code behind the sentence, ahead of the parser's hints.
+fn wrong_flags(rendered: &str) -> String {
+    let text = rendered.strip_prefix("error: ").unwrap_or(rendered);
+    let (sentence, hints) = text.split_once('\n').unwrap_or((text, ""));
+    format!("coditect-v5-api: {sentence} (config.flags)\n{hints}")
+}
+
 fn fail(code: &str, error: &dyn std::fmt::Display, status: u8) -> ExitCode {
     eprintln!("coditect-v5-api: {error} ({code})");
     ExitCode::from(status)
@@ -80,6 +104,21 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         super::command().debug_assert();
+    }
+
+    #[test]
+    fn a_wrong_flag_is_told_with_its_code() {
+        for (flag, value, named) in [
+            ("--listen", "nowhere", "'nowhere'"),
+            ("--terminals-per-workspace", "many", "'many'"),
+            ("--lisen", "", "'--lisen'"),
+        ] {
+            let error = super::command().try_get_matches_from(["x", "serve", flag, value]).unwrap_err();
+            let text = super::wrong_flags(&error.render().to_string());
+            let (sentence, hints) = text.split_once('\n').unwrap();
+            assert!(sentence.starts_with("coditect-v5-api: ") && sentence.ends_with(" (config.flags)"), "{text}");
+            assert!(sentence.contains(named) && hints.contains("--help"), "{text}");
+        }
     }
 
     #[test]

@@ -76,6 +76,13 @@ impl ApiError {
         Self(Box::new(Problem::new(kind, code, message)))
     }
 
+    /// A fault of the server; what it was is in the log.
+    #[must_use]
+    pub fn internal() -> Self {
+        let message = "The server could not do this; its log tells why under the request's id.";
+        Self::new(Kind::Internal, "api.internal", message)
+    }
+
     /// The problem.
     #[must_use]
     pub fn into_problem(self) -> Problem {

@@ -1,17 +1,20 @@
 //! Who asks: from a bearer token or the browser's cookies to a checked [`Identity`].
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use coditect_auth::{Device, Identity};
 use coditect_protocol::Kind;
 use coditect_protocol::auth::{ACCESS_COOKIE, CSRF_HEADER};
 use http::request::Parts;
-use http::{HeaderMap, Method, header};
+use http::{Extensions, HeaderMap, Method, Uri, header};
 
 use crate::error::ApiError;
+use crate::settings::Settings;
 use crate::state::AppState;
 
+const FORWARDED_FOR: &str = "x-forwarded-for";
 /// Longest user agent that is kept with a login, in characters.
 const MAX_USER_AGENT_CHARS: usize = 300;
 
@@ -67,26 +70,71 @@ pub(crate) struct Origin {
 impl FromRequestParts<AppState> for Origin {
     type Rejection = std::convert::Infallible;
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-        let trusted = peer.is_some_and(|peer| state.settings.trusted_proxies.contains(&peer));
+        let proxies = &state.settings.trusted_proxies;
+        let peer = peer(&parts.extensions);
+        let trusted = is_trusted(peer, proxies);
+        if !trusted && parts.headers.contains_key(FORWARDED_FOR) {
+            warn_of_unknown_proxy(peer);
+        }
         let user_agent = text(&parts.headers, header::USER_AGENT.as_str()).unwrap_or_default();
         Ok(Self {
             device: Device {
-                address: if trusted { forwarded(&parts.headers, state).or(peer) } else { peer },
+                address: if trusted { forwarded(&parts.headers, proxies).or(peer) } else { peer },
                 user_agent: user_agent.chars().take(MAX_USER_AGENT_CHARS).collect(),
             },
-            secure: trusted && text(&parts.headers, "x-forwarded-proto") == Some("https"),
+            secure: is_secure(&parts.headers, &parts.extensions, proxies),
         })
     }
 }
 
-/// The last address in `X-Forwarded-For` that is no trusted proxy: everything before it is the client's own claim.
-fn forwarded(headers: &HeaderMap, state: &AppState) -> Option<IpAddr> {
-    let chain = text(headers, "x-forwarded-for")?;
-    chain
-        .rsplit(',')
-        .filter_map(|part| part.trim().parse().ok())
-        .find(|address| !state.settings.trusted_proxies.contains(address))
+fn peer(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical())
+}
+
+fn is_trusted(peer: Option<IpAddr>, proxies: &[IpAddr]) -> bool {
+    peer.is_some_and(|peer| proxies.iter().any(|proxy| proxy.to_canonical() == peer))
+}
+
+/// Whether the browser speaks TLS, as a trusted proxy tells.
+pub(crate) fn is_secure(headers: &HeaderMap, extensions: &Extensions, proxies: &[IpAddr]) -> bool {
+    is_trusted(peer(extensions), proxies)
+        && headers
+            .get_all("x-forwarded-proto")
+            .iter()
+            .next_back()
+            .is_some_and(|scheme| scheme.as_bytes().trim_ascii().eq_ignore_ascii_case(b"https"))
+}
+
+/// The last address in `X-Forwarded-For` that is no trusted proxy: everything before it is the client's own claim. Nothing where the
+/// header cannot be read that far.
+fn forwarded(headers: &HeaderMap, proxies: &[IpAddr]) -> Option<IpAddr> {
+    // Some proxies add a line of their own behind the client's.
+    for line in headers.get_all(FORWARDED_FOR).iter().rev() {
+        for part in line.to_str().ok()?.rsplit(',') {
+            let address = address_of(part.trim())?;
+            if !is_trusted(Some(address), proxies) {
+                return Some(address);
+            }
+        }
+    }
+    None
+}
+
+/// An address as proxies write it: with or without port.
+fn address_of(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let address = bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()));
+    address.map(|address: IpAddr| address.to_canonical())
+}
+
+/// Once: an operator should know, but nobody should fill the log.
+fn warn_of_unknown_proxy(peer: Option<IpAddr>) {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    if let Some(peer) = peer
+        && !TOLD.swap(true, Ordering::Relaxed)
+    {
+        tracing::warn!(%peer, "X-Forwarded-For is not believed; if this is a proxy of yours, add it to trusted_proxies");
+    }
 }
 
 pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -94,15 +142,41 @@ pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// Whether a browser's request comes from a page of this very site or of one named in the settings. A request without `Origin` is
-/// no browser's, and is judged by its token alone.
-pub(crate) fn same_origin(headers: &HeaderMap, allowed: &[String]) -> bool {
+/// no browser's, and is judged by its token alone. Where the browser speaks TLS, a page that came without it is another site.
+pub(crate) fn same_origin(headers: &HeaderMap, secure: bool, allowed: &[String]) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let Ok(origin) = origin.to_str() else { return false };
     if allowed.iter().any(|entry| entry == origin) {
         return true;
     }
     let host = text(headers, header::HOST.as_str()).unwrap_or_default();
-    origin.split_once("://").is_some_and(|(_, rest)| !host.is_empty() && rest.eq_ignore_ascii_case(host))
+    origin.split_once("://").is_some_and(|(scheme, rest)| {
+        !host.is_empty() && rest.eq_ignore_ascii_case(host) && (!secure || scheme == "https")
+    })
+}
+
+/// Whether the server answers under the name that was asked for. A web site can point a name of its own at this machine and so make
+/// its pages the server's "own" (DNS rebinding); it can do so neither with a bare address nor with `localhost`.
+pub(crate) fn is_known_host(uri: &Uri, headers: &HeaderMap, settings: &Settings) -> bool {
+    if settings.allowed_hosts.is_empty() && !settings.listen.ip().is_loopback() {
+        return true;
+    }
+    let known = |host: &str| {
+        let name = host_name(host);
+        name.eq_ignore_ascii_case("localhost")
+            || name.parse::<IpAddr>().is_ok()
+            || settings.allowed_hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(name))
+    };
+    uri.host().is_none_or(known) && headers.get_all(header::HOST).iter().all(|host| host.to_str().is_ok_and(known))
+}
+
+/// The name or address in a `Host` header, without its port.
+fn host_name(host: &str) -> &str {
+    if let Some((address, _)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        return address;
+    }
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    name.strip_suffix('.').unwrap_or(name)
 }
 
 #[cfg(test)]
@@ -120,8 +194,9 @@ mod tests {
 
     #[test]
     fn only_the_sites_own_pages() {
+        let allowed = ["https://ok.example".to_owned()];
         let check = |pairs, expected| {
-            assert_eq!(same_origin(&headers(pairs), &["https://ok.example".to_owned()]), expected, "{pairs:?}");
+            assert_eq!(same_origin(&headers(pairs), false, &allowed), expected, "{pairs:?}");
         };
         check(&[("host", "a.example")], true);
         check(&[("host", "a.example:80"), ("origin", "http://a.example:80")], true);
@@ -129,6 +204,61 @@ mod tests {
         check(&[("host", "a.example"), ("origin", "https://evil.example")], false);
         check(&[("host", "a.example"), ("origin", "null")], false);
         check(&[("origin", "https://")], false);
+        let plain = headers(&[("host", "a.example"), ("origin", "http://a.example")]);
+        assert!(same_origin(&plain, false, &allowed) && !same_origin(&plain, true, &allowed));
+    }
+
+    #[test]
+    fn only_what_trusted_proxies_saw_is_believed() {
+        let proxies = ["10.0.0.1".parse().unwrap(), "::ffff:10.0.0.2".parse().unwrap()];
+        let check = |lines: &[&'static str], expected: Option<&str>| {
+            let pairs: Vec<_> = lines.iter().map(|line| (FORWARDED_FOR, *line)).collect();
+            let expected = expected.map(|address| address.parse().unwrap());
+            assert_eq!(forwarded(&headers(&pairs), &proxies), expected, "{lines:?}");
+        };
+        check(&["1.2.3.4"], Some("1.2.3.4"));
+        check(&["9.9.9.9, 1.2.3.4, 10.0.0.2, 10.0.0.1"], Some("1.2.3.4"));
+        check(&["9.9.9.9", "1.2.3.4"], Some("1.2.3.4"));
+        check(&["9.9.9.9, unknown"], None);
+        check(&["9.9.9.9,"], None);
+        check(&["10.0.0.1"], None);
+        check(&["1.2.3.4:567"], Some("1.2.3.4"));
+        check(&["[2001:db8::1]:567"], Some("2001:db8::1"));
+        check(&["[2001:db8::1]"], Some("2001:db8::1"));
+        check(&["::ffff:1.2.3.4"], Some("1.2.3.4"));
+        assert!(is_trusted(Some("::ffff:10.0.0.1".parse::<IpAddr>().unwrap().to_canonical()), &proxies));
+        assert!(!is_trusted(Some("10.0.0.3".parse().unwrap()), &proxies));
+        assert!(!is_trusted(None, &proxies));
+    }
+
+    #[test]
+    fn names_that_anybody_may_point_here_are_unknown() {
+        let local = Settings::default();
+        let named = Settings { allowed_hosts: vec!["ide.example.org".to_owned()], ..Settings::default() };
+        let public = Settings { listen: "0.0.0.0:80".parse().unwrap(), ..Settings::default() };
+        let check = |settings: &Settings, host: &'static str, expected| {
+            assert_eq!(
+                is_known_host(&Uri::from_static("/"), &headers(&[("host", host)]), settings),
+                expected,
+                "{host}"
+            );
+        };
+        for host in ["localhost", "LOCALHOST:8700", "127.0.0.1:8700", "[::1]:8700", "192.168.1.5", "localhost."] {
+            check(&local, host, true);
+            check(&named, host, true);
+        }
+        for host in ["evil.example", "evil.example:8700", "localhost.evil.example", "127.0.0.1.evil.example", "", "::1"]
+        {
+            check(&local, host, false);
+        }
+        check(&named, "IDE.example.org:443", true);
+        check(&named, "other.example.org", false);
+        check(&public, "anything.example", true);
+        let absolute = Uri::from_static("http://evil.example/");
+        assert!(!is_known_host(&absolute, &headers(&[("host", "localhost")]), &local));
+        let two = headers(&[("host", "localhost"), ("host", "evil.example")]);
+        assert!(!is_known_host(&Uri::from_static("/"), &two, &local));
+        assert!(is_known_host(&Uri::from_static("/"), &HeaderMap::new(), &local));
     }
 
     #[test]

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::middleware;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use coditect_protocol::Kind;
 use http::header::{self, HeaderName, HeaderValue};
-use http::{HeaderMap, Method};
+use http::{Extensions, HeaderMap, Method, StatusCode, Version};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -14,14 +16,17 @@ use tower_http::compression::predicate::{NotForContentType, Predicate as _, Size
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
+use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
 use tower_http::trace::{DefaultOnFailure, TraceLayer};
 
-use crate::error::ServerError;
-use crate::problem;
+use crate::error::{ApiError, ServerError};
+use crate::identity::{is_known_host, is_secure};
 use crate::settings::Settings;
+use crate::{AppState, problem};
 
-/// What pages of this site may load and run. Theia sets inline styles; Wasm needs its own permission.
-pub(crate) const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws: wss:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'";
+/// What pages of this site may load and run; [`content_security_policy`] adds the WebSocket. Theia sets inline styles; Wasm needs
+/// its own permission.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'; connect-src 'self'";
 
 /// Answers smaller than this are not worth compressing, in bytes.
 const COMPRESS_ABOVE_BYTES: u64 = 1024;
@@ -29,11 +34,12 @@ const COMPRESS_ABOVE_BYTES: u64 = 1024;
 const MAX_REQUEST_ID_BYTES: usize = 64;
 
 /// Puts all layers around the routes.
-pub(crate) fn around(routes: Router, settings: &Settings) -> Result<Router, ServerError> {
+pub(crate) fn around(routes: Router, state: &AppState) -> Result<Router, ServerError> {
     let compressible = SizeAbove::new(COMPRESS_ABOVE_BYTES)
         .and(NotForContentType::const_new("application/octet-stream"))
         .and(NotForContentType::const_new("text/event-stream"))
-        .and(NotForContentType::IMAGES);
+        .and(NotForContentType::IMAGES)
+        .and(holds_no_token);
     let trace =
         TraceLayer::new_for_http().make_span_with(span).on_response(on_response).on_failure(DefaultOnFailure::new());
     let layers = ServiceBuilder::new()
@@ -42,18 +48,24 @@ pub(crate) fn around(routes: Router, settings: &Settings) -> Result<Router, Serv
         .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION, header::COOKIE]))
         .layer(trace)
         .layer(PropagateRequestIdLayer::x_request_id())
-        .map_response(security_headers)
-        .layer(cors(settings)?)
+        .layer(middleware::from_fn_with_state(state.clone(), security_headers))
+        .layer(cors(&state.settings)?)
         .layer(CompressionLayer::new().compress_when(compressible))
         .layer(middleware::from_fn(problem::render))
+        .layer(middleware::from_fn_with_state(state.clone(), refuse_unknown_hosts))
         .layer(CatchPanicLayer::new());
     Ok(routes.layer(layers))
 }
 
 /// Fails a request that takes longer than the limit to start its answer.
-pub(crate) fn timeout(routes: Router<crate::AppState>, settings: &Settings) -> Router<crate::AppState> {
+pub(crate) fn timeout(routes: Router<AppState>, settings: &Settings) -> Router<AppState> {
     let limit = Duration::from_secs(settings.request_timeout_seconds);
-    routes.layer(tower_http::timeout::TimeoutLayer::with_status_code(http::StatusCode::GATEWAY_TIMEOUT, limit))
+    routes.layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, limit))
+}
+
+/// Fails a request whose body stands still for longer than the limit; as long as it moves, it may take its time.
+pub(crate) fn moving_body(routes: Router<AppState>, settings: &Settings) -> Router<AppState> {
+    routes.layer(RequestBodyTimeoutLayer::new(Duration::from_secs(settings.client_idle_seconds)))
 }
 
 fn span(request: &Request) -> tracing::Span {
@@ -69,7 +81,7 @@ fn on_response<B>(response: &http::Response<B>, latency: Duration, _: &tracing::
 /// Only what looks like an id may stand in the log.
 fn drop_strange_request_id(mut request: Request) -> Request {
     let plain = |value: &HeaderValue| {
-        value.len() <= MAX_REQUEST_ID_BYTES
+        (1..=MAX_REQUEST_ID_BYTES).contains(&value.len())
             && value.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
     };
     if request.headers().get("x-request-id").is_some_and(|value| !plain(value)) {
@@ -78,9 +90,26 @@ fn drop_strange_request_id(mut request: Request) -> Request {
     request
 }
 
-fn security_headers<B>(mut response: http::Response<B>) -> http::Response<B> {
+/// The length of a compressed answer tells of its content: what carries tokens beside something that others may choose goes as it is.
+fn holds_no_token(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
+    !headers.contains_key(header::SET_COOKIE)
+}
+
+async fn refuse_unknown_hosts(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    if is_known_host(request.uri(), request.headers(), &state.settings) {
+        return next.run(request).await;
+    }
+    let message =
+        "This server does not answer under that name; who runs it can add the name to the setting allowed_hosts.";
+    ApiError::new(Kind::Forbidden, "api.unknown_host", message).into_response()
+}
+
+async fn security_headers(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let secure = is_secure(request.headers(), request.extensions(), &state.settings.trusted_proxies);
+    let policy = content_security_policy(request.headers().get(header::HOST));
+    let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    set_default(headers, header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
     set_default(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set_default(headers, header::REFERRER_POLICY, "same-origin");
     set_default(
@@ -91,7 +120,25 @@ fn security_headers<B>(mut response: http::Response<B>) -> http::Response<B> {
     set_default(headers, HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
     set_default(headers, HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
     set_default(headers, header::CACHE_CONTROL, "no-store");
+    let hsts = state.settings.hsts_seconds;
+    if secure
+        && hsts > 0
+        && let Ok(value) = format!("max-age={hsts}").parse()
+    {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, value);
+    }
     response
+}
+
+/// Some browsers do not count the WebSocket of a page's own site to `'self'`, so that it is named. What is no plain name stays out.
+fn content_security_policy(host: Option<&HeaderValue>) -> HeaderValue {
+    let plain = |host: &&str| {
+        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte))
+    };
+    host.and_then(|host| host.to_str().ok())
+        .filter(plain)
+        .and_then(|host| format!("{CONTENT_SECURITY_POLICY} ws://{host} wss://{host}").parse().ok())
+        .unwrap_or(HeaderValue::from_static(CONTENT_SECURITY_POLICY))
 }
 
 fn set_default(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
@@ -124,4 +171,21 @@ fn cors(settings: &Settings) -> Result<CorsLayer, ServerError> {
             HeaderName::from_static(coditect_protocol::auth::CSRF_HEADER),
         ])
         .expose_headers([header::ETAG, header::CONTENT_RANGE, HeaderName::from_static("x-request-id")]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_own_websocket_is_named_in_the_policy_and_nothing_else() {
+        let policy = |host: &'static str| {
+            content_security_policy(Some(&HeaderValue::from_static(host))).to_str().unwrap().to_owned()
+        };
+        assert!(policy("a.example:81").ends_with("connect-src 'self' ws://a.example:81 wss://a.example:81"));
+        assert!(policy("[::1]:8700").ends_with(" ws://[::1]:8700 wss://[::1]:8700"));
+        for host in ["", "a b", "a;script-src *", "*", "a,b"] {
+            assert_eq!(policy(host), CONTENT_SECURITY_POLICY, "{host}");
+        }
+    }
 }

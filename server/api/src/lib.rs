@@ -9,6 +9,7 @@
 //! every error leaves as a [`coditect_protocol::Problem`] with a stable code.
 
 pub mod cli;
+mod connection;
 pub mod error;
 pub mod identity;
 mod layers;
@@ -16,6 +17,7 @@ pub mod link;
 pub mod problem;
 pub mod routes;
 pub mod server;
+mod serving;
 pub mod settings;
 mod state;
 mod static_files;

@@ -75,11 +75,12 @@ impl<S: Send + Sync, T: serde::de::DeserializeOwned> axum::extract::FromRequest<
                 JsonRejection::MissingJsonContentType(_) => {
                     ApiError::new(Kind::Invalid, "api.media_type", "Send the body as application/json.")
                 }
-                JsonRejection::BytesRejection(_) => ApiError::new(
-                    Kind::TooLarge,
-                    "api.too_large",
-                    "The request's body is larger than allowed, or ended early.",
-                ),
+                JsonRejection::BytesRejection(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                    ApiError::new(Kind::TooLarge, "api.too_large", "The request's body is larger than allowed.")
+                }
+                JsonRejection::BytesRejection(_) => {
+                    ApiError::new(Kind::Invalid, "api.bad_request", "The request's body did not arrive whole.")
+                }
                 // serde's text names the field and the kind of value, and never repeats a password: it is a string, as asked for.
                 JsonRejection::JsonDataError(error) => ApiError::new(Kind::Invalid, "api.bad_body", error.body_text()),
                 _ => ApiError::new(Kind::Invalid, "api.bad_json", "The request's body is not valid JSON."),

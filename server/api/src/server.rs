@@ -22,7 +22,7 @@ use crate::error::{ServerError, at_start};
 use crate::link::Links;
 use crate::settings::Settings;
 use crate::state::{AppState, Features};
-use crate::{layers, routes, static_files};
+use crate::{layers, routes, serving, static_files};
 
 /// Name of the file below the data directory that holds the first login.
 pub const FIRST_LOGIN_FILE: &str = "first-login.json";
@@ -79,6 +79,7 @@ impl Server {
         let started = Instant::now();
         let listener = listen(settings.listen).await?;
         make_private_dir(&settings.data_dir())?;
+        refuse_public_data(&settings)?;
         let state = open_features(settings, started, stop.clone()).await?;
         write_first_login(&state).await?;
         let router = router(&state)?;
@@ -102,25 +103,27 @@ impl Server {
         tracing::info!(%address, ready_ms = self.state.started.elapsed().as_millis(), store = self.state.store.backend_name(), "ready");
         let reaper = tokio::spawn(crate::link::reap(self.state.clone()));
         let housekeeper = tokio::spawn(housekeeping(self.state.clone()));
-        let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
-        let drain_limit = Duration::from_secs(self.state.settings.drain_timeout_seconds);
-        let stop = self.stop.clone();
-        let listener = axum::serve::ListenerExt::tap_io(self.listener, |stream| {
-            // Small frames of terminals and chats must not wait for company.
-            let _ = stream.set_nodelay(true);
-        });
-        let serving = axum::serve(listener, service).with_graceful_shutdown(async move { stop.cancelled().await });
-        let serving = tokio::spawn(serving.into_future());
+        let closing = self.state.closing.clone();
+        let serving =
+            tokio::spawn(serving::serve(self.listener, self.router, self.state.limits.clone(), closing.clone()));
         self.stop.cancelled().await;
         tracing::info!("draining");
-        let outcome = tokio::time::timeout(drain_limit, serving).await;
+        tokio::time::sleep(Duration::from_secs(self.state.settings.drain_grace_seconds)).await;
+        closing.cancel();
+        let drain_limit = Duration::from_secs(self.state.settings.drain_timeout_seconds);
+        let drained = async {
+            let served = serving.await;
+            self.state.links.pages_gone().await;
+            served
+        };
+        let outcome = tokio::time::timeout(drain_limit, drained).await;
         reaper.abort();
         housekeeper.abort();
         self.state.terminals.shutdown().await;
         self.state.workspaces.close().await;
         self.state.store.close().await;
         match outcome {
-            Ok(Ok(served)) => served.map_err(ServerError::Serve)?,
+            Ok(Ok(())) => {}
             Ok(Err(panic)) => return Err(ServerError::Serve(std::io::Error::other(panic))),
             Err(_) => tracing::warn!("requests were still under way after {drain_limit:?} and are cut off"),
         }
@@ -160,6 +163,20 @@ fn make_private_dir(path: &Path) -> Result<(), ServerError> {
         .map_err(|source| ServerError::Data { path: path.to_owned(), source })
 }
 
+/// Whatever lies below the directories of the front and the IDE is served to everybody.
+fn refuse_public_data(settings: &Settings) -> Result<(), ServerError> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let data = real(&settings.data_dir());
+    let public = [("web_dir", &settings.web_dir), ("theia_dir", &settings.theia_dir)];
+    match public.into_iter().find(|(_, public)| data.starts_with(real(public))) {
+        Some((name, _)) => Err(ServerError::Setting {
+            name: "data",
+            reason: format!("it lies below `{name}`, which everybody may read; choose another directory"),
+        }),
+        None => Ok(()),
+    }
+}
+
 async fn open_features(
     settings: Settings,
     started: Instant,
@@ -190,6 +207,7 @@ async fn open_features(
     })
     .map_err(|error| at_start(&error))?;
     let links = Links::new(&settings);
+    let limits = serving::Limits::new(&settings);
     Ok(AppState::new(Features {
         settings,
         store,
@@ -200,6 +218,8 @@ async fn open_features(
         models,
         links,
         draining,
+        closing: CancellationToken::new(),
+        limits,
         started,
         warnings,
     }))
@@ -269,7 +289,7 @@ fn llm_settings(settings: &Settings) -> LlmSettings {
 fn router(state: &AppState) -> Result<Router, ServerError> {
     let settings = &state.settings;
     let routes = routes::all(settings).merge(static_files::routes(&settings.web_dir, &settings.theia_dir));
-    layers::around(routes.with_state(state.clone()), settings)
+    layers::around(routes.with_state(state.clone()), state)
 }
 
 /// Makes the first administrator where the settings ask for one and nobody is there yet.

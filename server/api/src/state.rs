@@ -12,6 +12,7 @@ use coditect_workspace::watch::Watchers;
 use tokio_util::sync::CancellationToken;
 
 use crate::link::Links;
+use crate::serving;
 use crate::settings::Settings;
 
 /// Handles of the features; cheap to clone.
@@ -36,8 +37,12 @@ pub struct Features {
     pub models: Models,
     /// Links of the pages.
     pub links: Links,
-    /// Cancelled when the server begins to stop.
+    /// Cancelled when the server begins to stop: `health` says so.
     pub draining: CancellationToken,
+    /// Cancelled when it takes no more connections and lets go of the pages, `drain_grace_seconds` later.
+    pub closing: CancellationToken,
+    /// The connections, and what clients may take.
+    pub(crate) limits: serving::Limits,
     /// When it started.
     pub started: Instant,
     /// What works only in part, a sentence each.
@@ -60,6 +65,12 @@ impl std::ops::Deref for AppState {
 }
 
 impl AppState {
+    /// Connections there are now, for tests and figures.
+    #[must_use]
+    pub fn connections_count(&self) -> usize {
+        self.limits.connections()
+    }
+
     /// Links that are kept, for tests and figures.
     #[must_use]
     pub fn links_count(&self) -> usize {

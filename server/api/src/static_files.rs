@@ -27,6 +27,10 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>(web: &Path, theia: &Path)
 
 async fn cache(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
+    if path.starts_with("//") {
+        // A redirection to such a path would lead to another host.
+        return StatusCode::NOT_FOUND.into_response();
+    }
     // A missing asset must not be answered with the front's page: a browser would take it for a script.
     let page_wanted = matches!(*request.method(), Method::GET | Method::HEAD) && !looks_like_a_file(&path);
     let mut response = next.run(request).await;

@@ -326,7 +326,7 @@ async fn raw_dots_in_the_address_lead_nowhere() {
     for path in ["../../secret", "a/../../../../secret", "..%2f..%2fsecret", "/etc/passwd", "%00", "%ff"] {
         let mut socket = tokio::net::TcpStream::connect(server.address).await.unwrap();
         let head = format!(
-            "GET /api/v5/workspaces/{workspace}/files/{path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {}\r\n\r\n",
+            "GET /api/v5/workspaces/{workspace}/files/{path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nauthorization: Bearer {}\r\n\r\n",
             ada.token.access_token
         );
         socket.write_all(head.as_bytes()).await.unwrap();

@@ -24,9 +24,12 @@ class Faults {
     origins = new Set();
     expected = [];
 
-    /** From now on, console errors like this one belong to what is tested. */
+    /** From now on, errors like this one belong to what is tested. */
     expect(...patterns) { this.expected.push(...patterns); }
 
+    noteError(text) {
+        if (!this.expected.some(pattern => pattern.test(text))) { this.errors.push(text); }
+    }
     note(text) {
         if (this.outage && CONNECTION.test(text)) { return; }
         if (!this.expected.some(pattern => pattern.test(text))) { this.console.push(text); }
@@ -47,7 +50,7 @@ export async function open(browser, { viewport = { width: 1400, height: 900 }, c
     page.setDefaultTimeout(30_000);
     const faults = new Faults();
     // An unhandled rejection reaches Playwright as a page error, too.
-    page.on('pageerror', error => faults.errors.push(`${page.url()}: ${error.stack ?? error}`));
+    page.on('pageerror', error => faults.noteError(`${page.url()}: ${error.stack ?? error}`));
     page.on('console', message => {
         if (message.type() !== 'error') { return; }
         faults.note(`${message.text()} (${message.location().url})`);

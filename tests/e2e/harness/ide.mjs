@@ -20,6 +20,44 @@ export class Ide {
         await row.waitFor();
         await row.click();
     }
+    /** Chooses an entry of a command's list. */
+    async choose(command, label) {
+        await this.command(command);
+        const row = this.page.locator('.quick-input-list .monaco-list-row').filter({ hasText: label }).first();
+        await row.click();
+        await this.page.locator('.quick-input-widget').waitFor({ state: 'hidden' });
+    }
+    /** Ids of the commands that have a name. */
+    commandIds() {
+        return this.page.evaluate(() => {
+            const { container } = window.theia;
+            const key = [...container._bindingDictionary._map.keys()].find(id => typeof id === 'symbol' && id.description === 'CommandService');
+            window.commandsUnderTest = container.get(key);
+            return window.commandsUnderTest.commands.filter(command => command.label).map(command => command.id);
+        });
+    }
+    /** Starts a command, whether it asks something or not, and tells how it began. After {@link commandIds}. */
+    execute(id) {
+        return this.page.evaluate(async id => {
+            const commands = window.commandsUnderTest;
+            if (!commands.isEnabled(id) || !commands.isVisible(id)) { return 'not offered'; }
+            const frames = async count => { for (let i = 0; i < count; i++) { await new Promise(resolve => requestAnimationFrame(resolve)); } };
+            try {
+                return await Promise.race([commands.executeCommand(id).then(() => 'done'), frames(12).then(() => 'goes on')]);
+            } catch (error) { return `rejected: ${error?.stack ?? error}`; }
+        }, id);
+    }
+    /** Leaves whatever is open in front. */
+    async escape() {
+        for (let i = 0; i < 2; i++) { await this.page.keyboard.press('Escape'); }
+        while (await this.dialog.count() > 0) { await this.dialog.locator('.codicon-close').first().click(); }
+    }
+    /** Waits until the page has done what it had to do. */
+    settled() {
+        return this.page.evaluate(async () => {
+            for (let i = 0; i < 3; i++) { await new Promise(resolve => requestIdleCallback(resolve, { timeout: 1000 })); }
+        });
+    }
     node(name) { return this.page.locator('#files .theia-TreeNode').filter({ has: this.page.locator(`text="${name}"`) }).first(); }
 
     /** The tree only holds what is in sight, and follows the editor: back to its top. */
@@ -28,6 +66,11 @@ export class Ide {
         await this.page.locator('#files').hover();
         await this.page.locator('#explorer-view-container [title^="Collapse"]').first().click();
         await this.page.mouse.wheel(0, -1_000_000);
+    }
+    /** Double-clicks in the tree, whatever comes of it. */
+    async tryFromTree(name) {
+        await this.treeTop();
+        await this.node(name).dblclick();
     }
     async openFromTree(...names) {
         await this.treeTop();
@@ -97,6 +140,24 @@ export class Ide {
             await eventually(`the terminal to show ${pattern}`, async () => pattern.test(text = await read()), limit);
         } catch (error) { throw new Error(`${error.message}; it shows:\n${text}`); }
         return text;
+    }
+    /** A message that pops up, by what it says. */
+    message(pattern) { return this.page.locator('.theia-notification-toasts .theia-notification-list-item').filter({ hasText: pattern }).first(); }
+
+    /** Clears away the messages, so that the next one is a new one. */
+    async clearMessages() {
+        const one = this.page.locator('.theia-notification-toasts .theia-notification-list-item .codicon-close').first();
+        await eventually('the messages to be gone', async () => {
+            if (await one.count() === 0) { return true; }
+            await one.click({ timeout: 1000 });
+        });
+    }
+    /** The question in front of everything; its main answer is the one that goes on. */
+    get dialog() { return this.page.locator('.dialogBlock'); }
+
+    async answerDialog(goOn) {
+        await this.dialog.locator(goOn ? 'button.main' : 'button.secondary').click();
+        await this.dialog.waitFor({ state: 'detached' });
     }
     async searchText(query) {
         await this.page.keyboard.press('Control+Shift+f');

@@ -9,7 +9,7 @@ export class Person {
     /** A new account, logged in. */
     static async register(context, url, email) {
         const person = new Person(context, url, email);
-        await person.call('POST', 'auth/register', { email, password: PASSWORD });
+        person.id = (await person.call('POST', 'auth/register', { email, password: PASSWORD })).session.user.id;
         return person;
     }
     /** An answer of the API, whatever it is. */

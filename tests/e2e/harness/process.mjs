@@ -35,6 +35,11 @@ export async function eventually(what, check, limit = LIMIT_MS) {
     }
 }
 
+/** Programs that run; whatever ends the tests, a signal too, ends them. */
+const alive = new Set();
+process.once('exit', () => alive.forEach(child => child.kill('SIGKILL')));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) { process.once(signal, () => process.exit(1)); }
+
 /** One running program, its output in a file. */
 export class Process {
     constructor(name, command, args, { logDir, env = {}, cwd } = {}) {
@@ -42,20 +47,30 @@ export class Process {
         this.logFile = path.join(logDir, `${name}.log`);
         const log = fs.openSync(this.logFile, 'a');
         this.child = spawn(command, args, { stdio: ['ignore', log, log], env: { ...process.env, ...env }, cwd });
-        this.ended = new Promise(resolve => this.child.once('exit', (code, signal) => resolve({ code, signal })));
-        this.child.once('error', error => fs.appendFileSync(this.logFile, `${error}\n`));
+        this.running = true;
+        alive.add(this.child);
+        this.ended = new Promise(resolve => {
+            const end = outcome => {
+                this.running = false;
+                alive.delete(this.child);
+                resolve(outcome);
+            };
+            this.child.once('exit', (code, signal) => end({ code, signal }));
+            // It could not even be started; then there is no exit.
+            this.child.once('error', error => {
+                fs.appendFileSync(this.logFile, `${error}\n`);
+                if (this.child.pid === undefined) { end({ code: null, signal: null }); }
+            });
+        });
         fs.closeSync(log);
     }
     get pid() { return this.child.pid; }
-    get running() { return this.child.exitCode === null && this.child.signalCode === null; }
     log() { return fs.readFileSync(this.logFile, 'utf8'); }
 
     /** Waits until `url` answers 2xx. */
     async ready(url) {
-        await eventually(`${this.name} at ${url}`, async () => {
-            if (!this.running) { throw new Error(`${this.name} ended: ${this.log().slice(-2000)}`); }
-            return (await fetch(url)).ok;
-        });
+        await eventually(`${this.name} at ${url}`, async () => !this.running || (await fetch(url)).ok);
+        if (!this.running) { throw new Error(`${this.name} ended: ${this.log().slice(-2000)}`); }
     }
     async stop(signal = 'SIGTERM') {
         if (this.running) { this.child.kill(signal); }

@@ -24,11 +24,14 @@ export const parts = {
 export class Stack {
     /**
      * `upstreams` are the model servers (`NAME=URL`), by default the real one where there is one; `data` is a directory to use instead of a
-     * new one. What was started is stopped again if a later part fails.
+     * new one; `log` is how much the server tells. What was started is stopped again if a later part fails.
      */
-    static async start({ flags = [], nginx = true, upstreams = parts.model ? [`local=${parts.model}`] : [], data } = {}) {
+    static async start({ flags = [], nginx = true, upstreams = parts.model ? [`local=${parts.model}`] : [], data, log = 'info,coditect_api=debug' } = {}) {
         const stack = new Stack();
+        stack.log = log;
         stack.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'coditect-e2e-'));
+        // For a run that is cut short; otherwise `stop` was there before.
+        process.once('exit', () => fs.rmSync(stack.dir, { recursive: true, force: true }));
         try {
             stack.data = data ?? path.join(stack.dir, 'data');
             stack.imports = path.join(stack.dir, 'imports');
@@ -48,7 +51,7 @@ export class Stack {
 
     async startServer() {
         const flags = ['serve', '--listen', `127.0.0.1:${this.port}`, '--data', this.data, '--web-dir', parts.web, '--theia-dir', parts.theia,
-            '--import-path', this.imports, '--llm-discover', 'false', '--log', 'info,coditect_api=debug'];
+            '--import-path', this.imports, '--llm-discover', 'false', '--log', this.log];
         this.server = new Process('server', parts.server, [...flags, ...this.flags], { logDir: this.dir });
         await this.server.ready(`${this.direct}health`);
     }
@@ -93,4 +96,11 @@ export class Stack {
     }
     /** Directory on the disk of a workspace's files. */
     filesOf(workspaceId) { return path.join(this.data, 'workspaces', workspaceId, 'files'); }
+
+    /** Writes the IDE's settings of a person before they open it. */
+    writeSettings(userId, settings) {
+        const dir = path.join(this.data, 'homes', userId, '.theia');
+        fs.mkdirSync(dir, { recursive: true });
+        fs.writeFileSync(path.join(dir, 'settings.json'), JSON.stringify(settings));
+    }
 }

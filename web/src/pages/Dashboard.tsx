@@ -1,103 +1,116 @@
-import { useCallback, useEffect, useState } from 'react';
-import { useNavigate } from 'react-router';
-import type { SessionInfo, Workspace } from 'coditect-shell';
+import { useEffect, useRef, useState } from 'react';
+import type { Workspace } from 'coditect-shell';
+import { problemOf, type Problem } from '../logic/problem';
+import { FIND_FROM, isFound } from '../logic/workspaces';
 import { CreateDialog } from '../parts/CreateDialog';
 import { DeleteDialog, RenameDialog } from '../parts/EditDialogs';
 import { Header } from '../parts/Header';
 import { ProblemNote } from '../parts/ProblemNote';
 import { WorkspaceCard } from '../parts/WorkspaceCard';
-import { problemOf, shell, type Problem } from '../shell';
+import { navigate } from '../parts/router';
+import { useWorkspaces } from '../parts/useWorkspaces';
+import { shell } from '../shell';
 
-/** How often a workspace that is being filled is asked for its progress, in milliseconds. */
-const POLL_MS = 700;
-
-type Open = { kind: 'create' } | { kind: 'rename' | 'delete'; workspace: Workspace } | undefined;
+/** The dialogue that is open; the workspace by its id, since it may change under the dialogue. */
+type Open = { kind: 'create' } | { kind: 'rename' | 'delete'; id: string } | undefined;
 
 export function Dashboard() {
-    const navigate = useNavigate();
-    const [session, setSession] = useState<SessionInfo>();
-    const [workspaces, setWorkspaces] = useState<Workspace[]>();
-    const [problem, setProblem] = useState<Problem>();
+    const { session, workspaces, problem, told, change, refresh } = useWorkspaces();
+    const [late, setLate] = useState<Problem>();
     const [open, setOpen] = useState<Open>();
+    const [query, setQuery] = useState('');
+    const heading = useRef<HTMLHeadingElement>(null);
     const close = () => setOpen(undefined);
+    const create = () => setOpen({ kind: 'create' });
+    const chosen = open && open.kind !== 'create' ? workspaces?.find(workspace => workspace.id === open.id) : undefined;
 
-    const load = useCallback(async () => {
-        try {
-            const rust = await shell();
-            setSession(await rust.session());
-            setWorkspaces(await rust.listWorkspaces());
-            setProblem(undefined);
-        } catch (error) {
-            const found = problemOf(error);
-            if (found.code.startsWith('auth.')) {
-                void navigate('/login?next=/dashboard', { replace: true });
-            } else {
-                setProblem(found);
-            }
-        }
-    }, [navigate]);
-
-    useEffect(() => { void load(); }, [load]);
+    // The button that opened a dialogue may be gone with its workspace.
+    const isOpen = open?.kind === 'create' || chosen !== undefined;
+    const wasOpen = useRef(false);
     useEffect(() => {
-        const again = () => void load();
-        addEventListener('online', again);
-        return () => removeEventListener('online', again);
-    }, [load]);
-
-    const creating = workspaces?.some(workspace => workspace.state.type === 'creating') ?? false;
-    useEffect(() => {
-        if (!creating) {
-            return undefined;
+        if (wasOpen.current && !isOpen && document.activeElement === document.body) {
+            heading.current?.focus();
         }
-        const timer = setInterval(() => void load(), POLL_MS);
-        return () => clearInterval(timer);
-    }, [creating, load]);
+        wasOpen.current = isOpen;
+    }, [isOpen]);
 
-    async function logOut() {
+    async function logOut(): Promise<void> {
         try {
             await (await shell()).logout();
-            await navigate('/', { replace: true });
+            navigate('/', { replace: true });
         } catch (error) {
-            setProblem(problemOf(error));
+            setLate(problemOf(error));
         }
     }
 
-    function changed() {
-        close();
-        void load();
+    function added(made: Workspace): void {
+        setQuery('');
+        change(list => [made, ...list.filter(({ id }) => id !== made.id)]);
     }
 
     return (
         <>
             <Header>
-                {session && <span className="who">{session.user.email}</span>}
+                {session && <span className="who" title={session.user.email}>{session.user.email}</span>}
                 {session && <button type="button" onClick={() => void logOut()}>Log out</button>}
             </Header>
-            <main className="dashboard">
+            <main className="dashboard" tabIndex={-1}>
                 <div className="title-row">
-                    <h1>Workspaces</h1>
-                    <button type="button" className="primary" onClick={() => setOpen({ kind: 'create' })}>New workspace</button>
+                    <h1 ref={heading} tabIndex={-1}>Workspaces</h1>
+                    {workspaces && workspaces.length >= FIND_FROM && (
+                        <input type="search" className="find" aria-label="Find a workspace" placeholder={`Find one of ${workspaces.length}`} value={query} onChange={event => setQuery(event.target.value)} />
+                    )}
+                    <button type="button" className="primary" onClick={create}>New workspace</button>
                 </div>
-                <ProblemNote problem={problem} onRetry={() => void load()} />
-                {!workspaces && !problem && <p aria-busy="true" className="hint">Loading …</p>}
-                {workspaces?.length === 0 && (
-                    <section className="empty">
-                        <img src="/logo.svg" alt="" width="64" height="64" />
-                        <h2>Nothing here yet</h2>
-                        <p>Start empty, clone a git repository, or upload an archive.</p>
-                        <button type="button" className="primary" onClick={() => setOpen({ kind: 'create' })}>Create your first workspace</button>
-                    </section>
-                )}
-                <ul className="workspaces" aria-live="polite">
-                    {workspaces?.map(workspace => (
-                        <WorkspaceCard key={workspace.id} workspace={workspace}
-                            onRename={() => setOpen({ kind: 'rename', workspace })} onDelete={() => setOpen({ kind: 'delete', workspace })} />
-                    ))}
-                </ul>
+                <p role="status" className="unseen">{told}</p>
+                <ProblemNote problem={problem} action={{ label: 'Try again', run: refresh }} />
+                <ProblemNote problem={late} action={{ label: 'Dismiss', run: () => setLate(undefined) }} />
+                {!workspaces && !problem && <Loading />}
+                {workspaces?.length === 0 && <Empty onCreate={create} />}
+                {workspaces && <List workspaces={workspaces} query={workspaces.length >= FIND_FROM ? query : ''} onOpen={setOpen} />}
             </main>
-            {open?.kind === 'create' && <CreateDialog onClose={close} onDone={changed} />}
-            {open?.kind === 'rename' && <RenameDialog workspace={open.workspace} onClose={close} onDone={changed} />}
-            {open?.kind === 'delete' && <DeleteDialog workspace={open.workspace} onClose={close} onDone={changed} />}
+            {open?.kind === 'create' && <CreateDialog onClose={close} onLate={setLate} onDone={added} />}
+            {open?.kind === 'rename' && chosen && (
+                <RenameDialog workspace={chosen} onClose={close} onLate={setLate} onDone={renamed => change(list => list.map(each => each.id === renamed.id ? renamed : each))} />
+            )}
+            {open?.kind === 'delete' && chosen && (
+                <DeleteDialog workspace={chosen} onClose={close} onLate={setLate} onDone={gone => change(list => list.filter(each => each.id !== gone))} />
+            )}
         </>
+    );
+}
+
+function List({ workspaces, query, onOpen }: { workspaces: Workspace[]; query: string; onOpen: (open: Open) => void }) {
+    const found = workspaces.filter(workspace => isFound(workspace, query));
+    if (workspaces.length > 0 && found.length === 0) {
+        return <p className="hint">No workspace has “{query}” in its name or source.</p>;
+    }
+    return (
+        <ul className="workspaces">
+            {found.map(workspace => (
+                <WorkspaceCard key={workspace.id} workspace={workspace}
+                    onRename={() => onOpen({ kind: 'rename', id: workspace.id })} onDelete={() => onOpen({ kind: 'delete', id: workspace.id })} />
+            ))}
+        </ul>
+    );
+}
+
+function Loading() {
+    return (
+        <div className="workspaces" aria-busy="true">
+            <p className="unseen">Loading …</p>
+            {[0, 1, 2].map(row => <div key={row} className="card workspace skeleton" aria-hidden="true"><span /><span /></div>)}
+        </div>
+    );
+}
+
+function Empty({ onCreate }: { onCreate: () => void }) {
+    return (
+        <section className="empty">
+            <img src="/logo.svg" alt="" width="64" height="64" />
+            <h2>Nothing here yet</h2>
+            <p>Start empty, clone a git repository, or upload an archive.</p>
+            <button type="button" className="primary" onClick={onCreate}>Create your first workspace</button>
+        </section>
     );
 }

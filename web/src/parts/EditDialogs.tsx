@@ -1,39 +1,32 @@
 import { useState, type ReactNode, type SyntheticEvent } from 'react';
 import type { Workspace } from 'coditect-shell';
-import { problemOf, shell, type Problem } from '../shell';
+import type { Problem } from '../logic/problem';
+import { MAX_NAME_CHARS } from '../logic/workspaces';
+import { shell } from '../shell';
 import { Dialog } from './Dialog';
 import { ProblemNote } from './ProblemNote';
-
-interface Props {
-    workspace: Workspace;
-    onClose: () => void;
-    onDone: () => void;
-}
+import { SubmitButton } from './SubmitButton';
+import { useAction } from './useAction';
 
 interface ActionProps {
     title: string;
     label: string;
+    busyLabel: string;
     className: string;
     disabled?: boolean;
-    run: () => Promise<unknown>;
+    run: () => Promise<void>;
     onClose: () => void;
-    onDone: () => void;
+    onLate: (problem: Problem) => void;
     children: ReactNode;
 }
 
 /** A dialogue with one action that may fail; what was typed stays. */
-function ActionDialog({ title, label, className, disabled = false, run, onClose, onDone, children }: ActionProps) {
-    const [busy, setBusy] = useState(false);
-    const [problem, setProblem] = useState<Problem>();
-    async function submit(event: SyntheticEvent) {
+function ActionDialog({ title, label, busyLabel, className, disabled = false, run, onClose, onLate, children }: ActionProps) {
+    const { busy, problem, start } = useAction(onLate);
+    async function submit(event: SyntheticEvent): Promise<void> {
         event.preventDefault();
-        setBusy(true);
-        try {
-            await run();
-            onDone();
-        } catch (error) {
-            setProblem(problemOf(error));
-            setBusy(false);
+        if (!disabled && await start(run)) {
+            onClose();
         }
     }
     return (
@@ -42,38 +35,49 @@ function ActionDialog({ title, label, className, disabled = false, run, onClose,
                 {children}
                 <ProblemNote problem={problem} />
                 <footer>
-                    <button type="button" onClick={onClose}>Keep it as it is</button>
-                    <button type="submit" className={className} disabled={busy || disabled}>{label}</button>
+                    <button type="button" onClick={onClose} data-first={className === 'danger' || undefined}>Keep it as it is</button>
+                    <SubmitButton busy={busy} busyLabel={busyLabel} className={className} disabled={disabled}>{label}</SubmitButton>
                 </footer>
             </form>
         </Dialog>
     );
 }
 
-export function RenameDialog({ workspace, onClose, onDone }: Props) {
+interface Props<T> {
+    workspace: Workspace;
+    onClose: () => void;
+    onDone: (value: T) => void;
+    onLate: (problem: Problem) => void;
+}
+
+export function RenameDialog({ workspace, onClose, onDone, onLate }: Props<Workspace>) {
     const [name, setName] = useState(workspace.name);
     return (
-        <ActionDialog title="Rename workspace" label="Rename" className="primary" onClose={onClose} onDone={onDone}
-            run={async () => (await shell()).renameWorkspace(workspace.id, name)}>
+        <ActionDialog title="Rename workspace" label="Rename" busyLabel="Renaming …" className="primary" onClose={onClose} onLate={onLate}
+            run={async () => onDone(await (await shell()).renameWorkspace(workspace.id, name.trim()))}>
             <label htmlFor="new-name">Name</label>
-            <input id="new-name" value={name} required autoFocus onChange={event => setName(event.target.value)} />
+            <input id="new-name" value={name} required maxLength={MAX_NAME_CHARS} autoComplete="off" data-first onChange={event => setName(event.target.value)} />
+            <p className="hint">The folder on the server keeps its name, {workspace.folder}.</p>
         </ActionDialog>
     );
 }
 
 /** Deleting work asks for the name; stopping an import that has produced nothing does not. */
-export function DeleteDialog({ workspace, onClose, onDone }: Props) {
+export function DeleteDialog({ workspace, onClose, onDone, onLate }: Props<string>) {
     const [typed, setTyped] = useState('');
     const isWork = workspace.state.type === 'ready';
     return (
-        <ActionDialog title={isWork ? 'Delete workspace' : 'Remove workspace'} label={isWork ? 'Delete for good' : 'Remove'} className="danger"
-            disabled={isWork && typed !== workspace.name} onClose={onClose} onDone={onDone}
-            run={async () => (await shell()).deleteWorkspace(workspace.id)}>
+        <ActionDialog title={isWork ? 'Delete workspace' : 'Remove workspace'} label={isWork ? 'Delete for good' : 'Remove'} busyLabel={isWork ? 'Deleting …' : 'Removing …'}
+            className="danger" disabled={isWork && typed.trim() !== workspace.name.trim()} onClose={onClose} onLate={onLate}
+            run={async () => {
+                await (await shell()).deleteWorkspace(workspace.id);
+                onDone(workspace.id);
+            }}>
             {isWork ? (
                 <>
                     <p>This deletes all files of <strong>{workspace.name}</strong> and ends its terminals. It cannot be undone.</p>
                     <label htmlFor="confirm-name">Type the name to go on</label>
-                    <input id="confirm-name" value={typed} autoFocus autoComplete="off" onChange={event => setTyped(event.target.value)} />
+                    <input id="confirm-name" value={typed} autoComplete="off" spellCheck={false} data-first onChange={event => setTyped(event.target.value)} />
                 </>
             ) : <p><strong>{workspace.name}</strong> is not ready; whatever has arrived so far is removed.</p>}
         </ActionDialog>

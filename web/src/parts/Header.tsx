@@ -1,12 +1,12 @@
 import type { ReactNode } from 'react';
-import { Link } from 'react-router';
+import { Link } from './router';
 import { toggleTheme } from './theme';
 
 /** Top of every page: the name on the left, what the page offers on the right. */
 export function Header({ children }: { children?: ReactNode }) {
     return (
         <header className="header">
-            <Link to="/" className="brand"><img src="/logo.svg" alt="" width="28" height="28" />Coditect</Link>
+            <Link href="/" className="brand"><img src="/logo.svg" alt="" width="30" height="30" />Coditect</Link>
             <nav aria-label="Account">
                 {children}
                 <button type="button" className="icon" onClick={toggleTheme} aria-label="Switch between dark and light" title="Switch between dark and light">

@@ -1,13 +1,20 @@
-import type { Problem } from '../shell';
+import type { Problem } from '../logic/problem';
+
+interface Props {
+    problem: Problem | undefined;
+    id?: string;
+    /** A way out. */
+    action?: { label: string; run: () => void };
+}
 
 /** What went wrong, read out at once, with the code for whoever is asked for help. */
-export function ProblemNote({ problem, onRetry }: { problem: Problem | undefined; onRetry?: () => void }) {
+export function ProblemNote({ problem, id, action }: Props) {
     return (
-        <div aria-live="assertive" role="alert" className="problem-slot">
+        <div role="alert" id={id} className="problem-slot">
             {problem && (
                 <p className="problem">
                     <span>{problem.message}</span> <code>{problem.code}</code>
-                    {onRetry && <button type="button" className="link" onClick={onRetry}>Try again</button>}
+                    {action && <> <button type="button" className="link" onClick={action.run}>{action.label}</button></>}
                 </p>
             )}
         </div>

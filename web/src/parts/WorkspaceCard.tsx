@@ -1,18 +1,6 @@
-import type { Workspace, WorkspaceSource } from 'coditect-shell';
-import { ago } from '../time';
-
-/** Where a workspace is opened. */
-export function ideUrl(workspace: Workspace): string {
-    return `/theia/?workspace=${encodeURIComponent(workspace.id)}`;
-}
-
-function sourceText(source: WorkspaceSource): string {
-    switch (source.type) {
-        case 'empty': return 'Started empty';
-        case 'git': return source.url;
-        case 'archive': return `From ${source.file_name}`;
-    }
-}
+import type { Workspace, WorkspaceState } from 'coditect-shell';
+import { ago } from '../logic/time';
+import { ideUrl, sourceText } from '../logic/workspaces';
 
 interface Props {
     workspace: Workspace;
@@ -21,28 +9,40 @@ interface Props {
 }
 
 export function WorkspaceCard({ workspace, onRename, onDelete }: Props) {
-    const { state } = workspace;
+    const { name, state, source } = workspace;
     return (
         <li className={`card workspace ${state.type}`}>
             <div className="grow">
-                <h2>{state.type === 'ready' ? <a href={ideUrl(workspace)}>{workspace.name}</a> : workspace.name}</h2>
-                <p className="hint source" title={sourceText(workspace.source)}>{sourceText(workspace.source)}</p>
-                {state.type === 'ready' && <p className="hint">Opened {ago(workspace.opened_at || workspace.created_at, Date.now())}</p>}
-                {state.type === 'creating' && (
-                    <p className="progress-row">
-                        <progress max={100} aria-label={`Creating ${workspace.name}`} {...(state.percent === undefined || state.percent === null ? {} : { value: state.percent })} />
-                        <span className="hint">{state.step}{state.percent === undefined || state.percent === null ? '' : ` ${state.percent} %`}</span>
-                    </p>
-                )}
+                <h2>{state.type === 'ready' ? <a href={ideUrl(workspace)} tabIndex={-1}>{name}</a> : name}</h2>
+                <p className="hint facts">
+                    <span className="source" title={sourceText(source)}>{sourceText(source)}</span>
+                    {state.type === 'ready' && <LastUse workspace={workspace} />}
+                </p>
+                {state.type === 'creating' && <Progress name={name} state={state} />}
                 {state.type === 'failed' && <p className="problem"><span>{state.message}</span> <code>{state.code}</code></p>}
             </div>
             <div className="buttons">
-                {state.type === 'ready' && <a className="button primary" href={ideUrl(workspace)} aria-label={`Open ${workspace.name}`}>Open</a>}
-                {state.type === 'ready' && <button type="button" onClick={onRename} aria-label={`Rename ${workspace.name}`}>Rename</button>}
-                <button type="button" onClick={onDelete} aria-label={state.type === 'creating' ? `Cancel ${workspace.name}` : `Delete ${workspace.name}`}>
+                {state.type === 'ready' && <a className="button primary" href={ideUrl(workspace)} aria-label={`Open ${name}`}>Open</a>}
+                {state.type === 'ready' && <button type="button" onClick={onRename} aria-label={`Rename ${name}`}>Rename</button>}
+                <button type="button" onClick={onDelete} aria-label={state.type === 'creating' ? `Cancel ${name}` : `Delete ${name}`}>
                     {state.type === 'creating' ? 'Cancel' : 'Delete'}
                 </button>
             </div>
         </li>
+    );
+}
+
+function LastUse({ workspace: { opened_at: opened, created_at: created } }: { workspace: Workspace }) {
+    const then = Math.max(opened, created);
+    return <time dateTime={new Date(then).toISOString()} title={new Date(then).toLocaleString()}>{opened > created ? 'Opened' : 'Created'} {ago(then, Date.now())}</time>;
+}
+
+function Progress({ name, state: { step, percent } }: { name: string; state: Extract<WorkspaceState, { type: 'creating' }> }) {
+    const isKnown = percent !== undefined && percent !== null;
+    return (
+        <p className="progress-row">
+            <progress max={100} aria-label={`Creating ${name}`} {...(isKnown ? { value: percent } : {})} />
+            <span className="hint">{step}{isKnown && ` ${percent} %`}</span>
+        </p>
     );
 }

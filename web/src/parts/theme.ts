@@ -1,19 +1,35 @@
 const KEY = 'coditect.theme';
 
-/** `dark` or `light`; what the person chose, else what their system prefers. */
-export function currentTheme(): 'dark' | 'light' {
-    const chosen = localStorage.getItem(KEY);
-    if (chosen === 'dark' || chosen === 'light') {
-        return chosen;
+type Theme = 'dark' | 'light';
+
+/** What the person chose; nothing where they go with their system, or where the browser keeps nothing. */
+function chosenTheme(): Theme | undefined {
+    try {
+        const chosen = localStorage.getItem(KEY);
+        return chosen === 'dark' || chosen === 'light' ? chosen : undefined;
+    } catch {
+        return undefined;
     }
-    return matchMedia('(prefers-color-scheme: light)').matches ? 'light' : 'dark';
 }
 
-export function applyTheme(): void {
-    document.documentElement.dataset['theme'] = currentTheme();
+function shownTheme(): Theme {
+    return (document.documentElement.dataset['theme'] as Theme | undefined) ?? (matchMedia('(prefers-color-scheme: light)').matches ? 'light' : 'dark');
 }
 
+/** Without a choice the style sheet follows the system by itself. */
+export function applyTheme(theme: Theme | undefined = chosenTheme()): void {
+    if (theme) {
+        document.documentElement.dataset['theme'] = theme;
+    }
+}
+
+/** The other theme, from now on. */
 export function toggleTheme(): void {
-    localStorage.setItem(KEY, currentTheme() === 'dark' ? 'light' : 'dark');
-    applyTheme();
+    const theme = shownTheme() === 'dark' ? 'light' : 'dark';
+    applyTheme(theme);
+    try {
+        localStorage.setItem(KEY, theme);
+    } catch {
+        // It holds until the page is left.
+    }
 }

@@ -1,15 +1,13 @@
 //! The checks of each part.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
 use super::count::Count;
 use super::report::{Report, Went};
 use super::{licences, tidy as rules};
-use crate::children::Running;
 use crate::compress::Quality;
 use crate::pages;
 use crate::repo::Repo;
@@ -37,17 +35,12 @@ fn well(result: Result<()>) -> Result<Went> {
 
 /// Runs a command whose output is shown and read for numbers of tests.
 fn counted(command: &mut Command, count: &mut Count) -> Result<Went> {
-    let mut running = Running::start(command.stdout(Stdio::piped()))?;
-    let out = running.child().stdout.take().context("the output cannot be read")?;
-    for line in BufReader::new(out).split(b'\n') {
-        let line = line?;
-        let line = String::from_utf8_lossy(&line);
-        count.read(&line);
+    exec::lines(command, |line| {
+        count.read(line);
         eprintln!("{line}");
-    }
-    let status = running.wait()?;
-    if !status.success() || count.failed > 0 {
-        bail!("`{}` failed ({status})", exec::shown(command));
+    })?;
+    if count.failed > 0 {
+        bail!("{} tests failed", count.failed);
     }
     Ok(Went::Well(Count::default()))
 }

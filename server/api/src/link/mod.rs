@@ -4,29 +4,41 @@
 //! way; [`socket`] runs it over one WebSocket; [`calls`] carries out what is asked.
 
 mod calls;
+mod shape;
 mod socket;
 mod state;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::{State, WebSocketUpgrade};
 use axum::response::Response;
 use coditect_auth::Identity;
 use coditect_protocol::link::{MAX_FRAME_BYTES, Resume};
 use coditect_protocol::{Kind, LinkId, Problem, SessionId};
 use http::HeaderMap;
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::AppState;
+use crate::connection::Intake;
 use crate::error::ApiError;
-use crate::identity::{Caller, same_origin};
+use crate::identity::{Caller, Origin, same_origin};
 use crate::settings::Settings;
 use state::Link;
 
 /// How often links are looked after: expired ones dropped, ended sessions cut off.
 const REAP_EVERY: Duration = Duration::from_secs(1);
+
+/// Buffer of each socket, in bytes: most are idle most of the time.
+const READ_BUFFER_BYTES: usize = 16 * 1024;
+/// Frames larger than this need one of a person's [`LARGE_FRAMES_AT_ONCE`] places while they arrive, in bytes. Pages send larger files
+/// over HTTP.
+const FREE_FRAME_BYTES: u64 = 2 * 1024 * 1024;
+/// Large frames of one person that arrive at the same time; whoever sends one more is cut off and comes back.
+const LARGE_FRAMES_AT_ONCE: usize = 4;
 
 /// Limits of every link.
 #[derive(Debug, Clone, Copy)]
@@ -34,13 +46,29 @@ struct Limits {
     keep: Duration,
     buffer_bytes: usize,
     max_calls: usize,
-    per_session: usize,
+    content_bytes: usize,
+    per_person: usize,
 }
 
 /// All links of this server.
 pub struct Links {
     limits: Limits,
     by_id: Mutex<HashMap<LinkId, Arc<Link>>>,
+    /// The sockets, so that a server that stops can wait for their farewells.
+    sockets: TaskTracker,
+}
+
+/// A link with a new socket.
+struct Opened {
+    link: Arc<Link>,
+    /// Whether it is the one that the page asked for.
+    resumed: bool,
+    /// The socket's, see [`Link::attach`].
+    generation: u64,
+    /// Last number that the server took in.
+    received: u64,
+    /// Last number that the page took in.
+    cursor: u64,
 }
 
 impl Links {
@@ -51,37 +79,35 @@ impl Links {
             keep: Duration::from_secs(settings.link_keep_seconds),
             buffer_bytes: settings.link_buffer_bytes,
             max_calls: settings.link_max_calls,
-            per_session: settings.links_per_session,
+            content_bytes: settings.link_content_bytes,
+            per_person: settings.links_per_person,
         };
-        Self { limits, by_id: Mutex::default() }
+        Self { limits, by_id: Mutex::default(), sockets: TaskTracker::new() }
     }
 
-    /// The link that a page wants to go on with, or a new one, and whether it is the old one.
-    fn open(&self, identity: &Identity, resume: Option<Resume>) -> Result<(Arc<Link>, bool), Problem> {
+    /// The link that a page wants to go on with, or a new one. All of it happens under the lock, so that no link expires between being
+    /// found and being attached to.
+    fn open(&self, identity: &Identity, resume: Option<&Resume>) -> Result<Opened, Problem> {
         let mut links = lock(&self.by_id);
         if let Some(resume) = resume
             && let Some(link) =
                 links.get(&resume.link).filter(|link| link.session_id == identity.session_id && !link.is_closed())
-            && link.can_resume_after(resume.received)
+            && let Some((generation, received)) = link.attach(resume.received)
         {
-            return Ok((link.clone(), true));
+            return Ok(Opened { link: link.clone(), resumed: true, generation, received, cursor: resume.received });
         }
-        let mut own: Vec<_> = links.values().filter(|link| link.session_id == identity.session_id).cloned().collect();
-        if own.len() >= self.limits.per_session {
-            own.retain(|link| link.detached_since().is_some());
-            let oldest = own.iter().min_by_key(|link| link.detached_since()).ok_or_else(|| {
-                Problem::new(
-                    Kind::TooManyRequests,
-                    "link.too_many",
-                    "Too many pages are open with this login; close some.",
-                )
-            })?;
+        let own: Vec<_> = links.values().filter(|link| link.user_id == identity.user.id).cloned().collect();
+        let person = own.first().map_or_else(Arc::default, |link| link.person.clone());
+        if own.iter().filter(|link| !link.is_closed()).count() >= self.limits.per_person {
+            let away = own.iter().filter(|link| link.detached_since().is_some());
+            let oldest = away.min_by_key(|link| link.detached_since()).ok_or_else(too_many_links)?;
             oldest.close(None);
             links.remove(&oldest.id);
         }
-        let link = Arc::new(Link::new(LinkId(Uuid::new_v4()), identity, self.limits));
+        let link = Arc::new(Link::new(LinkId(Uuid::new_v4()), identity, person, self.limits));
+        let (generation, received) = link.attach(0).ok_or_else(too_many_links)?;
         links.insert(link.id, link.clone());
-        Ok((link, false))
+        Ok(Opened { link, resumed: false, generation, received, cursor: 0 })
     }
 
     /// Ends every link of a login at once.
@@ -99,13 +125,34 @@ impl Links {
         lock(&self.by_id).values().filter(|link| !link.is_closed()).count()
     }
 
-    fn all(&self) -> Vec<Arc<Link>> {
-        lock(&self.by_id).values().cloned().collect()
+    /// Waits until every page has been told that the server stops, or is gone.
+    pub async fn pages_gone(&self) {
+        self.sockets.close();
+        self.sockets.wait().await;
+    }
+
+    /// Drops the links whose page did not come back in time.
+    fn expire(&self) {
+        let keep = self.limits.keep;
+        let is_over =
+            |link: &Link| link.is_closed() || link.detached_since().is_some_and(|since| since.elapsed() > keep);
+        let mut links = lock(&self.by_id);
+        for (_, link) in links.extract_if(|_, link| is_over(link)) {
+            link.close(None);
+        }
+    }
+
+    fn sessions(&self) -> HashSet<SessionId> {
+        lock(&self.by_id).values().map(|link| link.session_id).collect()
     }
 
     fn remove(&self, id: LinkId) {
         lock(&self.by_id).remove(&id);
     }
+}
+
+fn too_many_links() -> Problem {
+    Problem::new(Kind::TooManyRequests, "link.too_many", "You have too many pages open; close some.")
 }
 
 fn session_ended() -> Problem {
@@ -120,16 +167,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Looks after the links until the server stops.
 pub(crate) async fn reap(state: AppState) {
     let mut tick = tokio::time::interval(REAP_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        for link in state.links.all() {
-            let expired = link.detached_since().is_some_and(|since: Instant| since.elapsed() > state.links.limits.keep);
-            let outcome = state.auth.check_session(link.session_id).await;
+        state.links.expire();
+        for session in state.links.sessions() {
+            let outcome = state.auth.check_session(session).await;
             // Only a clear answer ends a link: a store that does not answer must not throw everybody out.
-            let ended = outcome.is_err_and(|error| coditect_protocol::Coded::kind(&error) == Kind::Unauthenticated);
-            if expired || ended {
-                link.close(ended.then(session_ended));
-                state.links.remove(link.id);
+            if outcome.is_err_and(|error| coditect_protocol::Coded::kind(&error) == Kind::Unauthenticated) {
+                state.links.end_session(session).await;
             }
         }
     }
@@ -139,10 +185,12 @@ pub(crate) async fn reap(state: AppState) {
 pub(crate) async fn upgrade(
     State(state): State<AppState>,
     Caller(identity): Caller,
+    origin: Origin,
+    Extension(intake): Extension<Arc<Intake>>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
-    if !same_origin(&headers, &state.settings.cors_origins) {
+    if !same_origin(&headers, origin.secure, &state.settings.cors_origins) {
         return Err(ApiError::new(
             Kind::Forbidden,
             "auth.other_site",
@@ -159,8 +207,10 @@ pub(crate) async fn upgrade(
             "The server is stopping; try again in a moment.",
         ));
     }
+    let sockets = state.links.sockets.clone();
     Ok(upgrade
+        .read_buffer_size(READ_BUFFER_BYTES)
         .max_message_size(MAX_FRAME_BYTES)
         .max_frame_size(MAX_FRAME_BYTES)
-        .on_upgrade(move |socket| socket::run(state, identity, socket)))
+        .on_upgrade(move |socket| sockets.track_future(socket::run(state, identity, intake, socket))))
 }

@@ -12,41 +12,53 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::time::timeout;
 
-use super::calls;
 use super::state::{Incoming, Link};
+use super::{FREE_FRAME_BYTES, Opened, calls};
 use crate::AppState;
+use crate::connection::Intake;
 
-/// How long a page may take to say hello.
+/// Largest hello with its envelope, in bytes.
+const MAX_HELLO_BYTES: u64 = 16 * 1024;
+/// How long a page may take to say hello, or to take a farewell.
 const HELLO_LIMIT: Duration = Duration::from_secs(10);
 const SILENCE_LIMIT: Duration = Duration::from_millis(SILENCE_LIMIT_MS);
 const PING_EVERY: Duration = Duration::from_millis(PING_INTERVAL_MS);
 const ACK_DELAY: Duration = Duration::from_millis(ACK_DELAY_MS);
 
+const STOPPING: &str = "the server is stopping";
+
 type Sink = SplitSink<WebSocket, Message>;
 type Stream = SplitStream<WebSocket>;
 
 /// Runs until the socket or the server ends.
-pub(super) async fn run(state: AppState, identity: Identity, socket: WebSocket) {
+pub(super) async fn run(state: AppState, identity: Identity, intake: Arc<Intake>, socket: WebSocket) {
     let (mut sink, mut stream) = socket.split();
-    let (link, generation, cursor) = match welcome(&state, &identity, &mut sink, &mut stream).await {
-        Ok(started) => started,
+    intake.limit(MAX_HELLO_BYTES);
+    let opened = tokio::select! {
+        opened = welcome(&state, &identity, &mut sink, &mut stream) => opened,
+        () = state.closing.cancelled() => return close(&mut sink, close_code::AWAY, STOPPING).await,
+    };
+    let attached = match opened {
+        Ok(attached) => attached,
         Err(problem) => return refuse(&mut sink, problem).await,
     };
-    let draining = state.draining.clone();
+    let link = &attached.link;
+    intake.limit_by_places(FREE_FRAME_BYTES, link.person.large_frames.clone());
     let ended = tokio::select! {
-        ended = receive(&state, &link, generation, &mut stream) => ended,
-        ended = transmit(&link, generation, cursor, &mut sink) => ended,
-        () = draining.cancelled() => Ended::Draining,
+        ended = receive(&state, &attached, &intake, &mut stream) => ended,
+        ended = transmit(&attached, &mut sink) => ended,
+        () = state.closing.cancelled() => Ended::Draining,
     };
-    link.detach(generation);
+    link.detach(attached.generation);
     match ended {
         Ended::Broken => {}
         Ended::Done => close(&mut sink, close_code::NORMAL, "").await,
-        Ended::Draining => close(&mut sink, close_code::AWAY, "the server is stopping").await,
-        Ended::Fault(error) => {
-            tracing::debug!(%error, "link ended");
+        Ended::Draining => close(&mut sink, close_code::AWAY, STOPPING).await,
+        Ended::Fault(problem) => {
+            tracing::debug!(code = problem.code, "link ended");
             link.close(None);
-            refuse(&mut sink, error.problem()).await;
+            state.links.remove(link.id);
+            refuse(&mut sink, problem).await;
         }
     }
 }
@@ -60,7 +72,26 @@ enum Ended {
     /// The server stops.
     Draining,
     /// The page broke the protocol.
-    Fault(LinkError),
+    Fault(Problem),
+}
+
+impl From<LinkError> for Ended {
+    fn from(error: LinkError) -> Self {
+        Self::Fault(error.problem())
+    }
+}
+
+/// A link with this socket on it; without, as soon as this goes, however it goes.
+struct Attached {
+    link: Arc<Link>,
+    generation: u64,
+    cursor: u64,
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        self.link.detach(self.generation);
+    }
 }
 
 async fn welcome(
@@ -68,33 +99,27 @@ async fn welcome(
     identity: &Identity,
     sink: &mut Sink,
     stream: &mut Stream,
-) -> Result<(Arc<Link>, u64, u64), Problem> {
+) -> Result<Attached, Problem> {
     let hello =
         timeout(HELLO_LIMIT, hello(stream)).await.map_err(|_| malformed("The page did not say hello in time."))??;
     if hello.protocol != PROTOCOL_VERSION {
         let message = "This page is of another version than the server; reload it.";
         return Err(Problem::new(Kind::Invalid, "link.version", message));
     }
-    let received = hello.resume.as_ref().map_or(0, |resume| resume.received);
-    let (link, resumed) = state.links.open(identity, hello.resume)?;
-    let cursor = if resumed { received } else { 0 };
-    let (generation, server_received) = link.attach(cursor).map_err(|error| error.problem())?;
+    let Opened { link, resumed, generation, received, cursor } = state.links.open(identity, hello.resume.as_ref())?;
+    let attached = Attached { link, generation, cursor };
     let welcome = Frame::Welcome(Welcome {
-        link: link.id,
+        link: attached.link.id,
         resumed,
-        received: server_received,
-        keep_ms: link.keep_ms(),
+        received,
+        keep_ms: attached.link.keep_ms(),
         server_version: env!("CARGO_PKG_VERSION").to_owned(),
     });
-    let sent = match welcome.encode() {
-        Ok(frame) => sink.send(Message::Binary(frame)).await.is_ok(),
-        Err(_) => false,
-    };
-    if !sent {
-        link.detach(generation);
-        return Err(malformed("The socket broke."));
+    let frame = welcome.encode().map_err(|error| error.problem())?;
+    match timeout(HELLO_LIMIT, sink.send(Message::Binary(frame))).await {
+        Ok(Ok(())) => Ok(attached),
+        _ => Err(malformed("The socket broke.")),
     }
-    Ok((link, generation, cursor))
 }
 
 async fn hello(stream: &mut Stream) -> Result<Hello, Problem> {
@@ -111,31 +136,45 @@ fn malformed(message: &str) -> Problem {
     Problem::new(Kind::Invalid, "link.no_hello", message)
 }
 
-async fn receive(state: &AppState, link: &Arc<Link>, generation: u64, stream: &mut Stream) -> Ended {
+async fn receive(state: &AppState, attached: &Attached, intake: &Intake, stream: &mut Stream) -> Ended {
+    let link = &attached.link;
     loop {
         let bytes = match timeout(SILENCE_LIMIT, stream.next()).await {
             Ok(Some(Ok(Message::Binary(bytes)))) => bytes,
-            Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => continue,
-            Ok(Some(Ok(Message::Text(_)))) => return Ended::Fault(LinkError::Malformed),
+            Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => {
+                intake.message_ended();
+                continue;
+            }
+            Ok(Some(Ok(Message::Text(_)))) => return LinkError::Malformed.into(),
             Ok(Some(Ok(Message::Close(_)) | Err(_)) | None) | Err(_) => return Ended::Broken,
         };
-        match Frame::decode(&bytes).and_then(|frame| link.take_in(generation, frame)) {
-            Ok(Incoming::Message(message)) => calls::accept(state, link, message).await,
+        let size = bytes.len();
+        let taken_in = Frame::decode(&bytes).and_then(|frame| link.take_in(attached.generation, frame));
+        drop(bytes);
+        // Nothing waits between taking a message in, which acknowledges it, and handing it over: dropped there, it would be lost.
+        match taken_in {
+            Ok(Incoming::Message(message)) => {
+                if let Err(flooded) = calls::accept(state, link, message, size) {
+                    return Ended::Fault(flooded);
+                }
+            }
             Ok(Incoming::Nothing) => {}
-            Err(error) => return Ended::Fault(error),
+            Err(error) => return error.into(),
         }
+        intake.message_ended();
+        link.content_room().await;
     }
 }
 
-async fn transmit(link: &Arc<Link>, generation: u64, mut cursor: u64, sink: &mut Sink) -> Ended {
+async fn transmit(attached: &Attached, sink: &mut Sink) -> Ended {
+    let (link, mut cursor) = (&attached.link, attached.cursor);
     let mut flush_ack = false;
     loop {
+        // Taken before looking, so that nothing that comes in between is missed.
         let more = link.outgoing();
-        tokio::pin!(more);
-        more.as_mut().enable();
-        let out = match link.take_outgoing(generation, cursor, flush_ack) {
+        let out = match link.take_outgoing(attached.generation, cursor, flush_ack) {
             Ok(out) => out,
-            Err(error) => return Ended::Fault(error),
+            Err(error) => return error.into(),
         };
         flush_ack = false;
         if out.superseded {
@@ -143,7 +182,8 @@ async fn transmit(link: &Arc<Link>, generation: u64, mut cursor: u64, sink: &mut
         }
         cursor = out.cursor;
         let idle = out.frames.is_empty();
-        if !idle && !matches!(timeout(SILENCE_LIMIT, send_all(sink, out.frames)).await, Ok(Ok(()))) {
+        // It takes as long as the client takes something; the connection breaks when it does not.
+        if !idle && send_all(sink, out.frames).await.is_err() {
             return Ended::Broken;
         }
         if out.last {
@@ -154,7 +194,7 @@ async fn transmit(link: &Arc<Link>, generation: u64, mut cursor: u64, sink: &mut
             flush_ack = timeout(ACK_DELAY, more).await.is_err();
         } else if idle && timeout(PING_EVERY, more).await.is_err() {
             // The browser answers by itself, also for a page whose timers sleep.
-            if !matches!(timeout(SILENCE_LIMIT, sink.send(Message::Ping(Bytes::new()))).await, Ok(Ok(()))) {
+            if sink.send(Message::Ping(Bytes::new())).await.is_err() {
                 return Ended::Broken;
             }
         }
@@ -171,7 +211,7 @@ async fn send_all(sink: &mut Sink, frames: Vec<Bytes>) -> Result<(), axum::Error
 async fn refuse(sink: &mut Sink, problem: Problem) {
     if let Ok(frame) = Frame::Bye(problem).encode() {
         // The socket may be gone already; there is nobody to tell then.
-        let _ = sink.send(Message::Binary(frame)).await;
+        let _ = timeout(HELLO_LIMIT, sink.send(Message::Binary(frame))).await;
     }
     close(sink, close_code::POLICY, "").await;
 }

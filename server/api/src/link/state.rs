@@ -1,28 +1,40 @@
 //! One link: the numbered session and the calls under way, whether a socket is open or not.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use coditect_auth::Identity;
-use coditect_protocol::call::{CallId, ClientMessage, INITIAL_CREDIT_BYTES, Item, ServerMessage};
+use coditect_protocol::call::{CallId, ClientMessage, INITIAL_CREDIT_BYTES, Item, Reply, ServerMessage};
 use coditect_protocol::link::{Frame, LinkError, Session};
 use coditect_protocol::{LinkId, Problem, SessionId, UserId};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::{Limits, lock};
+use super::shape::is_bearable;
+use super::{LARGE_FRAMES_AT_ONCE, Limits, lock};
 
 /// Frames handed to a socket at a time.
 const BATCH_FRAMES: usize = 64;
+/// Bytes of frames handed to a socket at a time, the last frame not counted.
+const BATCH_BYTES: usize = 256 * 1024;
+/// Refusals that a link keeps for its page beyond its buffer, in bytes: they cannot wait for room.
+const REFUSALS_BYTES: usize = 64 * 1024;
+/// How long a page whose calls are too large together waits for some of them to end.
+const CONTENT_WAIT: Duration = Duration::from_secs(5);
+/// Calls of one link that read much and are carried out at the same time; further ones wait.
+const BULK_CALLS_AT_ONCE: usize = 64;
 
 /// See the module.
 pub(super) struct Link {
     pub(super) id: LinkId,
     pub(super) session_id: SessionId,
     pub(super) user_id: UserId,
+    pub(super) person: Arc<Person>,
+    /// Places for calls with large answers.
+    pub(super) bulk: Semaphore,
     limits: Limits,
     inner: Mutex<Inner>,
     /// Something is there for the socket to send.
@@ -32,6 +44,49 @@ pub(super) struct Link {
     /// The link is gone for good.
     closed: CancellationToken,
     calls: Mutex<HashMap<CallId, Arc<Call>>>,
+}
+
+/// What all links of one person share.
+#[derive(Debug)]
+pub(super) struct Person {
+    /// Places for large frames that arrive.
+    pub(super) large_frames: Arc<Semaphore>,
+    /// Bytes of the calls under way.
+    content: AtomicUsize,
+    content_freed: Notify,
+}
+
+impl Default for Person {
+    fn default() -> Self {
+        Self {
+            large_frames: Arc::new(Semaphore::new(LARGE_FRAMES_AT_ONCE)),
+            content: AtomicUsize::new(0),
+            content_freed: Notify::new(),
+        }
+    }
+}
+
+/// The bytes of a call, given back when it was carried out.
+pub(super) struct Content {
+    person: Arc<Person>,
+    bytes: usize,
+}
+
+impl Drop for Content {
+    fn drop(&mut self) {
+        self.person.content.fetch_sub(self.bytes, Ordering::AcqRel);
+        self.person.content_freed.notify_waiters();
+    }
+}
+
+/// Why a call was not begun.
+pub(super) enum Refused {
+    /// Its id is in use, which a page must not do: who would get the answer?
+    IdInUse,
+    /// Too many calls are under way.
+    TooMany,
+    /// They are too large together.
+    TooLarge,
 }
 
 struct Inner {
@@ -64,11 +119,13 @@ pub(super) enum Incoming {
 }
 
 impl Link {
-    pub(super) fn new(id: LinkId, identity: &Identity, limits: Limits) -> Self {
+    pub(super) fn new(id: LinkId, identity: &Identity, person: Arc<Person>, limits: Limits) -> Self {
         Self {
             id,
             session_id: identity.session_id,
             user_id: identity.user.id,
+            person,
+            bulk: Semaphore::new(BULK_CALLS_AT_ONCE),
             limits,
             inner: Mutex::new(Inner {
                 session: Session::new(),
@@ -96,45 +153,59 @@ impl Link {
         u64::try_from(self.limits.keep.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Whether everything after `received` is still there to be sent again.
-    pub(super) fn can_resume_after(&self, received: u64) -> bool {
-        let inner = lock(&self.inner);
-        let first_kept = inner.session.sent() + 1 - inner.session.frames_after(0).count() as u64;
-        received <= inner.session.sent() && received + 1 >= first_kept
-    }
-
-    /// A new socket takes over. Answers its generation and the last number that the server took in.
-    pub(super) fn attach(&self, page_received: u64) -> Result<(u64, u64), LinkError> {
+    /// A new socket takes over, if everything after `page_received` is still there to be sent again. Answers its generation and the
+    /// last number that the server took in.
+    pub(super) fn attach(&self, page_received: u64) -> Option<(u64, u64)> {
         let mut inner = lock(&self.inner);
-        inner.session.resume(page_received)?.for_each(drop);
+        if self.is_closed() {
+            return None;
+        }
+        inner.session.resume(page_received).ok()?.for_each(drop);
         inner.generation += 1;
         inner.detached_since = None;
         let answer = (inner.generation, inner.session.received());
         drop(inner);
         self.outgoing.notify_waiters();
         self.room.notify_waiters();
-        Ok(answer)
+        Some(answer)
     }
 
     /// A socket broke; ignored when a newer one has taken over.
     pub(super) fn detach(&self, generation: u64) {
         let mut inner = lock(&self.inner);
         if inner.generation == generation {
-            inner.detached_since = Some(Instant::now());
+            inner.detached_since.get_or_insert_with(Instant::now);
         }
     }
 
     /// Ends the link for good, telling the page why where there is a reason.
     pub(super) fn close(&self, bye: Option<Problem>) {
-        lock(&self.inner).bye = bye;
+        let mut inner = lock(&self.inner);
+        inner.bye = inner.bye.take().or(bye);
+        drop(inner);
         self.closed.cancel();
         self.outgoing.notify_waiters();
         self.room.notify_waiters();
     }
 
-    /// Sends a message, waiting while too much is unacknowledged. Fails only when the link is gone.
-    pub(super) async fn send(&self, message: &ServerMessage) -> Result<(), Gone> {
+    /// Sends an item, waiting while too much is unacknowledged. Fails only when the link is gone.
+    async fn send(&self, message: &ServerMessage) -> Result<(), Gone> {
+        self.send_when_room(message, |_| ()).await
+    }
+
+    /// Sends a call's end. Until that is on its way the call counts among those under way, so that a page that does not take its
+    /// answers cannot pile them up.
+    pub(super) async fn finish(&self, id: CallId, outcome: Result<Reply, Problem>) {
+        let sent = self.send_when_room(&ServerMessage::End { id, outcome }, |link| link.forget_call(id)).await;
+        if sent.is_err() {
+            // A link that is gone has nobody to tell.
+            self.forget_call(id);
+        }
+    }
+
+    async fn send_when_room(&self, message: &ServerMessage, sent: impl FnOnce(&Self)) -> Result<(), Gone> {
         loop {
+            // It hears of every change from here on, polled or not.
             let room = self.room.notified();
             if self.is_closed() {
                 return Err(Gone);
@@ -145,6 +216,8 @@ impl Link {
                     if let Err(error) = inner.session.send(message) {
                         tracing::error!(%error, "a message could not be encoded");
                     }
+                    // Under the lock: once the page knows of the end, it may use the id again.
+                    sent(self);
                     drop(inner);
                     self.outgoing.notify_waiters();
                     return Ok(());
@@ -155,6 +228,40 @@ impl Link {
                 () = self.closed.cancelled() => return Err(Gone),
             }
         }
+    }
+
+    /// Answers a call that was not begun, at once: whoever reads the socket must not wait for the page. `false` where the page piles
+    /// such answers up.
+    pub(super) fn refuse(&self, id: CallId, problem: Problem) -> bool {
+        let mut inner = lock(&self.inner);
+        if inner.session.unacked_bytes() >= self.limits.buffer_bytes.saturating_add(REFUSALS_BYTES) {
+            return false;
+        }
+        if let Err(error) = inner.session.send(&ServerMessage::End { id, outcome: Err(problem) }) {
+            tracing::error!(%error, "a message could not be encoded");
+        }
+        drop(inner);
+        self.outgoing.notify_waiters();
+        true
+    }
+
+    /// Waits a while for the person's calls to become fewer, where they are too large together.
+    pub(super) async fn content_room(&self) {
+        let has_room = || self.person.content.load(Ordering::Acquire) <= self.limits.content_bytes;
+        if has_room() {
+            return;
+        }
+        let waiting = async {
+            loop {
+                let freed = self.person.content_freed.notified();
+                if has_room() {
+                    return;
+                }
+                freed.await;
+            }
+        };
+        // After that, calls are refused; what is no call, such as an acknowledgement, must go on.
+        let _ = tokio::time::timeout(CONTENT_WAIT, waiting).await;
     }
 
     /// Waits until there may be something to send.
@@ -173,9 +280,14 @@ impl Link {
         if let Some(nonce) = inner.pong.take() {
             out.frames.push(Frame::Pong { nonce }.encode()?);
         }
+        let mut bytes = 0;
         for (seq, frame) in inner.session.frames_after(cursor).take(BATCH_FRAMES) {
             out.cursor = seq;
+            bytes += frame.len();
             out.frames.push(frame);
+            if bytes >= BATCH_BYTES {
+                break;
+            }
         }
         if !out.frames.is_empty() || flush_ack || inner.session.ack_is_urgent() {
             if let Some(ack) = inner.session.take_ack() {
@@ -201,6 +313,7 @@ impl Link {
         }
         let mut incoming = Incoming::Nothing;
         match frame {
+            Frame::Data { body, .. } if !is_bearable(&body) => return Err(LinkError::Malformed),
             Frame::Data { seq, body } => {
                 if let Some(message) = inner.session.receive(seq, &body)? {
                     incoming = Incoming::Message(message);
@@ -220,12 +333,19 @@ impl Link {
         Ok(incoming)
     }
 
-    /// Registers a call. `None` when its id is in use or there are too many.
-    pub(super) fn begin_call(self: &Arc<Self>, id: CallId) -> Option<Arc<Call>> {
+    /// Registers a call of so many bytes.
+    pub(super) fn begin_call(self: &Arc<Self>, id: CallId, bytes: usize) -> Result<(Arc<Call>, Content), Refused> {
         let mut calls = lock(&self.calls);
-        if calls.len() >= self.limits.max_calls || calls.contains_key(&id) {
-            return None;
+        if calls.contains_key(&id) {
+            return Err(Refused::IdInUse);
         }
+        if calls.len() >= self.limits.max_calls {
+            return Err(Refused::TooMany);
+        }
+        let room = |held: usize| (held <= self.limits.content_bytes).then_some(held.saturating_add(bytes));
+        let held = self.person.content.fetch_update(Ordering::AcqRel, Ordering::Acquire, room);
+        held.map_err(|_| Refused::TooLarge)?;
+        let content = Content { person: self.person.clone(), bytes };
         let call = Arc::new(Call {
             id,
             link: self.clone(),
@@ -234,10 +354,10 @@ impl Link {
             cancel: self.closed.child_token(),
         });
         calls.insert(id, call.clone());
-        Some(call)
+        Ok((call, content))
     }
 
-    pub(super) fn end_call(&self, id: CallId) {
+    fn forget_call(&self, id: CallId) {
         lock(&self.calls).remove(&id);
     }
 
@@ -271,6 +391,7 @@ impl Call {
     /// Sends an item, waiting for credit. Fails when the call was cancelled or the link is gone.
     pub(super) async fn item(&self, item: Item) -> Result<(), Gone> {
         loop {
+            // It hears of every change from here on, polled or not.
             let granted = self.granted.notified();
             if self.credit.load(Ordering::Acquire) > 0 {
                 break;

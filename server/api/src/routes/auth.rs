@@ -26,7 +26,7 @@ pub(super) async fn register(
     headers: HeaderMap,
     Body(credentials): Body<Credentials>,
 ) -> Result<Response, ApiError> {
-    refuse_other_sites(&headers, &state)?;
+    refuse_other_sites(&headers, &origin, &state)?;
     let login = state.auth.register(&credentials, &origin.device).await?;
     Ok((StatusCode::CREATED, answer(&state, login, origin.secure)).into_response())
 }
@@ -37,7 +37,7 @@ pub(super) async fn login(
     headers: HeaderMap,
     Body(credentials): Body<Credentials>,
 ) -> Result<Response, ApiError> {
-    refuse_other_sites(&headers, &state)?;
+    refuse_other_sites(&headers, &origin, &state)?;
     let login = state.auth.login(&credentials, &origin.device).await?;
     Ok(answer(&state, login, origin.secure))
 }
@@ -58,7 +58,7 @@ pub(super) async fn refresh(
     let token = match &given.refresh_token {
         Some(token) => token.as_str(),
         None => {
-            refuse_other_sites(&headers, &state)?;
+            refuse_other_sites(&headers, &origin, &state)?;
             cookie(&headers, REFRESH_COOKIE)
                 .ok_or_else(|| ApiError::new(Kind::Unauthenticated, "auth.not_logged_in", "Log in first."))?
         }
@@ -84,8 +84,8 @@ pub(super) async fn me(Caller(identity): Caller) -> Json<SessionInfo> {
 }
 
 /// A login must not be forced upon a browser by another site (login CSRF): these routes come before any token.
-fn refuse_other_sites(headers: &HeaderMap, state: &AppState) -> Result<(), ApiError> {
-    if same_origin(headers, &state.settings.cors_origins) {
+fn refuse_other_sites(headers: &HeaderMap, origin: &Origin, state: &AppState) -> Result<(), ApiError> {
+    if same_origin(headers, origin.secure, &state.settings.cors_origins) {
         return Ok(());
     }
     Err(ApiError::new(Kind::Forbidden, "auth.other_site", "This request came from a page of another site."))

@@ -20,6 +20,9 @@ use crate::identity::{Caller, text};
 /// Bytes read from the disk at a time.
 const READ_CHUNK_BYTES: usize = 128 * 1024;
 
+/// Kept by the person's browser only, and asked for each time.
+const CACHING: &str = "private, no-cache";
+
 /// The path in the URL; axum has decoded it once, so `%2e%2e` and `%2f` arrive as what they stand for and are judged as such.
 fn path_of(params: &RawPathParams) -> Result<RelPath, ApiError> {
     let path = params.iter().find(|(name, _)| *name == "path").map_or("", |(_, value)| value);
@@ -48,7 +51,9 @@ pub(super) async fn read(
     let (stat, mut file) = tree.open_read(&path).await?;
     let etag = quoted(&stat.etag);
     if if_none_match(&headers, &etag) {
-        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
+        // The same caching as with the whole answer: a browser takes it over from here.
+        let headers = [(header::ETAG, etag), (header::CACHE_CONTROL, CACHING.to_owned())];
+        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
     let range_holds = headers.get(header::IF_RANGE).is_none_or(|value| value.as_bytes() == etag.as_bytes());
     let range = match text(&headers, header::RANGE.as_str()).filter(|_| range_holds) {
@@ -82,7 +87,7 @@ fn file_headers(etag: &str, length: u64) -> [(header::HeaderName, String); 7] {
         (header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'".to_owned()),
         (header::ACCEPT_RANGES, "bytes".to_owned()),
         (header::ETAG, etag.to_owned()),
-        (header::CACHE_CONTROL, "private, no-cache".to_owned()),
+        (header::CACHE_CONTROL, CACHING.to_owned()),
     ]
 }
 
@@ -131,7 +136,7 @@ pub(super) async fn delete(
 ) -> Result<StatusCode, ApiError> {
     let path = path_of(&params)?;
     let tree = state.workspaces.tree(identity.user.id, Root::Workspace(id)).await?;
-    if let Some(wanted) = text(&headers, header::IF_MATCH.as_str()) {
+    if let Some(wanted) = condition(&headers, &header::IF_MATCH)? {
         let etag = quoted(&tree.stat(&path).await?.etag);
         if wanted != "*" && !wanted.split(',').any(|entry| entry.trim() == etag) {
             return Err(ApiError::new(
@@ -150,24 +155,40 @@ fn quoted(etag: &str) -> String {
 }
 
 fn if_none_match(headers: &HeaderMap, etag: &str) -> bool {
-    text(headers, header::IF_NONE_MATCH.as_str())
-        .is_some_and(|value| value.split(',').any(|entry| entry.trim().trim_start_matches("W/") == etag))
+    let is_it = |entry: &str| entry == "*" || entry.strip_prefix("W/").unwrap_or(entry) == etag;
+    headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.split(',').any(|entry| is_it(entry.trim())))
+}
+
+/// A condition that cannot be read must not be taken for none: somebody's newer version would be overwritten.
+fn condition<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Result<Option<&'a str>, ApiError> {
+    let mut lines = headers.get_all(name).iter();
+    let Some(line) = lines.next() else { return Ok(None) };
+    match (line.to_str(), lines.next()) {
+        (Ok(value), None) => Ok(Some(value.trim())),
+        _ => Err(bad_condition()),
+    }
+}
+
+fn bad_condition() -> ApiError {
+    let message = "If-Match takes one entity tag in quotes, or *; If-None-Match takes * only.";
+    ApiError::new(Kind::Invalid, "files.bad_etag", message)
 }
 
 fn write_mode(headers: &HeaderMap) -> Result<WriteMode, ApiError> {
-    if text(headers, header::IF_NONE_MATCH.as_str()).is_some_and(|value| value.trim() == "*") {
-        return Ok(WriteMode::CreateNew);
-    }
-    match text(headers, header::IF_MATCH.as_str()).map(str::trim) {
-        None | Some("*") => Ok(WriteMode::Overwrite),
-        Some(value) => value
+    match (condition(headers, &header::IF_NONE_MATCH)?, condition(headers, &header::IF_MATCH)?) {
+        (None, None | Some("*")) => Ok(WriteMode::Overwrite),
+        (Some("*"), None) => Ok(WriteMode::CreateNew),
+        (None, Some(value)) => value
             .strip_prefix('"')
             .and_then(|rest| rest.strip_suffix('"'))
             .filter(|etag| !etag.contains('"'))
             .map(|etag| WriteMode::Replace(etag.to_owned()))
-            .ok_or_else(|| {
-                ApiError::new(Kind::Invalid, "files.bad_etag", "If-Match takes one entity tag in quotes, or *.")
-            }),
+            .ok_or_else(bad_condition),
+        _ => Err(bad_condition()),
     }
 }
 
@@ -202,6 +223,37 @@ fn parse_range(value: &str, size: u64) -> Result<Option<(u64, u64)>, ApiError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn conditions() {
+        let mode = |pairs: &[(header::HeaderName, &[u8])]| {
+            let value = |bytes: &[u8]| HeaderValue::from_bytes(bytes).unwrap();
+            let mut headers = HeaderMap::new();
+            for (name, bytes) in pairs {
+                headers.append(name, value(bytes));
+            }
+            write_mode(&headers).map_err(|error| error.into_problem().code)
+        };
+        let (is, is_not) = (header::IF_MATCH, header::IF_NONE_MATCH);
+        assert_eq!(mode(&[]), Ok(WriteMode::Overwrite));
+        assert_eq!(mode(&[(is.clone(), b"*")]), Ok(WriteMode::Overwrite));
+        assert_eq!(mode(&[(is_not.clone(), b"*")]), Ok(WriteMode::CreateNew));
+        assert_eq!(mode(&[(is.clone(), b" \"a-1\" ")]), Ok(WriteMode::Replace("a-1".to_owned())));
+        let bad: [&[(header::HeaderName, &[u8])]; 9] = [
+            &[(is.clone(), b"\"a\xff\"")],
+            &[(is.clone(), b"")],
+            &[(is.clone(), b"a")],
+            &[(is.clone(), b"\"")],
+            &[(is.clone(), b"W/\"a\"")],
+            &[(is.clone(), b"\"a\", \"b\"")],
+            &[(is.clone(), b"\"a\""), (is.clone(), b"\"b\"")],
+            &[(is_not.clone(), b"\"a\"")],
+            &[(is_not, b"*"), (is, b"\"a\"")],
+        ];
+        for pairs in bad {
+            assert_eq!(mode(pairs), Err("files.bad_etag".to_owned()), "{pairs:?}");
+        }
+    }
 
     #[test]
     fn ranges() {

@@ -1,5 +1,7 @@
 //! `/health` and `/api/v5/health`.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use coditect_protocol::health::{Health, HealthStatus, StoreHealth};
@@ -7,8 +9,11 @@ use http::StatusCode;
 
 use crate::AppState;
 
+/// How long the store may take: whoever asks gives up soon.
+const STORE_LIMIT: Duration = Duration::from_secs(2);
+
 pub(super) async fn show(State(state): State<AppState>) -> (StatusCode, Json<Health>) {
-    let store_ok = state.store.ping().await.is_ok();
+    let store_ok = matches!(tokio::time::timeout(STORE_LIMIT, state.store.ping()).await, Ok(Ok(())));
     let status = match (state.draining.is_cancelled(), store_ok) {
         (true, _) => HealthStatus::Draining,
         (false, true) => HealthStatus::Ok,

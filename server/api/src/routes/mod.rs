@@ -38,7 +38,9 @@ pub(crate) fn all(settings: &Settings) -> Router<AppState> {
     Router::new()
         .nest(
             API_PREFIX,
-            layers::timeout(small, settings).merge(large).fallback(|| async { http::StatusCode::NOT_FOUND }),
+            layers::timeout(small, settings)
+                .merge(layers::moving_body(large, settings))
+                .fallback(|| async { http::StatusCode::NOT_FOUND }),
         )
         .route("/health", get(health::show))
 }

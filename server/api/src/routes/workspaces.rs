@@ -89,7 +89,14 @@ pub(super) async fn delete(
     Caller(identity): Caller,
     WorkspacePath(id): WorkspacePath,
 ) -> Result<StatusCode, ApiError> {
-    state.workspaces.delete(identity.user.id, id).await?;
-    state.terminals.close_workspace(id).await;
-    Ok(StatusCode::NO_CONTENT)
+    // A task of its own: a client that goes away must not leave terminals running in what is gone.
+    let deleting = tokio::spawn(async move {
+        state.workspaces.delete(identity.user.id, id).await?;
+        state.terminals.close_workspace(id).await;
+        Ok::<_, ApiError>(StatusCode::NO_CONTENT)
+    });
+    deleting.await.map_err(|error| {
+        tracing::error!(%error, "deleting a workspace was broken off");
+        ApiError::internal()
+    })?
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgMatches, Command, FromArgMatches};
 use coditect_protocol::{Coded, Kind};
 
+use super::check::out_of_bounds;
 use super::{Given, Settings, UpstreamGiven, VARIABLE_PREFIX, rows};
 
 /// Why the settings could not be read.
@@ -31,16 +32,26 @@ pub enum LoadError {
         hint: String,
     },
     /// Not TOML, or a value of the wrong kind.
-    #[error("{path}: {message}")]
+    #[error("{path}, line {line}: {message}")]
     Malformed {
         /// The file.
         path: PathBuf,
+        /// Line in it.
+        line: usize,
         /// What and where.
         message: String,
     },
     /// A flag or variable with a value of the wrong kind.
     #[error(transparent)]
     Flags(#[from] clap::Error),
+    /// A value of the right kind that cannot work.
+    #[error("the setting `{name}` cannot be used: {reason}")]
+    BadValue {
+        /// The setting.
+        name: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// `api_key_env` names a variable that is not set.
     #[error("the upstream `{upstream}` takes its key from the variable {variable}, which is not set")]
     KeyVariable {
@@ -58,6 +69,7 @@ impl Coded for LoadError {
             Self::UnknownSetting { .. } => "config.unknown_setting",
             Self::Malformed { .. } => "config.malformed",
             Self::Flags(_) => "config.flags",
+            Self::BadValue { .. } => "config.bad_value",
             Self::KeyVariable { .. } => "config.key_variable",
         }
     }
@@ -86,7 +98,10 @@ pub fn load(matches: &ArgMatches, file: Option<&Path>) -> Result<Settings, LoadE
     for upstream in &mut settings.llm_upstream {
         resolve_key(upstream)?;
     }
-    Ok(settings)
+    match out_of_bounds(&settings) {
+        Some((name, reason)) => Err(LoadError::BadValue { name, reason }),
+        None => Ok(settings),
+    }
 }
 
 fn resolve_key(upstream: &mut UpstreamGiven) -> Result<(), LoadError> {
@@ -101,7 +116,7 @@ fn resolve_key(upstream: &mut UpstreamGiven) -> Result<(), LoadError> {
 fn read(path: &Path) -> Result<Given, LoadError> {
     let text =
         std::fs::read_to_string(path).map_err(|source| LoadError::Unreadable { path: path.to_owned(), source })?;
-    let table: toml::Table = toml::from_str(&text).map_err(|error| malformed(path, &error))?;
+    let table: toml::Table = toml::from_str(&text).map_err(|error| malformed(path, &text, &error))?;
     if let Some(name) = table.keys().find(|key| !rows().iter().any(|row| row.name == key.as_str())) {
         return Err(LoadError::UnknownSetting {
             path: path.to_owned(),
@@ -113,12 +128,17 @@ fn read(path: &Path) -> Result<Given, LoadError> {
             hint: nearest(name).map(|near| format!(", did you mean `{near}`?")).unwrap_or_default(),
         });
     }
-    toml::from_str(&text).map_err(|error| malformed(path, &error))
+    toml::from_str(&text).map_err(|error| malformed(path, &text, &error))
 }
 
 /// Without the excerpt of the file, which may hold a key.
-fn malformed(path: &Path, error: &toml::de::Error) -> LoadError {
-    LoadError::Malformed { path: path.to_owned(), message: error.message().to_owned() }
+fn malformed(path: &Path, text: &str, error: &toml::de::Error) -> LoadError {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    LoadError::Malformed {
+        path: path.to_owned(),
+        line: before.matches('\n').count() + 1,
+        message: error.message().to_owned(),
+    }
 }
 
 fn nearest(name: &str) -> Option<&'static str> {
@@ -198,6 +218,24 @@ mod tests {
             settings(&[], Some("[[llm_upstream]]\nname = 3\nbase_url = \"x\"\napi_key = \"hunter2\"")).unwrap_err();
         assert_eq!(error.code(), "config.malformed");
         assert!(!error.to_string().contains("hunter2"));
+        assert!(error.to_string().contains("line 2"), "{error}");
+    }
+
+    #[test]
+    fn values_that_cannot_work_are_refused_with_their_bounds() {
+        let check = |args: &[&str], name: &str| {
+            let error = settings(args, None).unwrap_err();
+            assert_eq!(error.code(), "config.bad_value", "{args:?}");
+            assert!(error.to_string().contains(name), "{error}");
+        };
+        check(&["--link-buffer-bytes", "0"], "`link_buffer_bytes`");
+        check(&["--link-max-calls", "0"], "`link_max_calls`");
+        check(&["--session-idle-days", "18446744073709551615"], "between 1 and");
+        check(&["--clone-timeout-minutes", "18446744073709551615"], "`clone_timeout_minutes`");
+        check(&["--files-max-call-bytes", "99999999999"], "67108864");
+        check(&["--allowed-hosts", "https://ide.example.org"], "`allowed_hosts`");
+        let defaults = settings(&[], None).unwrap();
+        assert!(out_of_bounds(&defaults).is_none());
     }
 
     #[test]

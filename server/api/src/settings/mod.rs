@@ -3,6 +3,7 @@
 //! A setting `files_max_upload_bytes` is the flag `--files-max-upload-bytes`, the variable `CODITECT_FILES_MAX_UPLOAD_BYTES` and the
 //! key `files_max_upload_bytes` of the file. A flag beats a variable, a variable the file, the file the default.
 
+mod check;
 mod load;
 mod table;
 

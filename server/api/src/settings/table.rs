@@ -124,12 +124,27 @@ settings! {
     log: String = "info".to_owned();
     /// Form of the log: `text` or `json`.
     log_format: String = "text".to_owned();
-    /// Addresses of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
-    trusted_proxies: Vec<IpAddr> = vec![IpAddr::from([127, 0, 0, 1]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])];
+    /// Names (`ide.example.org`) under which browsers reach the server. Empty: any name; but only `localhost` and bare addresses where
+    /// `listen` is a loopback address, so that no web site can reach it under a name of its own.
+    allowed_hosts: Vec<String> = Vec::new();
+    /// Addresses of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Programs in terminals can connect from the
+    /// server's own addresses: name those only if a proxy runs there.
+    trusted_proxies: Vec<IpAddr> = Vec::new();
+    /// Seconds for which browsers that came over TLS must not come without (HSTS). 0: not told.
+    hsts_seconds: u64 = 365 * 24 * 60 * 60;
+    /// Connections at the same time; further ones wait.
+    max_connections: usize = 16_384;
+    /// Seconds that a client may take to send the head of a request, and that an unused connection is kept.
+    header_timeout_seconds: u64 = 30;
+    /// Seconds that a client may pause in the middle of an upload, or not take what is sent to it.
+    client_idle_seconds: u64 = 60;
     /// Origins (`https://example.org`) of other sites whose pages may use the API.
     cors_origins: Vec<String> = Vec::new();
     /// Seconds that an answer may take to start; uploads and the WebSocket are exempt.
     request_timeout_seconds: u64 = 60;
+    /// Seconds between the first sign of stopping (`/health` answers 503) and the end of accepting connections, for load balancers to
+    /// notice.
+    drain_grace_seconds: u64 = 0;
     /// Seconds that requests under way get to finish when the server stops.
     drain_timeout_seconds: u64 = 10;
     /// Largest body of an API request that is not a file, in bytes.
@@ -163,8 +178,10 @@ settings! {
     link_buffer_bytes: usize = coditect_protocol::link::DEFAULT_BUFFER_BYTES;
     /// Calls under way at the same time on one link.
     link_max_calls: usize = 1024;
-    /// Links kept for one login.
-    links_per_session: usize = 32;
+    /// Bytes of calls under way of one person that the server holds; then their pages wait.
+    link_content_bytes: usize = 128 * 1024 * 1024;
+    /// Links kept for one person.
+    links_per_person: usize = 64;
     /// Workspaces of one person.
     workspaces_per_person: usize = 100;
     /// Workspaces of one person that may be filled at the same time.

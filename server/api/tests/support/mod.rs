@@ -72,6 +72,11 @@ impl TestServer {
         format!("http://{}{path}", self.address)
     }
 
+    /// Tells it to stop, as a signal would.
+    pub fn begin_stop(&self) {
+        self.stop.cancel();
+    }
+
     pub async fn stop(self) {
         self.stop.cancel();
         tokio::time::timeout(LIMIT, self.running).await.unwrap().unwrap();
@@ -132,7 +137,7 @@ pub fn csrf(request: reqwest::RequestBuilder, token: &str) -> reqwest::RequestBu
     request.header(CSRF_HEADER, token)
 }
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// One page's end of the link, by hand.
 pub struct Page {
@@ -204,6 +209,16 @@ impl Page {
 
     pub async fn send_raw(&mut self, bytes: &'static [u8]) {
         self.socket.as_mut().unwrap().send(Message::Binary(Bytes::from_static(bytes))).await.unwrap();
+    }
+
+    pub async fn send_frame(&mut self, frame: Bytes) {
+        // A server that cuts off in the middle tells why all the same.
+        let _ = self.socket.as_mut().unwrap().send(Message::Binary(frame)).await;
+    }
+
+    /// The page goes on without it.
+    pub fn take_socket(&mut self) -> Socket {
+        self.socket.take().unwrap()
     }
 
     pub async fn begin(&mut self, request: Request) -> u32 {

@@ -23,7 +23,8 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most of the trial's error output that is told, in characters.
 const PROBE_REASON_CHARS: usize = 200;
 
-/// User and group inside. Outside it stays the server's own user, which is why nothing but the person's directories is writable.
+/// User and group inside. Outside it stays the server's own user, which is why nothing but the person's directories is
+/// writable.
 const INSIDE_ID: &str = "1000";
 
 /// What programs need of `/etc`; the rest of it is the machine's own business.
@@ -77,7 +78,8 @@ struct Features {
 }
 
 impl Bubblewrap {
-    /// Finds the binary and tries it, first with everything, then with what older versions know. The error says why not.
+    /// Finds the binary and tries it, first with everything, then with what older versions know. The error says why
+    /// not.
     pub(super) async fn detect(spawner: &Spawner) -> Result<Self, String> {
         let binary = ["/usr/bin/bwrap", "/usr/local/bin/bwrap", "/bin/bwrap"]
             .iter()
@@ -131,9 +133,9 @@ impl Bubblewrap {
 
     /// The command for what `view` describes.
     ///
-    /// Everything but the program and its own arguments goes through a file in memory: variables may be secret, and command
-    /// lines can be read by everybody on the machine. Bubblewrap itself runs with an empty environment, since it is still
-    /// outside: a variable such as `LD_PRELOAD` of the person's must not take effect there.
+    /// Everything but the program and its own arguments goes through a file in memory: variables may be secret, and
+    /// command lines can be read by everybody on the machine. Bubblewrap itself runs with an empty environment, since
+    /// it is still outside: a variable such as `LD_PRELOAD` of the person's must not take effect there.
     pub(super) fn command(&self, view: &View<'_>) -> Result<Command, WorkspaceError> {
         let spec = view.spec;
         let mut args = Arguments::default();
@@ -261,7 +263,8 @@ fn memory_file(name: &str, content: &[u8]) -> Result<OwnedFd, WorkspaceError> {
 /// Keeps `files` open in this one child under their own numbers.
 #[expect(unsafe_code, reason = "only between fork and exec can a descriptor be kept open for one child without a race")]
 fn pass_on(command: &mut Command, files: Vec<OwnedFd>) {
-    // SAFETY: the closure makes one system call for each file, which is async-signal-safe; it neither allocates nor locks.
+    // SAFETY: the closure makes one system call for each file, which is async-signal-safe; it neither allocates nor
+    // locks.
     unsafe {
         command.pre_exec(move || {
             for file in &files {

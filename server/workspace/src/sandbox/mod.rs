@@ -1,17 +1,17 @@
 //! The sandbox that everything a person runs goes through.
 //!
 //! A [`SandboxSpec`] says what is to run and which two directories belong to the person; [`Sandbox::spawn`] and
-//! [`Sandbox::spawn_on_terminal`] start it. Inside, the workspace is `/workspace/<folder>`, the home is `/home/coditect`, the system's
-//! programs can be read, and nothing else of the machine is there: no other workspace, no data of the server, no process but the
-//! sandbox's own.
+//! [`Sandbox::spawn_on_terminal`] start it. Inside, the workspace is `/workspace/<folder>`, the home is
+//! `/home/coditect`, the system's programs can be read, and nothing else of the machine is there: no other workspace,
+//! no data of the server, no process but the sandbox's own.
 //!
 //! Invariants:
 //! * Nothing starts when no sandbox works, unless the operator chose [`SandboxMode::None`] in so many words.
 //! * The environment starts empty: nothing of the server's own reaches a program.
-//! * What a person may choose (environment, arguments, folder) never becomes an option of the sandbox, and never takes effect
-//!   outside it: the variables are set by the sandbox after its walls are up.
-//! * All programs are started by one thread that lives as long as the sandbox. The kernel ties "die with the parent" to the
-//!   *thread* that started a process, and threads of the runtime come and go.
+//! * What a person may choose (environment, arguments, folder) never becomes an option of the sandbox, and never takes
+//!   effect outside it: the variables are set by the sandbox after its walls are up.
+//! * All programs are started by one thread that lives as long as the sandbox. The kernel ties "die with the parent" to
+//!   the *thread* that started a process, and threads of the runtime come and go.
 
 mod bubblewrap;
 mod environment;
@@ -68,8 +68,8 @@ impl std::str::FromStr for SandboxMode {
 pub struct SandboxSettings {
     /// Which sandbox.
     pub mode: SandboxMode,
-    /// Directories that every sandbox sees read-only at their own place, beside the system's: tool chains under other prefixes.
-    /// Where one has a folder `bin`, that is on `PATH`.
+    /// Directories that every sandbox sees read-only at their own place, beside the system's: tool chains under other
+    /// prefixes. Where one has a folder `bin`, that is on `PATH`.
     pub read_only_paths: Vec<PathBuf>,
     /// Directories and files that no sandbox may see, whatever holds them: the server's own data and configuration.
     pub hidden_paths: Vec<PathBuf>,

@@ -26,15 +26,15 @@ impl Spawner {
         Ok(Self { jobs })
     }
 
-    /// Keeps what the server itself inherited, such as a log or a socket of its supervisor, from the programs it starts.
-    /// Everything it opened by itself is closed in them anyway.
+    /// Keeps what the server itself inherited, such as a log or a socket of its supervisor, from the programs it
+    /// starts. Everything it opened by itself is closed in them anyway.
     #[expect(unsafe_code, reason = "a descriptor that nobody in the program owns can be named only by its number")]
     pub(super) fn seal_inherited() -> std::io::Result<()> {
         for entry in std::fs::read_dir("/proc/self/fd")? {
             let number = entry?.file_name().to_str().and_then(|name| name.parse().ok());
             if let Some(number) = number.filter(|number| *number > 2) {
-                // SAFETY: only a flag is set. If the number is closed meanwhile that fails, and if it is another file by now, that one
-                // has the flag already.
+                // SAFETY: only a flag is set. If the number is closed meanwhile that fails, and if it is another file
+                // by now, that one has the flag already.
                 let fd = unsafe { BorrowedFd::borrow_raw(number) };
                 if let Err(error) = fcntl_setfd(fd, FdFlags::CLOEXEC) {
                     tracing::trace!(number, %error, "closed meanwhile");

@@ -49,7 +49,8 @@ pub(super) fn find(root: &Path, query: &FindFiles, stop: &Stop) -> Result<FoundP
     ranked.sort_unstable();
     ranked.truncate(limit);
     let mut paths: Vec<String> = ranked.into_iter().map(|(_, _, path)| path).collect();
-    // Between listing a folder and listing what is in it a link can take its place. What was seen through one is not told.
+    // Between listing a folder and listing what is in it a link can take its place. What was seen through one is not
+    // told.
     paths.retain(|path| walked.root.symlink_metadata(path).is_ok());
     Ok(FoundPaths { paths, limit_reached: dropped || cut_short })
 }

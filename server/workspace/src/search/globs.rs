@@ -1,7 +1,7 @@
 //! File patterns as people type them: `*.ts`, `src`, `src/**`, `./src`, `/src`.
 //!
-//! A pattern that starts with `./` or `/` begins at the root; any other matches at any depth. A pattern that names a folder means
-//! everything below it.
+//! A pattern that starts with `./` or `/` begins at the root; any other matches at any depth. A pattern that names a
+//! folder means everything below it.
 
 use globset::{Candidate, GlobBuilder, GlobSet, GlobSetBuilder};
 

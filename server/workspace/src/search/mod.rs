@@ -1,14 +1,15 @@
 //! Finding files by name and text in files, below one directory.
 //!
-//! The file set is that of `rg --hidden` without `.git`: regular files, no link followed, `.gitignore` and its kin obeyed unless
-//! asked otherwise, files of rules above the directory and those of the server's own user not. The rules' syntax is the `ignore`
-//! crate's; the walk is our own, because its files are somebody else's who may change them meanwhile:
+//! The file set is that of `rg --hidden` without `.git`: regular files, no link followed, `.gitignore` and its kin
+//! obeyed unless asked otherwise, files of rules above the directory and those of the server's own user not. The rules'
+//! syntax is the `ignore` crate's; the walk is our own, because its files are somebody else's who may change them
+//! meanwhile:
 //!
 //! Invariants:
-//! * Every folder and file, those with ignore rules included, is opened beneath the root's handle without following a link, and
-//!   without waiting for a pipe's other end. A link that is put in place during the search leads nowhere.
-//! * Everything is bounded: threads, entries, paths, matches, line length, memory of a pattern. Whoever reads the results slowly slows the
-//!   search down.
+//! * Every folder and file, those with ignore rules included, is opened beneath the root's handle without following a
+//!   link, and without waiting for a pipe's other end. A link that is put in place during the search leads nowhere.
+//! * Everything is bounded: threads, entries, paths, matches, line length, memory of a pattern. Whoever reads the
+//!   results slowly slows the search down.
 //! * A search stops within milliseconds when it is cancelled or dropped.
 
 mod find;
@@ -58,8 +59,8 @@ pub async fn find_files(
     run(cancel, move |stop| find::find(&root, &query, stop)).await
 }
 
-/// Finds text in files below `root`. Each file's matches are sent to `sink` as they are found; a file with very many comes in
-/// several parts. The search waits while the sink is full, and ends where it is closed.
+/// Finds text in files below `root`. Each file's matches are sent to `sink` as they are found; a file with very many
+/// comes in several parts. The search waits while the sink is full, and ends where it is closed.
 pub async fn search_text(
     root: PathBuf,
     query: SearchText,

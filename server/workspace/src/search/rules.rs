@@ -60,13 +60,15 @@ impl Rules {
             return Arc::clone(above);
         }
         let read = |wanted: bool, name: &str| if wanted { load(folder, path, name) } else { None };
+        // Git's rules outside any repository hold for nothing, and compiling them is what costs most.
+        let in_git = above.in_git || marks.git;
         Arc::new(Self {
             parent: Some(Arc::clone(above)),
             has_git: marks.git,
-            in_git: above.in_git || marks.git,
+            in_git,
             rgignore: read(marks.rgignore, ".rgignore"),
             ignore: read(marks.ignore, ".ignore"),
-            gitignore: read(marks.gitignore, ".gitignore"),
+            gitignore: read(marks.gitignore && in_git, ".gitignore"),
             exclude: read(marks.git, ".git/info/exclude"),
         })
     }

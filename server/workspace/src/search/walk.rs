@@ -52,7 +52,8 @@ struct Listing {
     marks: Marks,
 }
 
-/// Visits every file that is wanted, each by one of the visitors. Gives them back, and whether the limit of entries ended it.
+/// Visits every file that is wanted, each by one of the visitors. Gives them back, and whether the limit of entries
+/// ended it.
 pub(super) fn walk<V: Visitor>(walk: &Walk<'_>, make: impl Fn() -> V) -> (Vec<V>, bool) {
     let crew = Crew {
         walk,

@@ -16,8 +16,8 @@ use super::{exit_of, session};
 
 /// Read from the program at once, in bytes.
 const READ_BYTES: usize = 16 * 1024;
-/// After the program ended, what it left in the terminal is read until nothing came for so long. (A process that it started may
-/// hold the terminal open.)
+/// After the program ended, what it left in the terminal is read until nothing came for so long. (A process that it
+/// started may hold the terminal open.)
 const DRAIN_QUIET: Duration = Duration::from_millis(100);
 /// Most bytes read after the program ended; the system keeps less than this.
 const DRAIN_BYTES: usize = 256 * 1024;

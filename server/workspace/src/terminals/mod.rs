@@ -1,13 +1,13 @@
 //! Terminals: programs on pseudo-terminals whose output is kept, whoever looks.
 //!
-//! A terminal belongs to a person and a workspace and runs inside the [`Sandbox`]. One task drives each terminal: it reads
-//! the output into a bounded store with absolute offsets, writes the input, and sees the program end. A page attaches from any
-//! offset, as often as it likes, and gets the same bytes.
+//! A terminal belongs to a person and a workspace and runs inside the [`Sandbox`]. One task drives each terminal: it
+//! reads the output into a bounded store with absolute offsets, writes the input, and sees the program end. A page
+//! attaches from any offset, as often as it likes, and gets the same bytes.
 //!
 //! Invariants:
 //! * Memory is bounded: `scrollback_bytes` of output and [`QUEUED_INPUTS`] × `input_bytes` of input for each terminal.
-//! * With somebody attached no output is lost until they lag by the whole scrollback for `stall_limit`; the program waits. With
-//!   nobody attached the program never waits.
+//! * With somebody attached no output is lost until they lag by the whole scrollback for `stall_limit`; the program
+//!   waits. With nobody attached the program never waits.
 //! * Somebody else's terminal and one that does not exist look the same.
 //! * A terminal that was closed has no process left.
 

@@ -131,13 +131,15 @@ impl Output {
 /// A piece of output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
-    /// Offset of its first byte in the terminal's whole output. More than the end of the last chunk where bytes are missing.
+    /// Offset of its first byte in the terminal's whole output. More than the end of the last chunk where bytes are
+    /// missing.
     pub offset: u64,
     /// The bytes, at most [`MAX_CHUNK_BYTES`].
     pub data: Vec<u8>,
 }
 
-/// Reads a terminal's output. As long as it lives, the program waits for it within limits: drop it when nobody looks any more.
+/// Reads a terminal's output. As long as it lives, the program waits for it within limits: drop it when nobody looks
+/// any more.
 pub struct Attachment {
     id: u64,
     output: Arc<Output>,
@@ -145,8 +147,8 @@ pub struct Attachment {
 }
 
 impl Attachment {
-    /// The next bytes; `None` after the last byte of a program that ended. Nothing is lost when the call is dropped while it
-    /// waits.
+    /// The next bytes; `None` after the last byte of a program that ended. Nothing is lost when the call is dropped
+    /// while it waits.
     pub async fn next(&mut self) -> Option<Chunk> {
         loop {
             self.changed.mark_unchanged();

@@ -20,13 +20,13 @@ pub(super) struct Pty {
 
 /// A pseudo-terminal of the given size, and its program's end.
 ///
-/// Both ends are closed in every other program from the first moment: one that inherited them would read and type into this
-/// terminal.
+/// Both ends are closed in every other program from the first moment: one that inherited them would read and type into
+/// this terminal.
 #[expect(unsafe_code, reason = "neither crate takes a descriptor that was opened closed-on-exec in any other way")]
 pub(super) fn open(cols: u16, rows: u16) -> io::Result<(Pty, Pts)> {
     let (server, program) = open_ends()?;
-    // SAFETY: both are open, belong to a pseudo-terminal and are owned here. The registered one stays the same descriptor
-    // until it is dropped.
+    // SAFETY: both are open, belong to a pseudo-terminal and are owned here. The registered one stays the same
+    // descriptor until it is dropped.
     let (pty, pts) = unsafe { (Pty { fd: AsyncFd::register(server)? }, Pts::from_fd(program)) };
     pty.resize(cols, rows)?;
     Ok((pty, pts))
@@ -63,7 +63,8 @@ impl Pty {
     }
 }
 
-/// Once hung up an end counts as ready for ever, though a full one still takes nothing: asking again at once would spin.
+/// Once hung up an end counts as ready for ever, though a full one still takes nothing: asking again at once would
+/// spin.
 async fn after_refusal(ready: AsyncFdReadyGuard<'_, OwnedFd>, hung_up: bool) {
     drop(ready);
     if hung_up {

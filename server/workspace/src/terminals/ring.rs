@@ -57,8 +57,8 @@ impl Ring {
         out
     }
 
-    /// Where someone begins to read who asked for `from`: there, or where older bytes are gone, at the first line or at least
-    /// the first whole character that is kept.
+    /// Where someone begins to read who asked for `from`: there, or where older bytes are gone, at the first line or at
+    /// least the first whole character that is kept.
     pub(super) fn entry(&self, from: u64) -> u64 {
         if from >= self.start {
             return from.min(self.end());
@@ -95,7 +95,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn keeps_the_newest_bytes(pushes in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..20), most in 1usize..50) {
+        fn keeps_the_newest_bytes(
+            pushes in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..20),
+            most in 1usize..50,
+        ) {
             let mut ring = Ring::new(32);
             let mut all = Vec::new();
             for push in pushes {

@@ -4,8 +4,8 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// Sends a signal to every process of the session, its leader included only where `to_leader`.
 ///
-/// A process is held by a descriptor before its session is looked at, so that a number used again hits nobody else. Reads
-/// `/proc`: call it where blocking is allowed.
+/// A process is held by a descriptor before its session is looked at, so that a number used again hits nobody else.
+/// Reads `/proc`: call it where blocking is allowed.
 pub(super) fn signal(leader: u32, signal: Signal, to_leader: bool) {
     let Ok(entries) = std::fs::read_dir("/proc") else { return };
     for pid in entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()) {

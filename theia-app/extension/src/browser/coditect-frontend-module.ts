@@ -17,9 +17,12 @@ import { ContainerModule, interfaces } from '@theia/core/shared/inversify';
 import { QuickFileOpenService } from '@theia/file-search/lib/browser/quick-file-open';
 import { FileSearchService } from '@theia/file-search/lib/common/file-search-service';
 import { FileService } from '@theia/filesystem/lib/browser/file-service';
+import { FileDownloadService } from '@theia/filesystem/lib/common/download/file-download';
 import { RemoteFileServiceContribution } from '@theia/filesystem/lib/browser/remote-file-service-contribution';
+import { KeymapsFrontendContribution } from '@theia/keymaps/lib/browser/keymaps-frontend-contribution';
 import { LanguageGrammarDefinitionContribution } from '@theia/monaco/lib/browser/textmate';
 import { ThemeServiceWithDB } from '@theia/monaco/lib/browser/monaco-indexed-db';
+import { MonacoQuickInputService } from '@theia/monaco/lib/browser/monaco-quick-input-service';
 import { MonacoEditorModelFactory } from '@theia/monaco/lib/browser/monaco-text-model-service';
 import { MonacoThemingService } from '@theia/monaco/lib/browser/monaco-theming-service';
 import { CliPreferences } from '@theia/preferences/lib/common/cli-preferences';
@@ -34,16 +37,19 @@ import { AnyModelAliasRegistry } from './chat/any-model-alias-registry';
 import { ChatWelcome } from './chat/chat-welcome';
 import { CoditectAgent, CODITECT_AGENT_ID } from './chat/coditect-agent';
 import { createModelRegistryProvider, ModelCatalogue, ModelRegistryProvider } from './chat/model-catalogue';
+import { ModelRefresh } from './chat/model-refresh';
 import { PageTokenUsageService } from './chat/page-token-usage-service';
 import { WorkspaceToolConfirmation, WorkspaceTools } from './chat/workspace-tools';
 import { PageKeyStore } from './environment/page-key-store';
 import { ShellConnectionStatus } from './environment/shell-connection-status';
 import { NoCliPreferences, ShellApplicationServer, ShellEnvVariablesServer } from './environment/shell-environment';
 import { ConflictSafeFileService } from './files/conflict-safe-file-service';
+import { ServerFileDownload } from './files/server-file-download';
 import { ShellFileServiceContribution } from './files/shell-file-service-contribution';
 import { ShellFileSystemProvider } from './files/shell-file-system-provider';
 import { TellingEditorModelFactory } from './files/telling-editor-model';
 import { CoditectLanguages } from './languages/coditect-languages';
+import { CarefulQuickInputService } from './problems/careful-quick-input-service';
 import { UncaughtProblems } from './problems/uncaught-problems';
 import { ShellFileSearchService } from './search/shell-file-search-service';
 import { ShellSearchInWorkspaceServer } from './search/shell-search-in-workspace-server';
@@ -51,7 +57,9 @@ import { QuietTerminalContribution } from './terminal/quiet-terminal-contributio
 import { TellingQuickFileOpen } from './search/telling-quick-file-open';
 import { ShellTerminalServer } from './terminal/shell-terminal-server';
 import { TerminalConnectionProvider } from './terminal/terminal-connection-provider';
-import { DeferredJsonSchemaStore, DeferredSkillPromptCoordinator } from './startup/deferred-contributions';
+import {
+    bindDeferredPreferencesWidget, DeferredJsonSchemaStore, DeferredKeymapsContribution, DeferredSkillPromptCoordinator
+} from './startup/deferred-contributions';
 import { CoditectViewContribution } from './views/coditect-view-contribution';
 import { CoditectWidget } from './views/coditect-widget';
 import { ConnectionView } from './views/connection-view';
@@ -66,7 +74,7 @@ import { ShellWorkspaceService } from './workspace/shell-workspace-service';
 type Class<T> = new (...args: never[]) => T;
 
 /** Joins each interface that Theia asks a backend for to its implementation over the shell. */
-export default new ContainerModule((bind, _unbind, isBound, rebind) => {
+export default new ContainerModule((bind, unbind, isBound, rebind) => {
 
     /** `to` stands in for whatever Theia bound. */
     const replace = <T>(id: interfaces.ServiceIdentifier<T>, to: Class<T>): void => {
@@ -79,6 +87,7 @@ export default new ContainerModule((bind, _unbind, isBound, rebind) => {
     bind(ShellFileServiceContribution).toSelf().inSingletonScope();
     rebind(RemoteFileServiceContribution).toService(ShellFileServiceContribution);
     rebind(FileService).to(ConflictSafeFileService).inSingletonScope();
+    replace(FileDownloadService, ServerFileDownload);
     bind(TellingEditorModelFactory).toSelf().inSingletonScope();
     bind(MonacoEditorModelFactory).toService(TellingEditorModelFactory);
     replace(FileSearchService, ShellFileSearchService);
@@ -110,6 +119,8 @@ export default new ContainerModule((bind, _unbind, isBound, rebind) => {
     replace(LanguageModelAliasRegistry, AnyModelAliasRegistry);
     replace(TokenUsageService, PageTokenUsageService);
     replace(ToolConfirmationManager, WorkspaceToolConfirmation);
+    bind(ModelRefresh).toSelf().inSingletonScope();
+    bind(FrontendApplicationContribution).toService(ModelRefresh);
     bind(WorkspaceTools).toSelf().inSingletonScope();
     bind(FrontendApplicationContribution).toService(WorkspaceTools);
     bind(CommandContribution).toService(WorkspaceTools);
@@ -129,12 +140,15 @@ export default new ContainerModule((bind, _unbind, isBound, rebind) => {
     bind(LanguageGrammarDefinitionContribution).toService(CoditectLanguages);
 
     // Problems
+    rebind(MonacoQuickInputService).to(CarefulQuickInputService).inSingletonScope();
     bind(UncaughtProblems).toSelf().inSingletonScope();
     bind(FrontendApplicationContribution).toService(UncaughtProblems);
 
     // Start
     rebind(JsonSchemaStore).to(DeferredJsonSchemaStore).inSingletonScope();
     rebind(SkillPromptCoordinator).to(DeferredSkillPromptCoordinator).inSingletonScope();
+    rebind(KeymapsFrontendContribution).to(DeferredKeymapsContribution).inSingletonScope();
+    bindDeferredPreferencesWidget(bind, unbind);
 
     // Views
     bindViewContribution(bind, CoditectViewContribution);

@@ -31,7 +31,9 @@ pub(super) async fn read(
     let broken = |error| WorkspaceError::from_io(&place.path, error);
     let mut left = stat.size.saturating_sub(offset).min(length.unwrap_or(u64::MAX));
     refuse_too_large(context, left)?;
-    file.seek(std::io::SeekFrom::Start(offset)).await.map_err(broken)?;
+    if left > 0 {
+        file.seek(std::io::SeekFrom::Start(offset)).await.map_err(broken)?;
+    }
     while left > 0 {
         let mut chunk = Vec::with_capacity(usize::try_from(left.min(ITEM_BYTES)).unwrap_or_default());
         (&mut file).take(left.min(ITEM_BYTES)).read_to_end(&mut chunk).await.map_err(broken)?;

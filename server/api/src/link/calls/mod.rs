@@ -5,15 +5,17 @@ mod models;
 mod search;
 mod terminals;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use coditect_protocol::call::{ClientMessage, Item, Reply, Request, ServerMessage};
+use coditect_protocol::call::{ClientMessage, Item, Reply, Request};
 use coditect_protocol::files::{Place, Root};
 use coditect_protocol::{Kind, Problem, UserId};
 use coditect_workspace::tree::Tree;
+use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 
-use super::state::{Call, Gone, Link};
+use super::state::{Call, Content, Gone, Link, Refused};
 use crate::AppState;
 use crate::error::ApiError;
 
@@ -22,55 +24,78 @@ pub(super) struct Context {
     state: AppState,
     user: UserId,
     call: Arc<Call>,
+    _content: Content,
 }
 
-/// Takes in a message; a new call runs in a task of its own.
-pub(super) async fn accept(state: &AppState, link: &Arc<Link>, message: ClientMessage) {
+/// Takes in a message of so many bytes; a new call runs in a task of its own. Fails where the page overdoes it and must be cut off.
+pub(super) fn accept(state: &AppState, link: &Arc<Link>, message: ClientMessage, size: usize) -> Result<(), Problem> {
     match message {
         ClientMessage::Credit { id, bytes } => {
             if let Some(call) = link.call(id) {
                 call.grant(bytes);
             }
+            Ok(())
         }
         ClientMessage::Cancel { id } => {
             if let Some(call) = link.call(id) {
                 call.cancel.cancel();
             }
+            Ok(())
         }
-        ClientMessage::Call { id, request } => match link.begin_call(id) {
-            Some(call) => {
-                let context = Context { state: state.clone(), user: link.user_id, call };
+        ClientMessage::Call { id, request } => match link.begin_call(id, size) {
+            Ok((call, content)) => {
+                let context = Context { state: state.clone(), user: link.user_id, call, _content: content };
                 tokio::spawn(run(context, link.clone(), id, *request));
+                Ok(())
             }
-            None => {
-                let problem = Problem::new(
-                    Kind::TooManyRequests,
-                    "link.too_many_calls",
-                    "Too many calls are under way; wait for some to end.",
-                );
-                // Without a task: a flood of refused calls must not become a flood of tasks.
-                let _ = link.send(&ServerMessage::End { id, outcome: Err(problem) }).await;
+            Err(Refused::IdInUse) => {
+                Err(Problem::new(Kind::Invalid, "link.call_in_use", "Two calls of one page have the same number."))
             }
+            // Without a task: a flood of refused calls must not become a flood of tasks.
+            Err(refused) if link.refuse(id, refusal(&refused)) => Ok(()),
+            Err(refused) => Err(refusal(&refused)),
         },
     }
 }
 
+fn refusal(refused: &Refused) -> Problem {
+    let (code, message) = match refused {
+        Refused::TooLarge => {
+            ("link.too_much_content", "The calls under way are too large together; wait for some to end.")
+        }
+        Refused::TooMany | Refused::IdInUse => {
+            ("link.too_many_calls", "Too many calls are under way; wait for some to end.")
+        }
+    };
+    Problem::new(Kind::TooManyRequests, code, message)
+}
+
 async fn run(context: Context, link: Arc<Link>, id: u32, request: Request) {
     let cancel = context.call.cancel.clone();
+    // A call that panics ends as well, and its page learns of it.
+    let carried_out = AssertUnwindSafe(Box::pin(carry_out(context, &link, request))).catch_unwind();
     let outcome = tokio::select! {
-        outcome = Box::pin(carry_out(context, &link, request)) => outcome.map_err(ApiError::into_problem),
+        outcome = carried_out => outcome.unwrap_or_else(|_| Err(ApiError::internal())).map_err(ApiError::into_problem),
         () = cancel.cancelled() => Err(Problem::cancelled()),
     };
     if let Err(problem) = &outcome {
         tracing::debug!(link = %link.id, call = id, code = problem.code, "call failed");
     }
-    link.end_call(id);
-    // A link that is gone has nobody to tell.
-    let _ = link.send(&ServerMessage::End { id, outcome }).await;
+    link.finish(id, outcome).await;
+}
+
+/// Whether a call's answer may be large, in one piece or in many.
+fn is_bulk(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::ReadFolder(_) | Request::ReadFile { .. } | Request::FindFiles { .. } | Request::SearchText { .. }
+    )
 }
 
 async fn carry_out(context: Context, link: &Link, request: Request) -> Result<Reply, ApiError> {
     let identity = context.state.auth.check_session(link.session_id).await?;
+    // It is never closed, so that there is a place sooner or later.
+    let _place = if is_bulk(&request) { link.bulk.acquire().await.ok() } else { None };
     match request {
         Request::Session => Ok(Reply::Session(identity.session_info())),
         Request::OpenWorkspace { workspace } => {

@@ -1,13 +1,10 @@
 import { LanguageModel, LanguageModelRegistry } from '@theia/ai-core';
-import { Disposable, Emitter } from '@theia/core';
+import { Emitter } from '@theia/core';
 import { inject, injectable, interfaces } from '@theia/core/shared/inversify';
 import { ShellHost } from '../shell/shell-host';
 import { ShellProblem } from '../shell/shell-problem';
 import type { ModelInfo, ModelList } from '../shell/shell-types';
 import { ShellLanguageModel } from './shell-language-model';
-
-/** How often the list of models is looked at again, in milliseconds. The server answers from what it knows. */
-const REFRESH_MS = 60_000;
 
 export const ModelRegistryProvider = Symbol('ModelRegistryProvider');
 /** The registry needs the models and the models need the registry, so it is asked for late. */
@@ -19,14 +16,13 @@ export function createModelRegistryProvider({ container }: interfaces.Context): 
 
 /** The server's models, kept in step with Theia's registry. */
 @injectable()
-export class ModelCatalogue implements Disposable {
+export class ModelCatalogue {
 
     @inject(ShellHost) protected readonly host: ShellHost;
     @inject(ModelRegistryProvider) protected readonly registry: ModelRegistryProvider;
 
     protected list: ModelList = { models: [], upstreams: [] };
     protected failure: string | undefined;
-    protected timer: number | undefined;
     protected running: Promise<void> | undefined;
     protected readonly changeEmitter = new Emitter<void>();
     /** The models, or what is known about their upstreams, changed. */
@@ -51,7 +47,6 @@ export class ModelCatalogue implements Disposable {
     /** For the registry, when it is made. */
     async firstModels(): Promise<LanguageModel[]> {
         await this.load(false);
-        this.timer = window.setInterval(() => this.refresh(false), REFRESH_MS);
         return this.list.models.map(info => this.toLanguageModel(info));
     }
 
@@ -59,10 +54,6 @@ export class ModelCatalogue implements Disposable {
     async refresh(anew: boolean): Promise<void> {
         this.running ??= this.update(anew).finally(() => this.running = undefined);
         return this.running;
-    }
-
-    dispose(): void {
-        window.clearInterval(this.timer);
     }
 
     protected async update(anew: boolean): Promise<void> {

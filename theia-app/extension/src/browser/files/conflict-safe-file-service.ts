@@ -4,7 +4,8 @@ import { isReadableStream } from '@theia/core/lib/common/stream';
 import { injectable } from '@theia/core/shared/inversify';
 import { FileService } from '@theia/filesystem/lib/browser/file-service';
 import {
-    ETAG_DISABLED, FileOperationError, FileStat, FileStatWithMetadata, FileSystemProviderErrorCode, Stat, toFileOperationResult, toFileSystemProviderErrorCode, WriteFileOptions
+    ETAG_DISABLED, FileOperationError, FileStat, FileStatWithMetadata, FileSystemProviderError, FileSystemProviderErrorCode, ReadFileOptions, Stat,
+    toFileOperationResult, toFileSystemProviderErrorCode, WriteFileOptions
 } from '@theia/filesystem/lib/common/files';
 import { toProviderError } from './file-problems';
 import { ShellFileSystemProvider, WriteIntent } from './shell-file-system-provider';
@@ -33,6 +34,15 @@ export class ConflictSafeFileService extends FileService {
             const problem = toProviderError(error);
             throw new FileOperationError(problem.message, toFileOperationResult(problem), options);
         }
+    }
+
+    /** What the server says is a whole sentence with its code; the stock service wraps it in another one, and in the name of a class. */
+    protected override asFileOperationError(message: string, resource: URI, error: Error, options?: ReadFileOptions & WriteFileOptions): FileOperationError {
+        const problem = super.asFileOperationError(message, resource, error, options);
+        if (error instanceof FileSystemProviderError || error instanceof FileOperationError) {
+            problem.message = error.message;
+        }
+        return problem;
     }
 
     /** Makes the folder if it is not there yet. */

@@ -32,7 +32,7 @@ export class ShellHost {
     }
 
     get session(): SessionInfo {
-        return this.present(this.who);
+        return this.status.session ?? this.present(this.who);
     }
 
     get workspace(): WorkspaceInfo {
@@ -86,6 +86,12 @@ export class ShellHost {
         const url = new URL('.', document.baseURI);
         url.searchParams.set('workspace', workspaceId);
         return url.href;
+    }
+
+    /** The address of a file of the workspace, by its path below the root. */
+    fileUrl(path: string): string {
+        const segments = path.split('/').map(encodeURIComponent).join('/');
+        return new URL(`api/v5/workspaces/${encodeURIComponent(this.workspace.id)}/files/${segments}`, this.base).href;
     }
 
     protected present<T>(value: T | undefined): T {

@@ -1,5 +1,11 @@
 import { JsonSchemaStore } from '@theia/core/lib/browser/json-schema-store';
-import { injectable } from '@theia/core/shared/inversify';
+import { TabBarToolbarRegistry } from '@theia/core/lib/browser/shell/tab-bar-toolbar';
+import { injectable, interfaces } from '@theia/core/shared/inversify';
+import { KeymapsFrontendContribution } from '@theia/keymaps/lib/browser/keymaps-frontend-contribution';
+import { KeybindingWidget } from '@theia/keymaps/lib/browser/keybindings-widget';
+import { PreferencesContribution } from '@theia/preferences/lib/browser/preferences-contribution';
+import { PreferencesWidget } from '@theia/preferences/lib/browser/views/preference-widget';
+import { createPreferencesWidgetContainer } from '@theia/preferences/lib/browser/views/preference-widget-bindings';
 import { SkillPromptCoordinator } from '@theia/ai-core/lib/browser/skill-prompt-coordinator';
 
 /** Longest that deferred work waits for a quiet moment, in milliseconds. */
@@ -27,4 +33,33 @@ export class DeferredSkillPromptCoordinator extends SkillPromptCoordinator {
     override async onStart(): Promise<void> {
         super.onStart().catch(error => console.error(error));
     }
+}
+
+/** Adds the buttons of the keyboard shortcuts' view when that view is made; the stock one makes it at the start, with a row for each shortcut. */
+@injectable()
+export class DeferredKeymapsContribution extends KeymapsFrontendContribution {
+
+    override async registerToolbarItems(toolbar: TabBarToolbarRegistry): Promise<void> {
+        const made = this.widgetManager.onDidCreateWidget(({ factoryId }) => {
+            if (factoryId === KeybindingWidget.ID) {
+                made.dispose();
+                super.registerToolbarItems(toolbar).catch(error => console.error(error));
+            }
+        });
+    }
+}
+
+/**
+ * Makes the settings' view when it is opened. The stock binding also gives it to the contribution that opens it, which never uses it, and
+ * so makes it, with a row for each setting, at the start.
+ */
+export function bindDeferredPreferencesWidget(bind: interfaces.Bind, unbind: interfaces.Unbind): void {
+    unbind(PreferencesWidget);
+    bind(PreferencesWidget)
+        .toDynamicValue(({ container }) => createPreferencesWidgetContainer(container).get(PreferencesWidget))
+        .inSingletonScope()
+        .when(({ parentRequest }) => parentRequest === null);
+    bind(PreferencesWidget)
+        .toDynamicValue(() => undefined!)
+        .whenInjectedInto(PreferencesContribution);
 }

@@ -18,9 +18,10 @@ export class FirstLayout implements FrontendApplicationContribution {
         this.first = true;
     }
 
-    async onDidInitializeLayout({ shell }: FrontendApplication): Promise<void> {
+    /** The start does not wait for it. */
+    onDidInitializeLayout({ shell }: FrontendApplication): void {
         if (this.first) {
-            await shell.revealWidget(EXPLORER_VIEW_CONTAINER_ID);
+            shell.revealWidget(EXPLORER_VIEW_CONTAINER_ID).catch(error => console.error(error));
         }
     }
 }

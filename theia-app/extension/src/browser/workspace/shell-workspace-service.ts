@@ -18,7 +18,7 @@ export class ShellWorkspaceService extends WorkspaceService {
 
     protected override setURLFragment(workspacePath: string): void {
         const own = workspacePath === this.host.rootUri.path.toString();
-        history.replaceState(history.state, '', own ? location.pathname + location.search : `#${encodeURI(workspacePath)}`);
+        history.replaceState(history.state, '', location.pathname + location.search + (own ? '' : `#${encodeURI(workspacePath)}`));
     }
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { safeNext } from './next';
+import { plainPath, safeNext } from './next';
 
 const origin = 'https://ide.example';
 
@@ -14,6 +14,13 @@ test.each([
     ['https://evil.example', '/dashboard'],
     ['javascript:alert(1)', '/dashboard'],
     ['/a/../b', '/b'],
+    ['/login?next=/login', '/dashboard'],
+    ['/login/', '/dashboard'],
+    ['/x/../register', '/dashboard'],
 ])('%s leads to %s', (wanted, expected) => {
     expect(safeNext(wanted, origin)).toBe(expected);
+});
+
+test.each([['/', '/'], ['/login/', '/login'], ['/login//', '/login'], ['//', '/'], ['/a/b', '/a/b']])('%s is the page %s', (path, plain) => {
+    expect(plainPath(path)).toBe(plain);
 });

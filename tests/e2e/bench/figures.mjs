@@ -1,0 +1,78 @@
+// Measured figures, beside their goals and what others need for the same.
+
+/** What a figure is called, and what it may be at most; smaller is better. */
+const ROWS = new Map([
+    ['start_ready', ['ready after exec', 150]],
+    ['start_ready_after_kill', ['ready after exec, killed before', 150]],
+    ['rss_idle', ['memory at rest', 30]],
+    ['rss_one_page', ['memory with one page', undefined]],
+    ['rss_per_page', ['memory for each further idle page', 1]],
+    ['ide_usable_cold', ['IDE usable, cold', 2800]],
+    ['ide_cpu_cold', ['computed in the page for that', undefined]],
+    ['ide_bytes_cold', ['received until usable', 3.2]],
+    ['ide_requests_cold', ['requests until usable', undefined]],
+    ['ide_bytes_settled', ['received until 3 s later', undefined]],
+    ['ide_usable_warm', ['IDE usable, opened again', undefined]],
+    ['ide_cpu_warm', ['computed in the page for that', undefined]],
+    ['ide_bytes_warm', ['received for that', undefined]],
+    ['reconnect', ['online again after 1 s without network', 200]],
+    ['reconnect_reset', ['online again after a reset connection', 200]],
+    ['reconnect_unnoticed', ['the same after 2 s that the browser did not notice', 200]],
+    ['reconnect_restart', ['online again after kill and restart', 200]],
+    ['terminal_bytes_lost', ['terminal output lost or doubled by the cuts', 0]],
+    ['link_stat', ['stat over the link', undefined]],
+    ['link_stat_p99', ['stat over the link, 99 %', undefined]],
+    ['key_echo', ['key to its echo in the terminal', undefined]],
+    ['key_painted', ['key to its echo on the screen', undefined]]
+]);
+
+/** Prints each figure as a line of JSON when it is known, and all of them as a table at the end. */
+export class Figures {
+    constructor() { this.columns = new Map([['ours', new Map()]]); }
+
+    /** One value. */
+    value(name, unit, value, who = 'ours') { this.#add(who, { name, unit, value: round(value) }); }
+
+    /** Median and 95th percentile of samples. */
+    samples(name, unit, samples, who = 'ours') {
+        this.#add(who, { name, unit, p50: round(percentile(samples, 50)), p95: round(percentile(samples, 95)), n: samples.length });
+    }
+    #add(who, figure) {
+        if (!this.columns.has(who)) { this.columns.set(who, new Map()); }
+        this.columns.get(who).set(figure.name, figure);
+        console.log(JSON.stringify(who === 'ours' ? figure : { peer: who, ...figure }));
+    }
+    table() {
+        const [[, ours], ...peers] = this.columns;
+        const names = [...ROWS.keys()].filter(name => [...this.columns.values()].some(figures => figures.has(name)));
+        const rows = [['', 'ours', 'goal', '', ...peers.map(([who]) => who)]];
+        for (const name of names) {
+            const [title, limit] = ROWS.get(name);
+            const own = ours.get(name);
+            const met = limit === undefined || !own ? '' : main(own) <= limit ? 'met' : 'MISSED';
+            const goal = limit === undefined ? '' : `<= ${limit} ${own?.unit ?? ''}`;
+            rows.push([title, own ? shown(own) : '-', goal, met, ...peers.map(([, figures]) => compared(own, figures.get(name)))]);
+        }
+        const widths = rows[0].map((_, column) => Math.max(...rows.map(row => row[column].length)));
+        return rows.map(row => row.map((cell, column) => cell.padEnd(widths[column])).join('  ').trimEnd()).join('\n');
+    }
+}
+
+export function percentile(samples, percent) {
+    const sorted = [...samples].sort((a, b) => a - b);
+    return sorted[Math.ceil((sorted.length - 1) * percent / 100)];
+}
+
+function round(value) { return Math.round(value * 1000) / 1000; }
+function main(figure) { return figure.p50 ?? figure.value; }
+
+function shown(figure) {
+    const number = value => value < 10 ? value.toFixed(2) : value < 100 ? value.toFixed(1) : value.toFixed(0);
+    const tail = figure.p95 === undefined ? '' : ` (p95 ${number(figure.p95)})`;
+    return `${number(main(figure))} ${figure.unit}${tail}`;
+}
+
+function compared(own, theirs) {
+    if (!theirs) { return '-'; }
+    return own && main(own) > 0 ? `${shown(theirs)}, ${(main(theirs) / main(own)).toFixed(1)}x` : shown(theirs);
+}

@@ -1,0 +1,22 @@
+import { plainPath } from '../logic/next';
+
+/** Pages of the front by their path, with their titles. */
+export const PAGES = {
+    '/': 'Coditect: several minds, one workspace',
+    '/login': 'Log in · Coditect',
+    '/register': 'Create your account · Coditect',
+    '/dashboard': 'Workspaces · Coditect',
+} as const;
+
+export type PagePath = keyof typeof PAGES;
+
+/** The page at a path, if there is one. */
+export function pageAt(path: string): PagePath | undefined {
+    const plain = plainPath(path);
+    return Object.hasOwn(PAGES, plain) ? (plain as PagePath) : undefined;
+}
+
+/** Whether a path is one of the front's own pages. */
+export function isOwnPage(path: string): boolean {
+    return pageAt(path) !== undefined;
+}
