@@ -12,7 +12,7 @@ const ROWS = new Map([
     ['ide_bytes_cold', ['received until usable', 3.2]],
     ['ide_requests_cold', ['requests until usable', undefined]],
     ['ide_bytes_settled', ['received until 3 s later', undefined]],
-    ['ide_usable_warm', ['IDE usable, opened again', undefined]],
+    ['ide_usable_warm', ['IDE usable, third visit', undefined]],
     ['ide_cpu_warm', ['computed in the page for that', undefined]],
     ['ide_bytes_warm', ['received for that', undefined]],
     ['reconnect', ['online again after 1 s without network', 200]],

@@ -1,4 +1,4 @@
-// The IDE in a browser that never saw it, and once more in the same.
+// The IDE in a browser that never saw it, and in one that knows it.
 import { setTimeout as delay } from 'node:timers/promises';
 import { launch } from '../harness/browser.mjs';
 import { Person } from '../harness/person.mjs';
@@ -23,6 +23,9 @@ export async function measureIde(figures, url, { who, signs, prepare = async () 
                 await delay(BROWSER_CALM_MS);
                 cold.push(await visitor.visit(address));
                 settled.push(await visitor.settledMb());
+                // The browser keeps compiled code from the second visit on: the third is what every later one is like.
+                await visitor.visit(address);
+                await visitor.settledMb();
                 warm.push(await visitor.visit(address));
                 if (who === 'ours' && visitor.faults.errors.length > 0) { throw new Error(visitor.faults.errors[0]); }
             } finally { await browser.close(); }
