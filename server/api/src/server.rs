@@ -229,7 +229,7 @@ fn sandbox_settings(settings: &Settings) -> Result<SandboxSettings, ServerError>
     Ok(SandboxSettings {
         mode: settings.sandbox.parse().map_err(|error| at_start::<coditect_workspace::WorkspaceError>(&error))?,
         read_only_paths: settings.sandbox_read_only_path.clone(),
-        hidden_paths: vec![settings.data_dir()],
+        hidden_paths: [settings.data_dir()].into_iter().chain(settings.config_file.clone()).collect(),
         ..SandboxSettings::default()
     })
 }

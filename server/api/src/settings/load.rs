@@ -93,8 +93,9 @@ pub(crate) fn with_variables(command: Command) -> Command {
 /// The settings from parsed flags and variables, and the file they name.
 pub fn load(matches: &ArgMatches, file: Option<&Path>) -> Result<Settings, LoadError> {
     let flags = Given::from_arg_matches(matches)?;
-    let file = file.map(read).transpose()?.unwrap_or_default();
-    let mut settings = Settings::from_given(flags, file);
+    let given = file.map(read).transpose()?.unwrap_or_default();
+    let mut settings = Settings::from_given(flags, given);
+    settings.config_file = file.map(Path::to_owned);
     for upstream in &mut settings.llm_upstream {
         resolve_key(upstream)?;
     }

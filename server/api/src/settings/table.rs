@@ -76,14 +76,18 @@ macro_rules! settings {
 
         /// The settings in force.
         #[derive(Debug, Clone)]
-        pub struct Settings {$(
-            $(#[doc = $doc])+
-            pub $name: $ty,
-        )+}
+        pub struct Settings {
+            $(
+                $(#[doc = $doc])+
+                pub $name: $ty,
+            )+
+            /// The configuration file that was read; it may hold keys.
+            pub config_file: Option<PathBuf>,
+        }
 
         impl Default for Settings {
             fn default() -> Self {
-                Self {$($name: $default,)+}
+                Self {$($name: $default,)+ config_file: None}
             }
         }
 
@@ -92,7 +96,7 @@ macro_rules! settings {
             #[must_use]
             pub fn from_given(first: Given, second: Given) -> Self {
                 let defaults = Self::default();
-                Self {$($name: first.$name.or(second.$name).unwrap_or(defaults.$name),)+}
+                Self {$($name: first.$name.or(second.$name).unwrap_or(defaults.$name),)+ config_file: None}
             }
         }
 
