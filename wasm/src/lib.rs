@@ -206,6 +206,13 @@ impl Shell {
 /// Files, by absolute path.
 #[wasm_bindgen]
 impl Shell {
+    /// Most bytes of a file that can be read or written as a whole.
+    #[wasm_bindgen(js_name = maxFileBytes)]
+    pub fn max_file_bytes() -> f64 {
+        // 64 MiB, which a JavaScript number holds exactly.
+        coditect_protocol::files::MAX_CALL_FILE_BYTES as f64
+    }
+
     /// Facts of a file or folder.
     #[wasm_bindgen(unchecked_return_type = "Promise<FileStat>")]
     pub fn stat(&self, path: String) -> Promise {

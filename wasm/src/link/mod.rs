@@ -105,10 +105,15 @@ impl Link {
         self.events.borrow().is_some()
     }
 
+    /// What ended the link says more than that it is not there: a login that is over wants another one.
+    fn why_closed(&self) -> ShellError {
+        self.status.get().problem.map_or(ShellError::NotConnected, ShellError::Problem)
+    }
+
     /// Starts a call. It waits while the link is not there.
     pub(crate) fn start(self: &Rc<Self>, request: Request) -> Result<Call, ShellError> {
         if !self.is_open() {
-            return Err(ShellError::NotConnected);
+            return Err(self.why_closed());
         }
         let (id, events) = self.registry.borrow_mut().start(request)?;
         self.pump();
@@ -176,7 +181,7 @@ impl Call {
                     self.link.count();
                     return outcome;
                 }
-                None => return Err(ShellError::NotConnected),
+                None => return Err(self.link.why_closed()),
             }
         }
     }
