@@ -12,9 +12,12 @@ export class Ide {
     }
     /** Runs a command of the palette by its name. */
     async command(name) {
-        await this.page.keyboard.press('F1');
         const input = this.page.locator('.quick-input-widget input[type=text]');
-        await input.waitFor({ state: 'visible' });
+        // An editor that takes the focus in this moment closes the list again.
+        await eventually('the palette', async () => {
+            await this.page.keyboard.press('F1');
+            return input.waitFor({ state: 'visible', timeout: 1000 }).then(() => true, () => false);
+        });
         await input.fill(`>${name}`);
         const row = this.page.locator('.quick-input-list .monaco-list-row').filter({ hasText: name }).first();
         await row.waitFor();
@@ -152,11 +155,11 @@ export class Ide {
             await one.click({ timeout: 1000 });
         });
     }
-    /** The question in front of everything; its main answer is the one that goes on. */
+    /** The question in front of everything. */
     get dialog() { return this.page.locator('.dialogBlock'); }
 
-    async answerDialog(goOn) {
-        await this.dialog.locator(goOn ? 'button.main' : 'button.secondary').click();
+    async answerDialog(label) {
+        await this.dialog.getByRole('button', { name: label, exact: true }).click();
         await this.dialog.waitFor({ state: 'detached' });
     }
     async searchText(query) {

@@ -2,11 +2,14 @@ import '../../resources/coditect.css';
 import { Agent, LanguageModelAliasRegistry, LanguageModelProvider, LanguageModelRegistryFrontendDelegate, TokenUsageService } from '@theia/ai-core';
 import { SkillPromptCoordinator } from '@theia/ai-core/lib/browser/skill-prompt-coordinator';
 import { ChatAgent, DefaultChatAgentId } from '@theia/ai-chat/lib/common';
+import { ChatSessionNamingAgent } from '@theia/ai-chat/lib/common/chat-session-naming-service';
 import { ToolConfirmationManager } from '@theia/ai-chat/lib/browser/chat-tool-preference-bindings';
+import { AIChatContribution } from '@theia/ai-chat-ui/lib/browser/ai-chat-ui-contribution';
 import { ChatWelcomeMessageProvider } from '@theia/ai-chat-ui/lib/browser/chat-tree-view';
 import { CommandContribution } from '@theia/core';
 import { ApplicationShellOptions, bindViewContribution, FrontendApplicationContribution, StorageService, WidgetFactory } from '@theia/core/lib/browser';
-import { ConnectionStatusService } from '@theia/core/lib/browser/connection-status-service';
+import { AboutDialog } from '@theia/core/lib/browser/about-dialog';
+import { ApplicationConnectionStatusContribution, ConnectionStatusService } from '@theia/core/lib/browser/connection-status-service';
 import { JsonSchemaStore } from '@theia/core/lib/browser/json-schema-store';
 import { LocalConnectionProvider, RemoteConnectionProvider } from '@theia/core/lib/browser/messaging/service-connection-provider';
 import { ApplicationServer } from '@theia/core/lib/common/application-protocol';
@@ -18,6 +21,7 @@ import { QuickFileOpenService } from '@theia/file-search/lib/browser/quick-file-
 import { FileSearchService } from '@theia/file-search/lib/common/file-search-service';
 import { FileService } from '@theia/filesystem/lib/browser/file-service';
 import { FileDownloadService } from '@theia/filesystem/lib/common/download/file-download';
+import { FileResourceResolver } from '@theia/filesystem/lib/browser/file-resource';
 import { RemoteFileServiceContribution } from '@theia/filesystem/lib/browser/remote-file-service-contribution';
 import { KeymapsFrontendContribution } from '@theia/keymaps/lib/browser/keymaps-frontend-contribution';
 import { LanguageGrammarDefinitionContribution } from '@theia/monaco/lib/browser/textmate';
@@ -31,20 +35,24 @@ import { TerminalFrontendContribution } from '@theia/terminal/lib/browser/termin
 import { ShellTerminalServerProxy } from '@theia/terminal/lib/common/shell-terminal-protocol';
 import { WorkspaceServer } from '@theia/workspace/lib/common';
 import { WorkspaceOpenHandlerContribution, WorkspaceService } from '@theia/workspace/lib/browser/workspace-service';
+import { CoditectAbout } from './branding/coditect-about';
 import { bindIconThemes } from './branding/coditect-icon-themes';
 import { CoditectThemeService, CoditectThemingService } from './branding/coditect-themes';
 import { AnyModelAliasRegistry } from './chat/any-model-alias-registry';
 import { ChatWelcome } from './chat/chat-welcome';
 import { CoditectAgent, CODITECT_AGENT_ID } from './chat/coditect-agent';
+import { CurrentChatContribution } from './chat/current-chat-contribution';
 import { createModelRegistryProvider, ModelCatalogue, ModelRegistryProvider } from './chat/model-catalogue';
 import { ModelRefresh } from './chat/model-refresh';
 import { PageTokenUsageService } from './chat/page-token-usage-service';
+import { QuietSessionNaming } from './chat/quiet-session-naming';
 import { WorkspaceToolConfirmation, WorkspaceTools } from './chat/workspace-tools';
 import { PageKeyStore } from './environment/page-key-store';
-import { ShellConnectionStatus } from './environment/shell-connection-status';
+import { QuietConnectionContribution, ShellConnectionStatus } from './environment/shell-connection-status';
 import { NoCliPreferences, ShellApplicationServer, ShellEnvVariablesServer } from './environment/shell-environment';
 import { ConflictSafeFileService } from './files/conflict-safe-file-service';
 import { ServerFileDownload } from './files/server-file-download';
+import { ServerFileResourceResolver } from './files/server-file-resource';
 import { ShellFileServiceContribution } from './files/shell-file-service-contribution';
 import { ShellFileSystemProvider } from './files/shell-file-system-provider';
 import { TellingEditorModelFactory } from './files/telling-editor-model';
@@ -87,6 +95,7 @@ export default new ContainerModule((bind, unbind, isBound, rebind) => {
     bind(ShellFileServiceContribution).toSelf().inSingletonScope();
     rebind(RemoteFileServiceContribution).toService(ShellFileServiceContribution);
     rebind(FileService).to(ConflictSafeFileService).inSingletonScope();
+    rebind(FileResourceResolver).to(ServerFileResourceResolver).inSingletonScope();
     replace(FileDownloadService, ServerFileDownload);
     bind(TellingEditorModelFactory).toSelf().inSingletonScope();
     bind(MonacoEditorModelFactory).toService(TellingEditorModelFactory);
@@ -110,6 +119,7 @@ export default new ContainerModule((bind, unbind, isBound, rebind) => {
     replace(KeyStoreService, PageKeyStore);
     replace(CliPreferences, NoCliPreferences);
     replace(ConnectionStatusService, ShellConnectionStatus);
+    rebind(ApplicationConnectionStatusContribution).to(QuietConnectionContribution).inSingletonScope();
 
     // Chat
     bind(ModelRegistryProvider).toDynamicValue(createModelRegistryProvider).inSingletonScope();
@@ -128,6 +138,8 @@ export default new ContainerModule((bind, unbind, isBound, rebind) => {
     bind(Agent).toService(CoditectAgent);
     bind(ChatAgent).toService(CoditectAgent);
     bind(DefaultChatAgentId).toConstantValue({ id: CODITECT_AGENT_ID });
+    rebind(ChatSessionNamingAgent).to(QuietSessionNaming).inSingletonScope();
+    rebind(AIChatContribution).to(CurrentChatContribution).inSingletonScope();
     bind(ChatWelcome).toSelf().inSingletonScope();
     bind(ChatWelcomeMessageProvider).toService(ChatWelcome);
 
@@ -135,6 +147,7 @@ export default new ContainerModule((bind, unbind, isBound, rebind) => {
     replace(ThemeServiceWithDB, CoditectThemeService);
     replace(MonacoThemingService, CoditectThemingService);
     rebind(ApplicationShellOptions).toConstantValue(SHELL_OPTIONS);
+    rebind(AboutDialog).to(CoditectAbout).inSingletonScope();
     bindIconThemes(bind);
     bind(CoditectLanguages).toSelf().inSingletonScope();
     bind(LanguageGrammarDefinitionContribution).toService(CoditectLanguages);

@@ -1,7 +1,9 @@
 import { AbstractStreamParsingChatAgent } from '@theia/ai-chat/lib/common/chat-agents';
+import { ErrorChatResponseContentImpl, MutableChatRequestModel } from '@theia/ai-chat/lib/common/chat-model';
 import { LanguageModel, LanguageModelRequirement } from '@theia/ai-core';
 import { inject, injectable, postConstruct } from '@theia/core/shared/inversify';
 import { ShellHost } from '../shell/shell-host';
+import { ShellProblem } from '../shell/shell-problem';
 import { ModelCatalogue } from './model-catalogue';
 
 export const CODITECT_AGENT_ID = 'Coditect';
@@ -39,11 +41,25 @@ export class CoditectAgent extends AbstractStreamParsingChatAgent {
             model = await find();
         }
         if (!model) {
-            throw new Error(this.catalogue.advice ?? 'The chosen model is not there any more; choose another one.');
+            throw new NoModel(this.catalogue.advice ?? 'The chosen model is not there any more; choose another one.');
         }
         return model;
     }
+
+    /** What the person can read in the answer, with what to do about it, is no fault of the program to be logged. */
+    protected override handleError(request: MutableChatRequestModel, error: Error): void {
+        if (!(error instanceof NoModel || ShellProblem.is(error))) {
+            super.handleError(request, error);
+            return;
+        }
+        const shown = new Error(ShellProblem.describe(error));
+        request.response.response.addContent(new ErrorChatResponseContentImpl(shown));
+        request.response.error(shown);
+    }
 }
+
+/** There is no model to ask; the message says how to get one. */
+class NoModel extends Error { }
 
 function systemPrompt(root: string, tools: readonly string[]): string {
     return `You are Coditect, the coding agent of this IDE. You work together with one person in the workspace \`${root}\`.

@@ -1,5 +1,5 @@
-import { Emitter } from '@theia/core';
-import { ConnectionStatus, ConnectionStatusService } from '@theia/core/lib/browser/connection-status-service';
+import { Disposable, Emitter } from '@theia/core';
+import { ApplicationConnectionStatusContribution, ConnectionStatus, ConnectionStatusService } from '@theia/core/lib/browser/connection-status-service';
 import { inject, injectable, postConstruct } from '@theia/core/shared/inversify';
 import { ShellHost } from '../shell/shell-host';
 import type { ShellStatus } from '../shell/shell-types';
@@ -26,5 +26,15 @@ export class ShellConnectionStatus implements ConnectionStatusService {
             this.currentStatus = next;
             this.changeEmitter.fire(next);
         }
+    }
+}
+
+/** Colours the page while the server is away; the words for it are the connection view's. */
+@injectable()
+export class QuietConnectionContribution extends ApplicationConnectionStatusContribution {
+
+    protected override handleOffline(): void {
+        document.body.classList.add('theia-mod-offline');
+        this.toDisposeOnOnline.push(Disposable.create(() => document.body.classList.remove('theia-mod-offline')));
     }
 }

@@ -147,7 +147,7 @@ export class ShellFileSystemProvider implements FileSystemProviderWithFileReadWr
         const path = pathOf(resource);
         let { bytes, stat } = await this.host.shell.readFile(path, 0, FIRST_READ_BYTES);
         if (limit !== undefined && stat.size > limit) {
-            throw createFileSystemProviderError(`“${path}” is too large to open here. (files.too_large)`, FileSystemProviderErrorCode.FileTooLarge);
+            throw createFileSystemProviderError(`“${path}” has ${stat.size} bytes; here ${limit} are the most. (files.too_large)`, FileSystemProviderErrorCode.FileTooLarge);
         }
         if (bytes.length < stat.size) {
             ({ bytes, stat } = await this.host.shell.readFile(path));

@@ -17,7 +17,7 @@ export class UncaughtProblems implements FrontendApplicationContribution {
     initialize(): void {
         window.addEventListener('unhandledrejection', event => {
             const { reason } = event;
-            if (isCancelled(reason) || ShellProblem.hasKind(reason, 'cancelled')) {
+            if (isGivenUp(reason)) {
                 event.preventDefault();
             } else if (isForThePerson(reason)) {
                 event.preventDefault();
@@ -25,6 +25,11 @@ export class UncaughtProblems implements FrontendApplicationContribution {
             }
         });
     }
+}
+
+/** Ended because nobody wants it any more; the editor's parts name that differently from Theia's. */
+function isGivenUp(reason: unknown): boolean {
+    return isCancelled(reason as Error | undefined) || ShellProblem.hasKind(reason, 'cancelled') || reason instanceof Error && reason.name === 'Canceled';
 }
 
 function isForThePerson(reason: unknown): boolean {

@@ -24,10 +24,9 @@ export class StartContribution implements PreloadContribution {
             }
         } catch (error) {
             console.error(error);
-            this.page.refuse(ShellProblem.describe(error), [
-                { label: 'Try again', url: location.href },
-                { label: 'Back to the dashboard', url: this.host.pageUrl('dashboard') }
-            ]);
+            // A workspace that is not there for this person will not be there a moment later either.
+            const again = ShellProblem.hasKind(error, 'not_found') ? [] : [{ label: 'Try again', url: location.href }];
+            this.page.refuse(ShellProblem.describe(error), [...again, { label: 'Back to the dashboard', url: this.host.pageUrl('dashboard') }]);
         }
         await new Promise<never>(() => undefined);
     }

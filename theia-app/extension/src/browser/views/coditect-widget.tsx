@@ -95,7 +95,7 @@ export class CoditectWidget extends ReactWidget {
         const { models, upstreams, advice } = this.catalogue;
         const { input, output } = this.usage.total;
         return <Section title='Models'>
-            {advice && <p role='status'>{advice}</p>}
+            {advice && !upstreams.some(({ problem }) => problem === advice) && <p role='status'>{advice}</p>}
             {upstreams.length > 0 && <ul>{upstreams.map(upstream => <Upstream key={upstream.name} {...upstream} />)}</ul>}
             {models.length > 0 && <ul className='coditect-models'>{models.map(({ id, name }) => <li key={id} title={id}>{name}</li>)}</ul>}
             <dl>
