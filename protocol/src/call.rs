@@ -126,7 +126,8 @@ pub enum Request {
         overwrite: bool,
     },
 
-    /// [`Item::Changes`], [`Item::Rescan`] … until cancelled → [`Reply::Done`].
+    /// [`Item::Rescan`] once the watch stands, for what changed before, then [`Item::Changes`], [`Item::Rescan`] … until cancelled →
+    /// [`Reply::Done`].
     Watch {
         /// The tree.
         root: Root,

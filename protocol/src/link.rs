@@ -13,7 +13,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::id::LinkId;
+use crate::id::{LinkId, UserId};
 use crate::problem::{Coded, Kind, Problem};
 
 /// Unacknowledged bytes one end keeps before it stops taking on more to send (default of the setting `link.buffer_bytes`).
@@ -30,6 +30,13 @@ pub const PING_INTERVAL_MS: u64 = 15_000;
 pub const SILENCE_LIMIT_MS: u64 = 40_000;
 /// Largest frame, in bytes: the largest file of a call and room for its envelope.
 pub const MAX_FRAME_BYTES: usize = 65 * 1024 * 1024;
+/// Largest message from the page that is no file to write, in bytes: what has structure takes many times its size in memory. A file's
+/// content does not, and is bounded by [`MAX_FRAME_BYTES`] alone.
+pub const MAX_STRUCTURED_BYTES: usize = 16 * 1024 * 1024;
+/// What [`Frame::Data`] adds to its message, in bytes: the kind and the number.
+const DATA_ENVELOPE_BYTES: usize = 9;
+/// Largest message of a frame, in bytes.
+pub const MAX_MESSAGE_BYTES: usize = MAX_FRAME_BYTES - DATA_ENVELOPE_BYTES;
 
 /// One WebSocket message.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,13 +71,19 @@ pub enum Frame {
     Bye(Problem),
 }
 
+/// Code of the problem that the page belongs to another person than the login it comes with.
+pub const OTHER_PERSON: &str = "auth.other_person";
+
 /// What a page says first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// [`crate::PROTOCOL_VERSION`] of the page.
     pub protocol: u32,
     /// The link to go on with.
     pub resume: Option<Resume>,
+    /// Who the page belongs to, once it knows. The cookies of its browser may be somebody else's meanwhile; the server then takes leave
+    /// with [`OTHER_PERSON`].
+    pub user: Option<UserId>,
 }
 
 /// Which link a page wants to go on with.
@@ -93,6 +106,8 @@ pub struct Welcome {
     pub received: u64,
     /// How long the server keeps the link after the socket broke, in milliseconds.
     pub keep_ms: u64,
+    /// Calls that the server takes under way at once, where it says; it refuses further ones.
+    pub max_calls: Option<u32>,
     /// Version of the server.
     pub server_version: String,
 }
@@ -109,6 +124,12 @@ pub enum LinkError {
     /// Could not be written as MessagePack.
     #[error("message cannot be encoded: {0}")]
     Encode(#[from] rmp_serde::encode::Error),
+    /// Larger than the other end takes.
+    #[error("the message is larger than {limit} bytes")]
+    TooLarge {
+        /// The limit.
+        limit: usize,
+    },
     /// A number is missing.
     #[error("frame {got} came where {expected} was due")]
     Gap {
@@ -141,13 +162,17 @@ impl Coded for LinkError {
             Self::Malformed => "link.malformed_frame",
             Self::Decode(_) => "link.malformed_message",
             Self::Encode(_) => "link.unencodable_message",
+            Self::TooLarge { .. } => "link.too_large",
             Self::Gap { .. } => "link.gap",
             Self::AckBeyond { .. } => "link.ack_beyond",
             Self::Forgotten { .. } => "link.forgotten",
         }
     }
     fn kind(&self) -> Kind {
-        Kind::Invalid
+        match self {
+            Self::TooLarge { .. } => Kind::TooLarge,
+            _ => Kind::Invalid,
+        }
     }
 }
 
@@ -170,7 +195,7 @@ impl Frame {
             Self::Welcome(welcome) => control(&mut out, tag::WELCOME, welcome)?,
             Self::Data { seq, body } => {
                 let out = out.get_mut();
-                out.reserve(9 + body.len());
+                out.reserve(DATA_ENVELOPE_BYTES + body.len());
                 out.put_u8(tag::DATA);
                 out.put_u64_le(*seq);
                 out.put_slice(body);
@@ -191,7 +216,7 @@ impl Frame {
             tag::WELCOME => Self::Welcome(rmp_serde::from_slice(rest)?),
             tag::DATA => {
                 let number = rest.first_chunk::<8>().ok_or(LinkError::Malformed)?;
-                Self::Data { seq: u64::from_le_bytes(*number), body: bytes.slice(9..) }
+                Self::Data { seq: u64::from_le_bytes(*number), body: bytes.slice(DATA_ENVELOPE_BYTES..) }
             }
             tag::ACK => Self::Ack { seq: rmp_serde::from_slice(rest)? },
             tag::PING => Self::Ping { nonce: rmp_serde::from_slice(rest)? },
@@ -227,7 +252,15 @@ impl Session {
 
     /// Numbers a message and keeps it until it is acknowledged. Answers the frame to send, if a socket is open.
     pub fn send(&mut self, message: &impl Serialize) -> Result<Bytes, LinkError> {
+        self.send_within(message, usize::MAX)
+    }
+
+    /// As [`Self::send`]; a message of more than `limit` bytes is not numbered and fails with [`LinkError::TooLarge`].
+    pub fn send_within(&mut self, message: &impl Serialize, limit: usize) -> Result<Bytes, LinkError> {
         let body = Bytes::from(rmp_serde::to_vec_named(message)?);
+        if body.len() > limit {
+            return Err(LinkError::TooLarge { limit });
+        }
         let seq = self.sent + 1;
         let frame = Frame::Data { seq, body }.encode()?;
         self.sent = seq;
@@ -333,8 +366,12 @@ mod tests {
     #[test]
     fn frames_survive_the_wire() {
         let frames = [
-            Frame::Hello(Hello { protocol: 1, resume: None }),
-            Frame::Hello(Hello { protocol: 1, resume: Some(Resume { link: LinkId(uuid::Uuid::nil()), received: 7 }) }),
+            Frame::Hello(Hello { protocol: 1, ..Hello::default() }),
+            Frame::Hello(Hello {
+                protocol: 1,
+                resume: Some(Resume { link: LinkId(uuid::Uuid::nil()), received: 7 }),
+                user: Some(UserId(uuid::Uuid::max())),
+            }),
             Frame::Data { seq: u64::MAX, body: Bytes::from_static(b"abc") },
             Frame::Data { seq: 1, body: Bytes::new() },
             Frame::Ack { seq: 3 },
@@ -344,6 +381,28 @@ mod tests {
         for frame in frames {
             assert_eq!(Frame::decode(&frame.encode().unwrap()).unwrap(), frame);
         }
+    }
+
+    #[test]
+    fn a_page_of_before_is_understood() {
+        #[derive(Serialize)]
+        struct Before {
+            protocol: u32,
+            resume: Option<Resume>,
+        }
+        let said = rmp_serde::to_vec_named(&Before { protocol: 1, resume: None }).unwrap();
+        assert_eq!(rmp_serde::from_slice::<Hello>(&said).unwrap(), Hello { protocol: 1, ..Hello::default() });
+    }
+
+    #[test]
+    fn what_is_too_large_gets_no_number() {
+        let mut session = Session::new();
+        assert!(matches!(session.send_within(&"12345", 5), Err(LinkError::TooLarge { limit: 5 })));
+        assert_eq!((session.sent(), session.unacked_bytes()), (0, 0));
+        session.send_within(&"1234", 5).unwrap();
+        assert_eq!(session.sent(), 1);
+        let largest = Frame::Data { seq: 1, body: vec![0; MAX_MESSAGE_BYTES].into() };
+        assert_eq!(largest.encode().unwrap().len(), MAX_FRAME_BYTES);
     }
 
     #[test]

@@ -7,6 +7,9 @@ use crate::path::RelPath;
 
 /// Largest terminal, in columns or rows.
 pub const MAX_TERMINAL_CELLS: u16 = 2000;
+/// Most input that a page sends to a terminal with one call, in bytes. Servers take more at once, so that nothing depends on both ends
+/// being of one version.
+pub const TERMINAL_PIECE_BYTES: usize = 64 * 1024;
 
 /// What to start.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,7 +13,7 @@ use crate::link::Link;
 use crate::paths::Mounts;
 use crate::rest::Rest;
 use crate::status::StatusBoard;
-use crate::terminals::TerminalWriters;
+use crate::terminals::{TerminalSizes, TerminalWriters};
 use crate::watch::Watches;
 
 /// One shell.
@@ -23,6 +23,7 @@ pub(crate) struct Core {
     pub(crate) status: Rc<StatusBoard>,
     pub(crate) watches: Watches,
     pub(crate) writers: Rc<TerminalWriters>,
+    pub(crate) sizes: Rc<TerminalSizes>,
     mounts: RefCell<Mounts>,
 }
 
@@ -34,7 +35,8 @@ impl Core {
         let rest = Rc::new(Rest::new(&base, Rc::clone(&status)));
         let link = Rc::new(Link::new(&base, Rc::clone(&rest), Rc::clone(&status)));
         let writers = Rc::new(TerminalWriters::new(Rc::clone(&link)));
-        Rc::new(Self { rest, link, status, watches: Watches::default(), writers, mounts: RefCell::default() })
+        let sizes = Rc::new(TerminalSizes::new(Rc::clone(&link)));
+        Rc::new(Self { rest, link, status, watches: Watches::default(), writers, sizes, mounts: RefCell::default() })
     }
 
     /// Waits for the link, which must have been opened, and opens the workspace where one is named.
@@ -49,7 +51,7 @@ impl Core {
         };
         let (session, opened) = futures_util::future::join(session, opened).await;
         let session = expect_reply!(session?, Reply::Session(session) => session)?;
-        self.status.change(|status| status.session = Some(session));
+        self.rest.know(Some(session));
         let opened = opened?.map(|reply| expect_reply!(reply, Reply::Workspace(workspace) => workspace)).transpose()?;
         if let Some(workspace) = &opened {
             self.mount(workspace);

@@ -57,6 +57,12 @@ pub enum ShellError {
         /// The limit.
         limit_bytes: u64,
     },
+    /// A request that is larger than the server takes.
+    #[error("This is larger than {limit_bytes} bytes, the most that one request may carry; make it smaller.")]
+    CallTooLarge {
+        /// The limit.
+        limit_bytes: usize,
+    },
     /// What JavaScript handed over has the wrong shape.
     #[error("The arguments are not usable: {0}.")]
     Arguments(String),
@@ -87,6 +93,7 @@ impl Coded for ShellError {
             Self::Outside { .. } => "path.outside",
             Self::Path(error) => error.code(),
             Self::FileTooLarge { .. } => "files.too_large",
+            Self::CallTooLarge { .. } => "call.too_large",
             Self::Arguments(_) => "input.invalid",
             Self::UnexpectedReply => "link.unexpected_reply",
             Self::Cancelled => "call.cancelled",
@@ -104,7 +111,7 @@ impl Coded for ShellError {
             Self::Protocol(_) | Self::UnexpectedReply => Kind::Internal,
             Self::NoWorkspace | Self::Path(_) | Self::Outside { .. } | Self::Arguments(_) => Kind::Invalid,
             Self::NotFound { .. } => Kind::NotFound,
-            Self::FileTooLarge { .. } => Kind::TooLarge,
+            Self::FileTooLarge { .. } | Self::CallTooLarge { .. } => Kind::TooLarge,
             Self::Cancelled => Kind::Cancelled,
         }
     }
@@ -149,7 +156,10 @@ impl From<PathError> for ShellError {
 
 impl From<LinkError> for ShellError {
     fn from(error: LinkError) -> Self {
-        Self::Protocol(error.code())
+        match error {
+            LinkError::TooLarge { limit } => Self::CallTooLarge { limit_bytes: limit },
+            other => Self::Protocol(other.code()),
+        }
     }
 }
 

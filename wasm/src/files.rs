@@ -34,7 +34,10 @@ impl Core {
     pub(crate) async fn stat(&self, path: &str) -> Result<FileStat, ShellError> {
         match self.mounts().locate(path)? {
             Located::Virtual(_) => Ok(virtual_stat()),
-            Located::Real(place) => self.ask_stat(Request::Stat(place)).await,
+            Located::Real(place) => {
+                self.watches.reads(place.root);
+                self.ask_stat(Request::Stat(place)).await
+            }
         }
     }
 
@@ -43,6 +46,7 @@ impl Core {
         match self.mounts().locate(path)? {
             Located::Virtual(names) => Ok(names.into_iter().map(virtual_entry).collect()),
             Located::Real(place) => {
+                self.watches.reads(place.root);
                 let reply = self.link.call(Request::ReadFolder(place)).await?;
                 expect_reply!(reply, Reply::Folder(listing) => listing.entries)
             }
@@ -74,6 +78,7 @@ impl Core {
         if length.is_some_and(|length| length > MAX_CALL_FILE_BYTES) {
             return Err(TOO_LARGE);
         }
+        self.watches.reads(place.root);
         let mut bytes = Vec::new();
         let call = self.link.start(Request::ReadFile { place, offset, length })?;
         let reply = call

@@ -44,7 +44,7 @@ use web_sys::{AbortSignal, File};
 use crate::abort::Abort;
 use crate::core::Core;
 use crate::error::ShellError;
-use crate::listeners::{Listeners, report};
+use crate::listeners::{Listeners, report, report_settled};
 use crate::rest::Upload;
 use crate::status::ShellStatus;
 use crate::value::Value;
@@ -326,32 +326,33 @@ impl Shell {
         })
     }
 
-    /// Hands on a terminal's output from an offset on; resolves when its program has ended.
+    /// Hands on a terminal's output from an offset on; resolves when its program has ended. A promise that `onOutput` answers with is
+    /// waited for before the next output comes, and the server stops sending meanwhile.
     #[wasm_bindgen(js_name = attachTerminal, unchecked_return_type = "Promise<TerminalExit>")]
     pub fn attach_terminal(
         &self,
         id: String,
         from: f64,
-        #[wasm_bindgen(js_name = onOutput, unchecked_param_type = "(data: Uint8Array, offset: number) => void")]
+        #[wasm_bindgen(js_name = onOutput, unchecked_param_type = "(data: Uint8Array, offset: number) => void | Promise<void>")]
         on_output: Function,
         signal: Option<AbortSignal>,
     ) -> Promise {
         self.run(|core| async move {
-            let hand_on = |data: &[u8], offset: u64| {
-                let (data, offset) = (Uint8Array::from(data), offset as f64);
-                report(on_output.call2(&JsValue::UNDEFINED, &data, &offset.into()));
+            let hand_on = async |data: Vec<u8>, offset: u64| {
+                let (data, offset) = (Uint8Array::from(data.as_slice()), offset as f64);
+                report_settled(on_output.call2(&JsValue::UNDEFINED, &data, &offset.into())).await;
             };
             to_js(&core.attach_terminal(&id, whole_number(from)?, &Abort::of(signal), hand_on).await?)
         })
     }
 
-    /// Hands what the person typed to the terminal's program; keeps the order of calls.
+    /// Hands what the person typed to the terminal's program; keeps the order of calls. Rejects when not all of it got there.
     #[wasm_bindgen(js_name = writeTerminal, unchecked_return_type = "Promise<void>")]
     pub fn write_terminal(&self, id: String, data: Vec<u8>) -> Promise {
         self.run(|core| async move { core.write_terminal(&id, &data).await.map(|()| JsValue::UNDEFINED) })
     }
 
-    /// Tells a terminal its size.
+    /// Tells a terminal its size. Of several that wait for one terminal only the latest counts.
     #[wasm_bindgen(js_name = resizeTerminal, unchecked_return_type = "Promise<void>")]
     pub fn resize_terminal(&self, id: String, cols: u16, rows: u16) -> Promise {
         self.run(|core| async move { core.resize_terminal(&id, cols, rows).await.map(|()| JsValue::UNDEFINED) })

@@ -2,8 +2,9 @@
 
 use std::cell::{Cell, RefCell};
 
-use js_sys::Function;
-use wasm_bindgen::JsValue;
+use js_sys::{Function, Promise};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
 
 /// Functions in the order they came.
 #[derive(Default)]
@@ -45,4 +46,14 @@ pub(crate) fn report(outcome: Result<JsValue, JsValue>) {
     if let Err(thrown) = outcome {
         web_sys::console::error_2(&"A listener of the Coditect shell failed:".into(), &thrown);
     }
+}
+
+/// As [`report`], for a listener that may answer with a promise: waits until that is settled.
+pub(crate) async fn report_settled(outcome: Result<JsValue, JsValue>) {
+    let settled = match outcome.map(JsCast::dyn_into::<Promise>) {
+        Ok(Ok(promise)) => JsFuture::from(promise).await,
+        Ok(Err(value)) => Ok(value),
+        Err(thrown) => Err(thrown),
+    };
+    report(settled);
 }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use coditect_protocol::auth::{CSRF_COOKIE, CSRF_HEADER, Credentials, RefreshRequest, SessionInfo, TokenAnswer};
 use coditect_protocol::files::{FileStat, Place, Root, WriteMode};
 use coditect_protocol::workspace::{CreateWorkspace, RenameWorkspace, Workspace};
-use coditect_protocol::{Kind, Problem};
+use coditect_protocol::{Kind, Problem, UserId};
 use futures_util::future::{Either, FutureExt, LocalBoxFuture, Shared, select};
 use gloo_net::http::{Method, RequestBuilder, Response};
 use gloo_timers::future::TimeoutFuture;
@@ -45,6 +45,9 @@ pub(crate) struct Rest {
     refreshing: RefCell<Option<Refreshing>>,
     /// When to renew, milliseconds since 1970.
     refresh_at: Cell<f64>,
+    /// Who the page belongs to: the first one it heard of, until somebody logs in or out here. In other pages of the browser somebody
+    /// else may have logged in since, with whom what this page shows has nothing to do.
+    person: Cell<Option<UserId>>,
 }
 
 /// What to send.
@@ -63,6 +66,7 @@ impl Rest {
             status,
             refreshing: RefCell::default(),
             refresh_at: Cell::new(f64::INFINITY),
+            person: Cell::default(),
         }
     }
 
@@ -78,6 +82,7 @@ impl Rest {
 
     async fn log_in(&self, route: &str, credentials: &Credentials) -> Result<SessionInfo, ShellError> {
         let answer = self.send_once(&Method::POST, route, json(credentials)?, &[]).await?;
+        self.person.set(None);
         self.logged_in(read(answer).await?)
     }
 
@@ -88,7 +93,15 @@ impl Rest {
         Ok(answer.session)
     }
 
-    fn know(&self, session: Option<SessionInfo>) {
+    /// Who the page belongs to.
+    pub(crate) fn person(&self) -> Option<UserId> {
+        self.person.get()
+    }
+
+    /// Somebody is logged in, or nobody is.
+    pub(crate) fn know(&self, session: Option<SessionInfo>) {
+        let heard_of = session.as_ref().map(|session| session.user.id);
+        self.person.set(self.person.get().or(heard_of));
         self.status.change(|status| status.session = session);
     }
 
@@ -101,6 +114,7 @@ impl Rest {
             _ => {
                 self.refresh_at.set(f64::INFINITY);
                 self.know(None);
+                self.person.set(None);
                 Ok(())
             }
         }
@@ -355,6 +369,9 @@ fn cookie_value(cookies: &str, name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use coditect_protocol::SessionId;
+    use coditect_protocol::auth::{Role, UserInfo};
+
     use super::*;
 
     #[test]
@@ -363,6 +380,26 @@ mod tests {
         assert_eq!(cookie_value(cookies, CSRF_COOKIE).as_deref(), Some("to=ken"));
         assert_eq!(cookie_value("", CSRF_COOKIE), None);
         assert_eq!(cookie_value("xcoditect_csrf=2", CSRF_COOKIE), None);
+    }
+
+    #[test]
+    fn a_page_stays_with_the_person_it_first_heard_of() {
+        let session = |id: u128| SessionInfo {
+            user: UserInfo {
+                id: UserId(uuid::Uuid::from_u128(id)),
+                email: String::new(),
+                role: Role::Member,
+                created_at: 0,
+            },
+            session_id: SessionId(uuid::Uuid::nil()),
+            expires_at: 0,
+        };
+        let rest = Rest::new("http://localhost/", Rc::default());
+        assert_eq!(rest.person(), None);
+        rest.know(Some(session(1)));
+        rest.know(None);
+        rest.know(Some(session(2)));
+        assert_eq!(rest.person(), Some(session(1).user.id));
     }
 
     #[test]

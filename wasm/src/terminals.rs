@@ -1,22 +1,19 @@
 //! Terminals.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::rc::Rc;
+mod input;
+mod sizes;
 
 use coditect_protocol::TerminalId;
 use coditect_protocol::call::{Item, Reply, Request};
 use coditect_protocol::terminal::{TerminalExit, TerminalInfo, TerminalSpec};
-use futures_channel::oneshot;
-use wasm_bindgen_futures::spawn_local;
 
 use crate::abort::Abort;
 use crate::core::Core;
 use crate::error::{ShellError, expect_reply};
-use crate::link::{Link, Step};
+use crate::link::Step;
 
-/// Most input that waits for one terminal, in bytes.
-const MAX_WAITING_INPUT_BYTES: usize = 4 * 1024 * 1024;
+pub(crate) use input::TerminalWriters;
+pub(crate) use sizes::TerminalSizes;
 
 impl Core {
     /// Terminals of the workspace.
@@ -33,19 +30,19 @@ impl Core {
         expect_reply!(reply, Reply::Terminal(terminal) => terminal)
     }
 
-    /// Follows a terminal's output until its program ends.
+    /// Follows a terminal's output until its program ends. The next part comes when `on_output` is through with the one before.
     pub(crate) async fn attach_terminal(
         &self,
         id: &str,
         from: u64,
         abort: &Abort,
-        mut on_output: impl FnMut(&[u8], u64),
+        mut on_output: impl AsyncFnMut(Vec<u8>, u64),
     ) -> Result<TerminalExit, ShellError> {
         let call = self.link.start(Request::AttachTerminal { terminal: terminal_id(id)?, from })?;
         let reply = call
-            .finish(abort, |step| {
+            .finish_slowly(abort, async |step| {
                 match step {
-                    Step::Item(Item::Output { offset, data }) => on_output(&data, offset),
+                    Step::Item(Item::Output { offset, data }) => on_output(data, offset).await,
                     Step::Item(_) => return Err(ShellError::UnexpectedReply),
                     // The registry asked for what comes next.
                     Step::Restarted => {}
@@ -56,16 +53,14 @@ impl Core {
         expect_reply!(reply, Reply::TerminalEnded(exit) => exit)
     }
 
-    /// Hands what the person typed to the program, in the order of the calls.
+    /// Hands what the person typed to the program, in the order of the calls. Fails when not all of it got there.
     pub(crate) async fn write_terminal(&self, id: &str, data: &[u8]) -> Result<(), ShellError> {
         self.writers.write(terminal_id(id)?, data).await
     }
 
     /// Tells the terminal its size.
     pub(crate) async fn resize_terminal(&self, id: &str, cols: u16, rows: u16) -> Result<(), ShellError> {
-        let terminal = terminal_id(id)?;
-        let reply = self.link.call(Request::ResizeTerminal { terminal, cols, rows }).await?;
-        expect_reply!(reply, Reply::Done => ())
+        self.sizes.resize(terminal_id(id)?, (cols, rows)).await
     }
 
     /// Ends a terminal's processes and forgets it.
@@ -76,68 +71,36 @@ impl Core {
     }
 }
 
+/// What belongs to the terminals that something is under way for: few, so that a list serves.
+struct PerTerminal<T>(Vec<(TerminalId, T)>);
+
+impl<T> Default for PerTerminal<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Default> PerTerminal<T> {
+    fn get(&mut self, terminal: TerminalId) -> Option<&mut T> {
+        self.0.iter_mut().find(|(id, _)| *id == terminal).map(|(_, value)| value)
+    }
+
+    /// Changes a terminal's value; `true` where there was none before.
+    fn change<R>(&mut self, terminal: TerminalId, change: impl FnOnce(&mut T) -> R) -> (bool, R) {
+        if let Some(value) = self.get(terminal) {
+            return (false, change(value));
+        }
+        let mut value = T::default();
+        let changed = change(&mut value);
+        self.0.push((terminal, value));
+        (true, changed)
+    }
+
+    fn forget(&mut self, terminal: TerminalId) {
+        self.0.retain(|(id, _)| *id != terminal);
+    }
+}
+
 fn terminal_id(text: &str) -> Result<TerminalId, ShellError> {
     text.parse().map_err(|_| ShellError::Arguments(format!("{text:?} is not the id of a terminal")))
-}
-
-/// Input that waits until the one before it has arrived.
-#[derive(Default)]
-struct Waiting {
-    data: Vec<u8>,
-    callers: Vec<oneshot::Sender<Result<(), ShellError>>>,
-}
-
-/// Keeps the order of input: one write for each terminal is under way, what comes meanwhile goes together in the next.
-pub(crate) struct TerminalWriters {
-    link: Rc<Link>,
-    /// Terminals with a write under way.
-    waiting: RefCell<BTreeMap<TerminalId, Waiting>>,
-}
-
-impl TerminalWriters {
-    /// Over this link.
-    pub(crate) fn new(link: Rc<Link>) -> Self {
-        Self { link, waiting: RefCell::default() }
-    }
-
-    async fn write(self: &Rc<Self>, terminal: TerminalId, data: &[u8]) -> Result<(), ShellError> {
-        let ahead = self.waiting.borrow().get(&terminal).map(|waiting| waiting.data.len());
-        if ahead.is_some_and(|ahead| ahead + data.len() > MAX_WAITING_INPUT_BYTES) {
-            return Err(ShellError::TerminalFull);
-        }
-        let (sender, written) = oneshot::channel();
-        self.push(terminal, data, sender);
-        if ahead.is_none() {
-            spawn_local(Rc::clone(self).drain(terminal));
-        }
-        written.await.unwrap_or(Err(ShellError::Interrupted))
-    }
-
-    fn push(&self, terminal: TerminalId, data: &[u8], caller: oneshot::Sender<Result<(), ShellError>>) {
-        let mut waiting = self.waiting.borrow_mut();
-        let waiting = waiting.entry(terminal).or_default();
-        waiting.data.extend_from_slice(data);
-        waiting.callers.push(caller);
-    }
-
-    async fn drain(self: Rc<Self>, terminal: TerminalId) {
-        while let Some(Waiting { data, callers }) = self.take(terminal) {
-            let outcome = self.link.call(Request::WriteTerminal { terminal, data }).await;
-            let outcome = outcome.and_then(|reply| expect_reply!(reply, Reply::Done => ()));
-            for caller in callers {
-                let _ = caller.send(outcome.clone());
-            }
-        }
-    }
-
-    /// What waits; forgets the terminal when nothing does.
-    fn take(&self, terminal: TerminalId) -> Option<Waiting> {
-        let mut all = self.waiting.borrow_mut();
-        let waiting = all.get_mut(&terminal)?;
-        if waiting.callers.is_empty() {
-            all.remove(&terminal);
-            return None;
-        }
-        Some(std::mem::take(waiting))
-    }
 }

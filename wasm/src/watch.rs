@@ -47,10 +47,33 @@ pub struct PathChange {
     pub path: String,
 }
 
+/// Of which roots something was seen that may have changed while no watch stood.
+#[derive(Debug, Default)]
+struct Seen(RefCell<Vec<Root>>);
+
+impl Seen {
+    /// Something of the root was read, or would have been told.
+    fn note(&self, root: Root) {
+        let mut roots = self.0.borrow_mut();
+        if !roots.contains(&root) {
+            roots.push(root);
+        }
+    }
+
+    /// A watch of the root stands: whether to look again at everything.
+    fn is_stale(&self, root: Root) -> bool {
+        let stale = self.0.borrow().contains(&root);
+        // Whatever comes after this one comes after a gap.
+        self.note(root);
+        stale
+    }
+}
+
 /// The watches of one shell.
 #[derive(Default)]
 pub(crate) struct Watches {
     listeners: Rc<Listeners>,
+    seen: Seen,
     /// Roots being watched; dropping the sender stops the watch.
     running: RefCell<Vec<(Root, oneshot::Sender<()>)>>,
 }
@@ -59,6 +82,11 @@ impl Watches {
     /// Who listens; call [`Self::adjust`] after a change.
     pub(crate) fn listeners(&self) -> &Rc<Listeners> {
         &self.listeners
+    }
+
+    /// Something of this root is being read.
+    pub(crate) fn reads(&self, root: Root) {
+        self.seen.note(root);
     }
 
     /// Stops every watch.
@@ -88,12 +116,8 @@ impl Watches {
 
 /// Watches a root until stopped or the link is closed.
 async fn watch(core: Rc<Core>, root: Root, mut stop: oneshot::Receiver<()>) {
-    let mut again = false;
     loop {
         let Ok(call) = core.link.start(Request::Watch { root }) else { return };
-        if again {
-            tell_rescan(&core, root);
-        }
         let abort = Abort::never();
         let watching = call.finish(&abort, |step| take(&core, root, step));
         if let Either::Right(_) = select(pin!(watching), &mut stop).await {
@@ -102,14 +126,15 @@ async fn watch(core: Rc<Core>, root: Root, mut stop: oneshot::Receiver<()>) {
         if let Either::Right(_) = select(TimeoutFuture::new(RETRY_AFTER_MS), &mut stop).await {
             return;
         }
-        again = true;
     }
 }
 
 fn take(core: &Core, root: Root, step: Step) -> Result<(), ShellError> {
     match step {
         Step::Item(Item::Changes(changes)) => tell_changes(core, root, &changes),
-        Step::Item(Item::Rescan) | Step::Restarted => tell_rescan(core, root),
+        // The server's first item says when the watch stands. Looking earlier would miss what changes until then.
+        Step::Item(Item::Rescan) if core.watches.seen.is_stale(root) => tell_rescan(core, root),
+        Step::Item(Item::Rescan) | Step::Restarted => {}
         Step::Item(_) => return Err(ShellError::UnexpectedReply),
     }
     Ok(())
@@ -134,5 +159,20 @@ fn tell_rescan(core: &Core, root: Root) {
 fn tell(core: &Core, event: &ChangeEvent) {
     if let Ok(value) = event.into_js() {
         core.watches.listeners.tell(&value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_seen_is_looked_at_again() {
+        let seen = Seen::default();
+        assert!(!seen.is_stale(Root::Home), "the first watch of a page that read nothing");
+        assert!(seen.is_stale(Root::Home), "a watch after another one");
+        let workspace = Root::Workspace(coditect_protocol::WorkspaceId(uuid::Uuid::nil()));
+        seen.note(workspace);
+        assert!(seen.is_stale(workspace), "something was read before the watch stood");
     }
 }

@@ -9,12 +9,13 @@ use anyhow::{Context as _, Result};
 use crate::compress::Quality;
 use crate::history::History;
 use crate::repo::{Profile, Repo};
+use crate::setup::{self, Needs};
 use crate::ui::{self, Done};
-use crate::{exec, pages, setup};
+use crate::{exec, pages};
 
 pub(crate) fn build(repo: &Repo, started: Instant) -> Result<()> {
-    setup::prepare(repo, &[])?;
-    let history = History::open(repo);
+    setup::prepare(repo, &Needs::pages(&[]))?;
+    let history = History::open(repo, "build");
     pages::bundle(repo)?;
     let out = repo.target.join("dist-artefacts");
     ui::step("server", "compiles the server (dist)", || {
@@ -30,7 +31,7 @@ pub(crate) fn build(repo: &Repo, started: Instant) -> Result<()> {
     })?;
     pages::precompress(repo, &[("web", &out.join("web")), ("theia", &out.join("theia"))], Quality::Best)?;
     println!("{}", sizes(&out)?);
-    println!("{}", history.took("cargo xtask build", ui::since_typed(started)));
+    println!("{}", history.succeeded(ui::since_typed(started)));
     Ok(())
 }
 

@@ -73,7 +73,10 @@ pub(crate) fn shown(command: &Command) -> String {
     words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
 }
 
-/// `cargo` in the checkout, without the variables that the cargo around xtask set for xtask.
+/// Commands that would write a lock file that does not fit, and can be told not to.
+const LOCKABLE: [&str; 3] = ["build", "clippy", "test"];
+
+/// `cargo` in the checkout, without the variables that the cargo around xtask set for xtask. In CI the lock file must fit.
 pub(crate) fn cargo(repo: &Repo, args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     for (name, _) in std::env::vars_os() {
@@ -83,9 +86,17 @@ pub(crate) fn cargo(repo: &Repo, args: &[&str]) -> Command {
             command.env_remove(&name);
         }
     }
-    command.current_dir(&repo.root).args(args);
+    command.current_dir(&repo.root).args(with_lock(args, ui::is_ci()));
     command.env("CARGO_TERM_COLOR", if ui::colours() { "always" } else { "never" });
     command
+}
+
+fn with_lock<'a>(args: &[&'a str], locked: bool) -> Vec<&'a str> {
+    let mut words = args.to_vec();
+    if locked && words.first().is_some_and(|command| LOCKABLE.contains(command)) {
+        words.insert(1, "--locked");
+    }
+    words
 }
 
 #[derive(Deserialize)]
@@ -140,5 +151,13 @@ mod tests {
         let error = run(Command::new("sh").args(["-c", "exit 7"])).unwrap_err();
         assert!(error.to_string().contains("sh -c exit 7") && error.to_string().contains('7'), "{error}");
         assert!(!succeeds(&mut Command::new("surely-no-such-program")));
+    }
+
+    #[test]
+    fn the_lock_file_is_kept_by_the_commands_that_could_write_it() {
+        let clippy = ["clippy", "--workspace", "--", "-D", "warnings"];
+        assert_eq!(with_lock(&clippy, true), ["clippy", "--locked", "--workspace", "--", "-D", "warnings"]);
+        assert_eq!(with_lock(&clippy, false), clippy);
+        assert_eq!(with_lock(&["fmt", "--all"], true), ["fmt", "--all"]);
     }
 }

@@ -1,6 +1,7 @@
 //! How long commands took, cold and warm.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -14,41 +15,49 @@ struct Record {
     warm_seconds: Option<f64>,
 }
 
-/// Whether this command finds nothing built by an earlier command of its kind, and what it took then.
+/// Whether a command has succeeded here before, and what it took then.
 pub(crate) struct History {
-    file: std::path::PathBuf,
-    records: BTreeMap<String, Record>,
+    command: &'static str,
+    durations: PathBuf,
+    /// Written when the command first succeeds.
+    stamp: PathBuf,
     cold: bool,
 }
 
 impl History {
-    pub(crate) fn open(repo: &Repo) -> Self {
-        let file = repo.stamps().join("durations.json");
-        let text = std::fs::read_to_string(&file).unwrap_or_default();
-        Self {
-            file,
-            records: serde_json::from_str(&text).unwrap_or_default(),
-            cold: !repo.stamps().join("wasm-pkg").exists(),
-        }
+    /// Opened before the command does its work. `command` is the word after `cargo xtask`.
+    pub(crate) fn open(repo: &Repo, command: &'static str) -> Self {
+        let stamp = repo.stamps().join(format!("succeeded-{command}"));
+        let cold = !stamp.exists();
+        Self { command, durations: repo.stamps().join("durations.json"), stamp, cold }
     }
 
-    /// Keeps the duration and gives a sentence with it and the one of the other kind.
-    pub(crate) fn took(mut self, command: &str, time: Duration) -> String {
-        let record = self.records.entry(command.to_owned()).or_default();
+    /// A sentence with the duration of a success and the last one of the other kind. Both are kept for the next time.
+    pub(crate) fn succeeded(self, time: Duration) -> String {
+        let name = format!("cargo xtask {}", self.command);
+        let text = std::fs::read_to_string(&self.durations).unwrap_or_default();
+        let mut records: BTreeMap<String, Record> = serde_json::from_str(&text).unwrap_or_default();
+        let record = records.entry(name.clone()).or_default();
         let (slot, other, kind, other_kind) = if self.cold {
             (&mut record.cold_seconds, record.warm_seconds, "cold", "warm")
         } else {
             (&mut record.warm_seconds, record.cold_seconds, "warm", "cold")
         };
         *slot = Some(time.as_secs_f64());
-        let mut text = format!("{command} took {} ({kind}", ui::seconds(time));
+        let mut text = format!("{name} took {} ({kind}", ui::seconds(time));
         if let Some(other) = other {
             text.push_str(&format!("; last {other_kind}: {}", ui::seconds(Duration::from_secs_f64(other))));
         }
         text.push(')');
         // Only a convenience: a full disk is reported by whatever needs the space.
-        let _kept = serde_json::to_vec_pretty(&self.records).map(|json| stamp::write(&self.file, &json));
+        let _kept = serde_json::to_vec_pretty(&records).map(|json| stamp::write(&self.durations, &json));
+        let _kept = stamp::write(&self.stamp, b"");
         text
+    }
+
+    /// The same for a failure, which says nothing about other runs.
+    pub(crate) fn failed(self, time: Duration) -> String {
+        format!("cargo xtask {} took {}", self.command, ui::seconds(time))
     }
 }
 
@@ -57,13 +66,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_time_is_cold_and_later_ones_show_it() {
+    fn each_command_is_cold_until_it_succeeded_and_later_ones_show_it() {
         let dir = tempfile::tempdir().unwrap();
         let mut repo = Repo::at(dir.path());
         repo.target = dir.path().join("target");
-        assert_eq!(History::open(&repo).took("run", Duration::from_secs(300)), "run took 5 min 00 s (cold)");
-        stamp::write(&repo.stamps().join("wasm-pkg"), b"").unwrap();
-        let second = History::open(&repo).took("run", Duration::from_secs(4));
-        assert_eq!(second, "run took 4.00 s (warm; last cold: 5 min 00 s)");
+        let took = |command, seconds| History::open(&repo, command).succeeded(Duration::from_secs(seconds));
+        assert_eq!(History::open(&repo, "run").failed(Duration::from_secs(3)), "cargo xtask run took 3.00 s");
+        assert_eq!(took("run", 300), "cargo xtask run took 5 min 00 s (cold)", "a failure warms nothing");
+        assert_eq!(took("test", 60), "cargo xtask test took 60.0 s (cold)", "nor does another command");
+        assert_eq!(took("run", 4), "cargo xtask run took 4.00 s (warm; last cold: 5 min 00 s)");
+        assert_eq!(took("run", 5), "cargo xtask run took 5.00 s (warm; last cold: 5 min 00 s)");
     }
 }

@@ -52,7 +52,7 @@ enum Task {
         #[arg(long)]
         dev: bool,
     },
-    /// Fetches and starts the small language model alone, and prints its address.
+    /// Fetches and starts the small language model alone, and prints its base URL.
     Model,
 }
 
@@ -80,6 +80,7 @@ fn perform(cli: &Cli, started: Instant) -> Result<bool> {
         Task::Bench(args) => bench::run(&repo, args, started),
         Task::Wasm { dev } => {
             let mode = if *dev { wasm::Mode::Dev } else { wasm::Mode::Small };
+            setup::prepare(&repo, &wasm::needs(mode))?;
             ui::step("wasm", "compiles and binds the shell that runs in the page", || wasm::build(&repo, mode))
                 .map(drop)
         }

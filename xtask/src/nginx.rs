@@ -11,7 +11,7 @@ use crate::repo::Repo;
 use crate::{server, stamp};
 
 /// Largest upload unless the server was told otherwise: its default of `files_max_upload_bytes`.
-pub(crate) const MAX_BODY: &str = "4g";
+const MAX_BODY: &str = "4g";
 const AFFINITY: &str = "#affinity ";
 
 /// What the template leaves open.
@@ -92,6 +92,7 @@ mod tests {
     #[test]
     fn nginx_accepts_the_template() {
         if !exec::on_path("nginx") {
+            assert!(!crate::checks::is_required("nginx"), "nginx is not on the PATH");
             return;
         }
         let repo = Repo::find();

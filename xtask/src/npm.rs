@@ -9,26 +9,33 @@ use crate::exec;
 use crate::repo::Repo;
 use crate::ui::{self, Done};
 
-/// The oldest Node that everything was tried with.
-const MIN_NODE: u32 = 20;
+/// What the build's tools run on, as packages write it.
+pub(crate) const ENGINES: &str = "^20.19.0 || >=22.12.0";
+/// The same for people.
+pub(crate) const NODE: &str = "20.19 or newer, or 22.12 or newer";
+/// The same for versions.
+fn suits(major: u32, minor: u32) -> bool {
+    matches!((major, minor), (20, 19..) | (22, 12..) | (23.., _))
+}
 
 /// Says what is missing when Node is not there or too old.
 pub(crate) fn require_node() -> Result<()> {
-    let found = exec::output(Command::new("node").arg("--version")).with_context(|| {
-        format!("Node.js {MIN_NODE} or newer is needed: install it (https://nodejs.org) and try again")
-    })?;
-    let major: u32 =
-        found.trim().trim_start_matches('v').split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
-    if major < MIN_NODE {
-        bail!(
-            "Node.js {MIN_NODE} or newer is needed, found {}: install a newer one (https://nodejs.org) and try again",
-            found.trim()
-        );
+    let found = exec::output(Command::new("node").arg("--version"))
+        .with_context(|| format!("Node.js is needed, {NODE}: install it (https://nodejs.org) and try again"))?;
+    let found = found.trim();
+    if !version(found).is_some_and(|(major, minor)| suits(major, minor)) {
+        bail!("Node.js is needed, {NODE}, but this is {found}: install a newer one (https://nodejs.org) and try again");
     }
     if !exec::on_path("npm") {
         bail!("npm is needed and comes with Node.js, but is not on the PATH: install it and try again");
     }
     Ok(())
+}
+
+/// Major and minor number of `v20.19.5`.
+fn version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.strip_prefix('v')?.split('.').map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
 /// `npm` in a folder of the checkout.
@@ -81,6 +88,17 @@ pub(crate) fn has_script(dir: &Path, script: &str) -> bool {
 mod tests {
     use super::*;
     use crate::stamp;
+
+    #[test]
+    fn the_version_of_node_is_judged_with_its_second_number() {
+        let good = |text: &str| version(text).is_some_and(|(major, minor)| suits(major, minor));
+        for text in ["v20.19.0", "v20.20.2", "v22.12.0", "v23.0.0", "v26.1.0-nightly"] {
+            assert!(good(text), "{text}");
+        }
+        for text in ["v18.20.0", "v20.18.9", "v21.7.0", "v22.11.0", "20.19.0", "v22", ""] {
+            assert!(!good(text), "{text}");
+        }
+    }
 
     #[test]
     fn an_installation_is_known_by_what_npm_lists() {

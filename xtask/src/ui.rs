@@ -20,10 +20,18 @@ impl Done {
     }
 }
 
+fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty())
+}
+
+/// Whether a machine runs this for others to rely on: nothing may then be left out or changed in passing.
+pub(crate) fn is_ci() -> bool {
+    is_set("CI")
+}
+
 /// Whether colours are wanted on standard error.
 pub(crate) fn colours() -> bool {
-    let unset = |name| std::env::var_os(name).is_none_or(|value| value.is_empty());
-    unset("NO_COLOR") && unset("CI") && std::io::stderr().is_terminal()
+    !is_set("NO_COLOR") && !is_ci() && std::io::stderr().is_terminal()
 }
 
 fn paint(code: &str, text: &str) -> String {

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, anyhow};
 use wasm_bindgen_cli_support::Bindgen;
 
 use crate::repo::Repo;
+use crate::setup::Needs;
 use crate::stamp::{self, Stamp};
 use crate::ui::{self, Done};
 use crate::{exec, npm};
@@ -23,6 +24,11 @@ pub(crate) enum Mode {
     Dev,
     /// What people get.
     Small,
+}
+
+/// What building needs: only the small module goes through a tool of Node's.
+pub(crate) fn needs(mode: Mode) -> Needs {
+    Needs { node: mode == Mode::Small, wasm: true, ..Needs::default() }
 }
 
 /// Makes `wasm/pkg`.

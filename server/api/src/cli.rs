@@ -2,15 +2,19 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{ArgMatches, Args as _, Command, arg, value_parser};
 use coditect_protocol::Coded as _;
+use tokio::runtime::Runtime;
 
 use crate::settings::{Given, VARIABLE_PREFIX, load, rows};
 use crate::{server, settings};
 
 /// Exit status for wrong flags, variables or configuration.
 const EXIT_CONFIGURATION: u8 = 2;
+/// How long work that cannot be broken off, such as a read from a disk that hangs, may hold up a server that has stopped.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 
 fn command() -> Command {
     let config = arg!(--config <FILE> "Configuration file (TOML)")
@@ -57,10 +61,16 @@ fn run_serve(matches: &ArgMatches) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail("server.runtime", &error, 1),
     };
-    match runtime.block_on(server::serve(settings)) {
+    match run_to_the_end(runtime, SHUTDOWN_LIMIT, server::serve(settings)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(error.code(), &error, 1),
     }
+}
+
+fn run_to_the_end<T>(runtime: Runtime, limit: Duration, work: impl Future<Output = T>) -> T {
+    let outcome = runtime.block_on(work);
+    runtime.shutdown_timeout(limit);
+    outcome
 }
 
 /// What the parser of the command line has to say: help and version, or what is wrong, in the form of every other failure.
@@ -101,6 +111,33 @@ pub fn documented_file() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    /// Long enough that only a real hang is one.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn stuck_work_does_not_keep_the_server_from_stopping() {
+        let (release, stuck) = mpsc::channel::<()>();
+        let (started, under_way) = mpsc::channel();
+        let (tell, told) = mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+            let work = async move {
+                tokio::task::spawn_blocking(move || {
+                    started.send(()).unwrap();
+                    stuck.recv()
+                });
+                under_way.recv().unwrap();
+                7
+            };
+            tell.send(super::run_to_the_end(runtime, Duration::from_millis(1), work)).unwrap();
+        });
+        assert_eq!(told.recv_timeout(PATIENCE), Ok(7));
+        drop(release);
+    }
+
     #[test]
     fn the_command_line_is_consistent() {
         super::command().debug_assert();

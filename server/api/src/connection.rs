@@ -17,6 +17,8 @@ use tokio::time::{Instant, Sleep};
 pub(crate) struct Intake {
     /// Bytes since the last message ended.
     message: AtomicU64,
+    /// Bytes since the connection began.
+    total: AtomicU64,
     bound: Mutex<Bound>,
 }
 
@@ -51,6 +53,19 @@ impl Intake {
         }
     }
 
+    /// What the future brings; `None` once nothing at all has arrived for so long.
+    pub(crate) async fn unless_silent<T>(&self, limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+        let mut future = std::pin::pin!(future);
+        loop {
+            let before = self.total.load(Ordering::Relaxed);
+            match tokio::time::timeout(limit, &mut future).await {
+                Ok(outcome) => return Some(outcome),
+                Err(_) if self.total.load(Ordering::Relaxed) == before => return None,
+                Err(_) => {}
+            }
+        }
+    }
+
     fn set(&self, bound: Bound) {
         self.message.store(0, Ordering::Relaxed);
         *self.bound() = bound;
@@ -63,6 +78,7 @@ impl Intake {
 
     fn came(&self, bytes: usize) -> io::Result<()> {
         let bytes = bytes as u64;
+        self.total.fetch_add(bytes, Ordering::Relaxed);
         let total = self.message.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
         let fits = match &mut *self.bound() {
             Bound::None => true,
@@ -165,6 +181,21 @@ mod tests {
         intake.came(1).unwrap_err();
         intake.message_ended();
         intake.came(100).unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_arrives_slowly_is_no_silence() {
+        let intake = Intake::default();
+        let limit = Duration::from_millis(1);
+        // Each time somebody looks, one more byte has come.
+        let mut looks = 0;
+        let slow = std::future::poll_fn(|_| {
+            intake.came(1).unwrap();
+            looks += 1;
+            if looks < 20 { Poll::Pending } else { Poll::Ready("whole") }
+        });
+        assert_eq!(intake.unless_silent(limit, slow).await, Some("whole"));
+        assert_eq!(intake.unless_silent(limit, std::future::pending::<()>()).await, None);
     }
 
     #[test]

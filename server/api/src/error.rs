@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use coditect_protocol::link::OTHER_PERSON;
 use coditect_protocol::{Coded, Kind, Problem};
 
 /// Why the server could not start or go on.
@@ -66,21 +67,168 @@ pub(crate) fn at_start<E: Coded>(error: &E) -> ServerError {
     ServerError::Feature(Problem::new(error.kind(), error.code(), error.to_string()))
 }
 
+/// What this crate refuses by itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ApiFault {
+    /// No route has this path.
+    #[error("There is no such address in the API.")]
+    NoSuchRoute,
+    /// The route is there, but not for this method.
+    #[error("This address does not take that method.")]
+    Method,
+    /// A body over its limit.
+    #[error("The request's body is larger than allowed.")]
+    TooLarge,
+    /// The answer did not begin in time.
+    #[error("The server took too long to answer; try again.")]
+    Timeout,
+    /// A body of another type than the route takes.
+    #[error("Send the body as application/json.")]
+    MediaType,
+    /// Not HTTP as it should be.
+    #[error("{0}")]
+    BadRequest(&'static str),
+    /// JSON, but not what was asked for; the text names the field.
+    #[error("{0}")]
+    BadBody(String),
+    /// No JSON.
+    #[error("The request's body is not valid JSON.")]
+    BadJson,
+    /// A parameter of the address is missing or malformed.
+    #[error("{0}")]
+    BadQuery(&'static str),
+    /// The server was reached under a name that is not its own.
+    #[error("This server does not answer under that name; who runs it can add the name to the setting allowed_hosts.")]
+    UnknownHost,
+    /// A fault of the server; what it was is in the log.
+    #[error("an internal step failed")]
+    Internal,
+    /// There is no token at all.
+    #[error("Log in first.")]
+    NotLoggedIn,
+    /// A browser's request of a page that is not this site's.
+    #[error("This request came from a page of another site.")]
+    OtherSite,
+    /// The page of one login came with the cookies of another.
+    #[error("This page belongs to another login; reload it.")]
+    OtherPerson,
+    /// Two places that one step cannot reach.
+    #[error("A file cannot be moved or copied between a workspace and the home in one step.")]
+    AcrossRoots,
+    /// The server stops.
+    #[error("The server is stopping; try again in a moment.")]
+    Draining,
+    /// An ordinary request where a WebSocket was due.
+    #[error("This address takes only WebSocket requests.")]
+    NotAWebSocket,
+    /// A socket that does not begin as it must.
+    #[error("{reason}")]
+    NoHello {
+        /// What is missing.
+        reason: &'static str,
+        /// A slow line is no fault of the page, which comes back with its link.
+        is_late: bool,
+    },
+    /// Page and server do not speak the same.
+    #[error("This page is of another version than the server; reload it.")]
+    Version,
+    /// As many pages as allowed are open.
+    #[error("You have too many pages open; close some.")]
+    TooManyLinks,
+    /// The page uses the number of a call under way.
+    #[error("Two calls of one page have the same number.")]
+    CallInUse,
+    /// As many calls as allowed are under way.
+    #[error("Too many calls are under way; wait for some to end.")]
+    TooManyCalls,
+    /// The calls under way take more memory than allowed.
+    #[error("The calls under way are too large together; wait for some to end.")]
+    TooMuchContent,
+    /// As many models as allowed are answering.
+    #[error("{limit} models are answering you, the most allowed at once; wait for one to end, or stop it.")]
+    TooManyChats {
+        /// Limit.
+        limit: usize,
+    },
+}
+
+impl Coded for ApiFault {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoSuchRoute => "api.no_such_route",
+            Self::Method => "api.method",
+            Self::TooLarge => "api.too_large",
+            Self::Timeout => "api.timeout",
+            Self::MediaType => "api.media_type",
+            Self::BadRequest(_) => "api.bad_request",
+            Self::BadBody(_) => "api.bad_body",
+            Self::BadJson => "api.bad_json",
+            Self::BadQuery(_) => "api.bad_query",
+            Self::UnknownHost => "api.unknown_host",
+            Self::Internal => "api.internal",
+            Self::NotLoggedIn => "auth.not_logged_in",
+            Self::OtherSite => "auth.other_site",
+            Self::OtherPerson => OTHER_PERSON,
+            Self::AcrossRoots => "files.across_roots",
+            Self::Draining => "server.draining",
+            Self::NotAWebSocket => "link.not_a_websocket",
+            Self::NoHello { .. } => "link.no_hello",
+            Self::Version => "link.version",
+            Self::TooManyLinks => "link.too_many",
+            Self::CallInUse => "link.call_in_use",
+            Self::TooManyCalls => "link.too_many_calls",
+            Self::TooMuchContent => "link.too_much_content",
+            Self::TooManyChats { .. } => "llm.too_many_chats",
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NoSuchRoute => Kind::NotFound,
+            Self::TooLarge => Kind::TooLarge,
+            Self::Timeout => Kind::Timeout,
+            Self::NotLoggedIn | Self::OtherPerson => Kind::Unauthenticated,
+            Self::UnknownHost | Self::OtherSite => Kind::Forbidden,
+            Self::Internal => Kind::Internal,
+            Self::Draining | Self::NoHello { is_late: true, .. } => Kind::Unavailable,
+            Self::TooManyLinks | Self::TooManyCalls | Self::TooMuchContent | Self::TooManyChats { .. } => {
+                Kind::TooManyRequests
+            }
+            Self::Method
+            | Self::MediaType
+            | Self::BadRequest(_)
+            | Self::BadBody(_)
+            | Self::BadJson
+            | Self::BadQuery(_)
+            | Self::AcrossRoots
+            | Self::NotAWebSocket
+            | Self::NoHello { is_late: false, .. }
+            | Self::Version
+            | Self::CallInUse => Kind::Invalid,
+        }
+    }
+}
+
 /// What any route or call fails with: the error of whichever crate refused.
 #[derive(Debug)]
 pub struct ApiError(Box<Problem>);
 
 impl ApiError {
-    /// A refusal of this crate's own.
+    /// A refusal with a text of its own.
     pub fn new(kind: Kind, code: &str, message: impl Into<String>) -> Self {
         Self(Box::new(Problem::new(kind, code, message)))
     }
 
-    /// A fault of the server; what it was is in the log.
+    /// A fault of the server that was logged already.
     #[must_use]
     pub fn internal() -> Self {
-        let message = "The server could not do this; its log tells why under the request's id.";
-        Self::new(Kind::Internal, "api.internal", message)
+        Self(Box::new(ApiFault::Internal.problem()))
+    }
+
+    /// Nobody wants the outcome any more.
+    #[must_use]
+    pub fn cancelled() -> Self {
+        Self(Box::new(Problem::cancelled()))
     }
 
     /// The problem.
@@ -96,5 +244,53 @@ impl<E: Coded> From<E> for ApiError {
             tracing::error!(code = error.code(), %error, "internal error");
         }
         Self(Box::new(error.problem()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    /// Every fault after another; what is added to the enum must be added here to compile.
+    fn after(fault: &ApiFault) -> Option<ApiFault> {
+        Some(match fault {
+            ApiFault::NoSuchRoute => ApiFault::Method,
+            ApiFault::Method => ApiFault::TooLarge,
+            ApiFault::TooLarge => ApiFault::Timeout,
+            ApiFault::Timeout => ApiFault::MediaType,
+            ApiFault::MediaType => ApiFault::BadRequest(""),
+            ApiFault::BadRequest(_) => ApiFault::BadBody(String::new()),
+            ApiFault::BadBody(_) => ApiFault::BadJson,
+            ApiFault::BadJson => ApiFault::BadQuery(""),
+            ApiFault::BadQuery(_) => ApiFault::UnknownHost,
+            ApiFault::UnknownHost => ApiFault::Internal,
+            ApiFault::Internal => ApiFault::NotLoggedIn,
+            ApiFault::NotLoggedIn => ApiFault::OtherSite,
+            ApiFault::OtherSite => ApiFault::OtherPerson,
+            ApiFault::OtherPerson => ApiFault::AcrossRoots,
+            ApiFault::AcrossRoots => ApiFault::Draining,
+            ApiFault::Draining => ApiFault::NotAWebSocket,
+            ApiFault::NotAWebSocket => ApiFault::NoHello { reason: "", is_late: false },
+            ApiFault::NoHello { .. } => ApiFault::Version,
+            ApiFault::Version => ApiFault::TooManyLinks,
+            ApiFault::TooManyLinks => ApiFault::CallInUse,
+            ApiFault::CallInUse => ApiFault::TooManyCalls,
+            ApiFault::TooManyCalls => ApiFault::TooMuchContent,
+            ApiFault::TooMuchContent => ApiFault::TooManyChats { limit: 1 },
+            ApiFault::TooManyChats { .. } => return None,
+        })
+    }
+
+    #[test]
+    fn every_code_means_one_thing() {
+        let mut codes = HashSet::new();
+        for fault in std::iter::successors(Some(ApiFault::NoSuchRoute), after) {
+            assert!(codes.insert(fault.code()), "{} stands for two faults", fault.code());
+            let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            assert!(fault.code().split_once('.').is_some_and(|(area, what)| plain(area) && plain(what)));
+        }
+        assert!(codes.contains("llm.too_many_chats"));
     }
 }

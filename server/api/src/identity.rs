@@ -5,12 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use coditect_auth::{Device, Identity};
-use coditect_protocol::Kind;
 use coditect_protocol::auth::{ACCESS_COOKIE, CSRF_HEADER};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Uri, header};
 
-use crate::error::ApiError;
+use crate::error::{ApiError, ApiFault};
 use crate::settings::Settings;
 use crate::state::AppState;
 
@@ -28,7 +27,7 @@ impl FromRequestParts<AppState> for Caller {
             return Ok(Self(state.auth.check(token).await?));
         }
         let Some(token) = cookie(&parts.headers, ACCESS_COOKIE) else {
-            return Err(ApiError::new(Kind::Unauthenticated, "auth.not_logged_in", "Log in first."));
+            return Err(ApiFault::NotLoggedIn.into());
         };
         let identity = state.auth.check(token).await?;
         if !is_safe(&parts.method) {

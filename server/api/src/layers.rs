@@ -6,7 +6,6 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use coditect_protocol::Kind;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Extensions, HeaderMap, Method, StatusCode, Version};
 use tower::ServiceBuilder;
@@ -19,7 +18,7 @@ use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
 use tower_http::trace::{DefaultOnFailure, TraceLayer};
 
-use crate::error::{ApiError, ServerError};
+use crate::error::{ApiError, ApiFault, ServerError};
 use crate::identity::{is_known_host, is_secure};
 use crate::settings::Settings;
 use crate::{AppState, problem};
@@ -99,9 +98,7 @@ async fn refuse_unknown_hosts(State(state): State<AppState>, request: Request, n
     if is_known_host(request.uri(), request.headers(), &state.settings) {
         return next.run(request).await;
     }
-    let message =
-        "This server does not answer under that name; who runs it can add the name to the setting allowed_hosts.";
-    ApiError::new(Kind::Forbidden, "api.unknown_host", message).into_response()
+    ApiError::from(ApiFault::UnknownHost).into_response()
 }
 
 async fn security_headers(State(state): State<AppState>, request: Request, next: Next) -> Response {

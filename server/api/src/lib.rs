@@ -10,6 +10,7 @@
 
 pub mod cli;
 mod connection;
+mod descriptors;
 pub mod error;
 pub mod identity;
 mod layers;

@@ -4,11 +4,11 @@ use axum::Json;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use coditect_protocol::{API_PREFIX, Kind, Problem};
+use coditect_protocol::{API_PREFIX, Coded as _, Problem};
 use http::StatusCode;
 use tower_http::request_id::RequestId;
 
-use crate::error::ApiError;
+use crate::error::{ApiError, ApiFault};
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
@@ -42,23 +42,17 @@ fn bare(response: &Response, is_api: bool) -> Option<Problem> {
     if !is_api {
         return None;
     }
-    let (kind, code, message) = match response.status() {
-        StatusCode::NOT_FOUND => (Kind::NotFound, "api.no_such_route", "There is no such address in the API."),
-        StatusCode::METHOD_NOT_ALLOWED => (Kind::Invalid, "api.method", "This address does not take that method."),
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            (Kind::TooLarge, "api.too_large", "The request's body is larger than allowed.")
-        }
-        StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => {
-            (Kind::Timeout, "api.timeout", "The server took too long to answer; try again.")
-        }
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => (Kind::Invalid, "api.media_type", "Send the body as application/json."),
-        StatusCode::BAD_REQUEST => (Kind::Invalid, "api.bad_request", "The request is malformed."),
-        StatusCode::INTERNAL_SERVER_ERROR => {
-            (Kind::Internal, "api.internal", "The server could not do this; its log tells why under the request's id.")
-        }
+    let fault = match response.status() {
+        StatusCode::NOT_FOUND => ApiFault::NoSuchRoute,
+        StatusCode::METHOD_NOT_ALLOWED => ApiFault::Method,
+        StatusCode::PAYLOAD_TOO_LARGE => ApiFault::TooLarge,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => ApiFault::Timeout,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => ApiFault::MediaType,
+        StatusCode::BAD_REQUEST => ApiFault::BadRequest("The request is malformed."),
+        StatusCode::INTERNAL_SERVER_ERROR => ApiFault::Internal,
         _ => return None,
     };
-    Some(Problem::new(kind, code, message))
+    Some(fault.problem())
 }
 
 /// JSON body of a request, refused as a problem that names the field.
@@ -71,20 +65,16 @@ impl<S: Send + Sync, T: serde::de::DeserializeOwned> axum::extract::FromRequest<
         use axum::extract::rejection::JsonRejection;
         match Json::<T>::from_request(request, state).await {
             Ok(Json(value)) => Ok(Self(value)),
-            Err(rejection) => Err(match rejection {
-                JsonRejection::MissingJsonContentType(_) => {
-                    ApiError::new(Kind::Invalid, "api.media_type", "Send the body as application/json.")
-                }
+            Err(rejection) => Err(ApiError::from(match rejection {
+                JsonRejection::MissingJsonContentType(_) => ApiFault::MediaType,
                 JsonRejection::BytesRejection(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                    ApiError::new(Kind::TooLarge, "api.too_large", "The request's body is larger than allowed.")
+                    ApiFault::TooLarge
                 }
-                JsonRejection::BytesRejection(_) => {
-                    ApiError::new(Kind::Invalid, "api.bad_request", "The request's body did not arrive whole.")
-                }
+                JsonRejection::BytesRejection(_) => ApiFault::BadRequest("The request's body did not arrive whole."),
                 // serde's text names the field and the kind of value, and never repeats a password: it is a string, as asked for.
-                JsonRejection::JsonDataError(error) => ApiError::new(Kind::Invalid, "api.bad_body", error.body_text()),
-                _ => ApiError::new(Kind::Invalid, "api.bad_json", "The request's body is not valid JSON."),
-            }),
+                JsonRejection::JsonDataError(error) => ApiFault::BadBody(error.body_text()),
+                _ => ApiFault::BadJson,
+            })),
         }
     }
 }

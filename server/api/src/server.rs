@@ -2,11 +2,11 @@
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use coditect_auth::{Auth, AuthSettings, Registration};
+use coditect_auth::{Auth, AuthSettings, Rate, Registration};
 use coditect_llm::{LlmSettings, Models, Secret, UpstreamSettings};
 use coditect_store::Store;
 use coditect_workspace::import::ImportSettings;
@@ -20,9 +20,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::error::{ServerError, at_start};
 use crate::link::Links;
-use crate::settings::Settings;
+use crate::settings::{Discover, Settings, UpstreamGiven};
 use crate::state::{AppState, Features};
-use crate::{layers, routes, serving, static_files};
+use crate::{descriptors, layers, routes, serving, static_files};
 
 /// Name of the file below the data directory that holds the first login.
 pub const FIRST_LOGIN_FILE: &str = "first-login.json";
@@ -45,6 +45,7 @@ pub fn init_logging(settings: &Settings) -> Result<(), String> {
 
 /// Serves until the process is told to stop (`SIGTERM`, `SIGINT`), then drains.
 pub async fn serve(settings: Settings) -> Result<(), ServerError> {
+    descriptors::raise_limit(settings.max_connections);
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signal(stop.clone()));
     let server = Server::start(settings, stop).await?;
@@ -166,15 +167,15 @@ fn make_private_dir(path: &Path) -> Result<(), ServerError> {
 /// Whatever lies below the directories of the front and the IDE is served to everybody.
 fn refuse_public_data(settings: &Settings) -> Result<(), ServerError> {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let data = real(&settings.data_dir());
-    let public = [("web_dir", &settings.web_dir), ("theia_dir", &settings.theia_dir)];
-    match public.into_iter().find(|(_, public)| data.starts_with(real(public))) {
-        Some((name, _)) => Err(ServerError::Setting {
-            name: "data",
-            reason: format!("it lies below `{name}`, which everybody may read; choose another directory"),
-        }),
-        None => Ok(()),
+    let private = [("data", Some(settings.data_dir())), ("store", settings.store_dir())];
+    let public = [("web_dir", real(&settings.web_dir)), ("theia_dir", real(&settings.theia_dir))];
+    for (name, place) in private.into_iter().filter_map(|(name, place)| Some((name, real(&place?)))) {
+        if let Some((served, _)) = public.iter().find(|(_, served)| place.starts_with(served)) {
+            let reason = format!("it lies below `{served}`, which everybody may read; choose another directory");
+            return Err(ServerError::Setting { name, reason });
+        }
     }
+    Ok(())
 }
 
 async fn open_features(
@@ -195,6 +196,7 @@ async fn open_features(
     let terminals = Terminals::new(
         TerminalSettings {
             per_workspace: settings.terminals_per_workspace,
+            per_person: settings.terminals_per_person,
             scrollback_bytes: settings.terminal_scrollback_bytes,
             ..TerminalSettings::default()
         },
@@ -225,11 +227,18 @@ async fn open_features(
     }))
 }
 
+/// What no program in a terminal may see: everybody's data, wherever they are, and the file that may hold keys.
+fn hidden_paths(settings: &Settings) -> Vec<PathBuf> {
+    let data = settings.data_dir();
+    let store = settings.store_dir().filter(|store| !store.starts_with(&data));
+    [data].into_iter().chain(store).chain(settings.config_file.clone()).collect()
+}
+
 fn sandbox_settings(settings: &Settings) -> Result<SandboxSettings, ServerError> {
     Ok(SandboxSettings {
         mode: settings.sandbox.parse().map_err(|error| at_start::<coditect_workspace::WorkspaceError>(&error))?,
         read_only_paths: settings.sandbox_read_only_path.clone(),
-        hidden_paths: [settings.data_dir()].into_iter().chain(settings.config_file.clone()).collect(),
+        hidden_paths: hidden_paths(settings),
         ..SandboxSettings::default()
     })
 }
@@ -243,6 +252,14 @@ fn auth_settings(settings: &Settings) -> AuthSettings {
         absolute_lifetime: Duration::from_secs(settings.session_absolute_days * DAY_SECONDS),
         registration: if settings.registration_open { Registration::Open } else { Registration::Closed },
         password_min_chars: settings.password_min_chars,
+        attempts_per_account: Rate {
+            burst: settings.login_account_burst,
+            refill: Duration::from_secs(settings.login_account_refill_seconds),
+        },
+        attempts_per_address: Rate {
+            burst: settings.login_address_burst,
+            refill: Duration::from_secs(settings.login_address_refill_seconds),
+        },
         hashes_at_once: match settings.password_checks_at_once {
             0 => defaults.hashes_at_once,
             count => count,
@@ -270,19 +287,31 @@ fn workspace_settings(settings: &Settings) -> RegistrySettings {
 }
 
 fn llm_settings(settings: &Settings) -> LlmSettings {
+    let first_token_timeout = Duration::from_secs(settings.llm_first_token_seconds);
+    let idle_timeout = Duration::from_secs(settings.llm_idle_seconds);
+    let upstream = |given: &UpstreamGiven| UpstreamSettings {
+        first_token_timeout,
+        idle_timeout,
+        api_key: given.api_key.clone().map(Secret::from),
+        headers: given.headers.iter().map(|(name, value)| (name.clone(), Secret::from(value.clone()))).collect(),
+        ..UpstreamSettings::new(given.name.clone(), given.base_url.clone())
+    };
     LlmSettings {
-        upstreams: settings
-            .llm_upstream
-            .iter()
-            .map(|given| UpstreamSettings {
-                first_token_timeout: Duration::from_secs(settings.llm_first_token_seconds),
-                idle_timeout: Duration::from_secs(settings.llm_idle_seconds),
-                api_key: given.api_key.clone().map(Secret::from),
-                ..UpstreamSettings::new(given.name.clone(), given.base_url.clone())
-            })
-            .collect(),
-        discover: settings.llm_discover,
+        upstreams: settings.llm_upstream.iter().map(upstream).collect(),
+        discover: discovers(settings),
+        first_token_timeout,
+        idle_timeout,
         ..LlmSettings::default()
+    }
+}
+
+/// Whether to ask the default ports of model servers. A terminal has the same network: whoever has one could answer there, and read
+/// what others ask. So by itself only where nobody but the person at this machine is meant to reach the server.
+fn discovers(settings: &Settings) -> bool {
+    match settings.llm_discover {
+        Discover::On => true,
+        Discover::Off => false,
+        Discover::Auto => settings.listen.ip().is_loopback() && settings.allowed_hosts.is_empty(),
     }
 }
 
@@ -313,4 +342,73 @@ async fn write_first_login(state: &AppState) -> Result<(), ServerError> {
         .map_err(|source| ServerError::Data { path: path.clone(), source })?;
     tracing::info!(path = %path.display(), "the first administrator was made; the login is in the file");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_are_looked_for_where_nobody_else_can_pose_as_one() {
+        let check = |listen: &str, hosts: &[&str], discover: Discover, expected: bool| {
+            let settings = Settings {
+                listen: listen.parse().unwrap(),
+                allowed_hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
+                llm_discover: discover,
+                ..Settings::default()
+            };
+            assert_eq!(llm_settings(&settings).discover, expected, "{listen} {hosts:?} {discover:?}");
+        };
+        check("127.0.0.1:8700", &[], Discover::Auto, true);
+        check("[::1]:8700", &[], Discover::Auto, true);
+        check("127.0.0.1:8700", &["ide.example.org"], Discover::Auto, false);
+        check("0.0.0.0:8700", &[], Discover::Auto, false);
+        check("192.168.1.5:8700", &[], Discover::Auto, false);
+        check("0.0.0.0:8700", &["ide.example.org"], Discover::On, true);
+        check("127.0.0.1:8700", &[], Discover::Off, false);
+    }
+
+    #[test]
+    fn every_upstream_has_the_timeouts_and_headers_of_the_settings() {
+        let mut given = UpstreamGiven::new("u", "http://h/v1");
+        given.headers.insert("x-team".to_owned(), "blue".to_owned());
+        let settings = Settings {
+            llm_first_token_seconds: 7,
+            llm_idle_seconds: 3,
+            llm_upstream: vec![given],
+            ..Settings::default()
+        };
+        let llm = llm_settings(&settings);
+        let (first, idle) = (Duration::from_secs(7), Duration::from_secs(3));
+        assert_eq!((llm.first_token_timeout, llm.idle_timeout), (first, idle));
+        let upstream = &llm.upstreams[0];
+        assert_eq!((upstream.first_token_timeout, upstream.idle_timeout), (first, idle));
+        assert_eq!(upstream.headers["x-team"].expose(), "blue");
+    }
+
+    #[test]
+    fn a_store_elsewhere_is_hidden_and_never_served() {
+        let hidden = |store: &str| hidden_paths(&Settings { store: store.to_owned(), ..Settings::default() });
+        assert_eq!((hidden("memory:").len(), hidden("").len()), (1, 1));
+        assert_eq!(hidden("embedded:///srv/store?cache_mib=8")[1], Path::new("/srv/store"));
+        let served = Settings {
+            store: "embedded:///srv/web/store".to_owned(),
+            web_dir: PathBuf::from("/srv/web"),
+            ..Settings::default()
+        };
+        let error = refuse_public_data(&served).unwrap_err();
+        assert!(error.code() == "config.bad_value" && error.to_string().contains("`store`"), "{error}");
+    }
+
+    #[test]
+    fn the_rates_of_logins_are_those_of_the_settings() {
+        let settings = Settings { login_account_burst: 3, login_address_refill_seconds: 9, ..Settings::default() };
+        let auth = auth_settings(&settings);
+        assert_eq!((auth.attempts_per_account.burst, auth.attempts_per_address.refill.as_secs()), (3, 9));
+        let (given, own) = (auth_settings(&Settings::default()), AuthSettings::default());
+        assert_eq!(
+            (given.attempts_per_account, given.attempts_per_address),
+            (own.attempts_per_account, own.attempts_per_address)
+        );
+    }
 }

@@ -130,7 +130,7 @@ impl Wanderer<'_> {
 
     async fn one_socket(&mut self, mut socket: Socket) -> Result<(), Broken> {
         let resume = self.link.map(|link| Resume { link, received: self.session.received() });
-        self.put(&mut socket, Frame::Hello(Hello { protocol: PROTOCOL_VERSION, resume })).await?;
+        self.put(&mut socket, Frame::Hello(Hello { protocol: PROTOCOL_VERSION, resume, user: None })).await?;
         let Frame::Welcome(welcome) = self.take(&mut socket).await? else { panic!("no welcome") };
         assert_eq!(welcome.resumed, self.link.is_some(), "the link is gone");
         self.resumed += u32::from(welcome.resumed);

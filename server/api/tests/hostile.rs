@@ -6,7 +6,7 @@ mod support;
 
 use std::net::SocketAddr;
 
-use coditect_api::settings::UpstreamGiven;
+use coditect_api::settings::{Discover, UpstreamGiven};
 use coditect_protocol::PROTOCOL_VERSION;
 use coditect_protocol::call::{ClientMessage, Item, Request, ServerMessage};
 use coditect_protocol::chat::{ChatMessage, ChatRequest};
@@ -302,7 +302,7 @@ async fn data_are_never_below_what_is_served() {
         data: dir.path().join("web/data"),
         web_dir: dir.path().join("web"),
         store: "memory:".to_owned(),
-        llm_discover: false,
+        llm_discover: Discover::Off,
         ..Default::default()
     };
     let stop = tokio_util::sync::CancellationToken::new();
@@ -311,7 +311,7 @@ async fn data_are_never_below_what_is_served() {
 }
 
 fn hello(resume: Option<Resume>) -> Message {
-    Message::Binary(Frame::Hello(Hello { protocol: PROTOCOL_VERSION, resume }).encode().unwrap())
+    Message::Binary(Frame::Hello(Hello { protocol: PROTOCOL_VERSION, resume, user: None }).encode().unwrap())
 }
 
 /// The problem with which the server takes leave; `None` where the socket just ends.
@@ -470,7 +470,7 @@ async fn one_number_for_two_calls_ends_the_link() {
     let mut page = ada.page().await;
     let id = page.begin(Request::Watch { root: Root::Workspace(workspace) }).await;
     page.send(&ClientMessage::Call { id, request: Box::new(Request::Session) }).await;
-    assert_eq!(page.next().await.unwrap_err().code, "link.call_in_use");
+    assert_eq!(page.farewell().await.code, "link.call_in_use");
     server.stop().await;
 }
 
@@ -567,7 +567,7 @@ async fn talkative_upstream() -> (String, tokio::task::JoinHandle<()>) {
 #[tokio::test]
 async fn logging_out_ends_what_is_under_way() {
     let (base_url, upstream) = talkative_upstream().await;
-    let given = UpstreamGiven { name: "fake".to_owned(), base_url, api_key: None, api_key_env: None };
+    let given = UpstreamGiven::new("fake", base_url);
     let server = server(|settings| {
         settings.llm_upstream = vec![given];
         settings.sandbox = "none".to_owned();
@@ -595,7 +595,7 @@ async fn logging_out_ends_what_is_under_way() {
     ada.request("POST", "/auth/logout").send().await.unwrap();
     timeout(LIMIT, upstream).await.expect("the model is still asked").unwrap();
     until(|| server.state.watchers.watched_trees() == 0).await;
-    assert_eq!(page.next().await.unwrap_err().code, "auth.session_ended");
+    assert_eq!(page.farewell().await.code, "auth.session_ended");
     let mut again = connect(&ada.base, &ada.token.access_token, None).await;
     assert!(again.is_err(), "{:?}", again.as_mut().map(|_| ()));
     server.stop().await;

@@ -4,12 +4,15 @@
 
 mod support;
 
-use coditect_protocol::WorkspaceId;
 use coditect_protocol::call::{ClientMessage, INITIAL_CREDIT_BYTES, Item, Reply, Request, ServerMessage};
 use coditect_protocol::files::{Place, Root, WriteMode};
+use coditect_protocol::link::{Frame, Hello};
 use coditect_protocol::path::RelPath;
 use coditect_protocol::terminal::TerminalSpec;
-use support::{LIMIT, Page, connect, server};
+use coditect_protocol::{Kind, PROTOCOL_VERSION, WorkspaceId};
+use futures_util::{SinkExt as _, StreamExt as _};
+use support::{Page, connect, server};
+use tokio_tungstenite::tungstenite::Message;
 
 fn place(workspace: WorkspaceId, path: &str) -> Place {
     Place { root: Root::Workspace(workspace), path: RelPath::parse(path).unwrap() }
@@ -142,6 +145,31 @@ async fn only_the_own_session_resumes_a_link() {
 }
 
 #[tokio::test]
+async fn a_page_of_somebody_else_is_told_so() {
+    let server = server(|_| {}).await;
+    let ada = server.person("ada@example.org").await;
+    let eve = server.person("eve@example.org").await;
+    for (user, expected) in [(ada.token.session.user.id, None), (eve.token.session.user.id, Some("auth.other_person"))]
+    {
+        let mut socket = connect(&ada.base, &ada.token.access_token, None).await.unwrap();
+        let hello = Hello { protocol: PROTOCOL_VERSION, resume: None, user: Some(user) };
+        socket.send(Message::Binary(Frame::Hello(hello).encode().unwrap())).await.unwrap();
+        let Some(Ok(Message::Binary(bytes))) = socket.next().await else { panic!("no answer") };
+        match Frame::decode(&bytes).unwrap() {
+            Frame::Welcome(welcome) => {
+                assert_eq!(expected, None);
+                assert_eq!(welcome.max_calls, Some(1024));
+            }
+            Frame::Bye(problem) => {
+                assert_eq!((Some(problem.code.as_str()), problem.kind), (expected, Kind::Unauthenticated));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn logging_out_ends_the_link_at_once() {
     let server = server(|_| {}).await;
     let ada = server.person("ada@example.org").await;
@@ -211,25 +239,11 @@ async fn a_watch_tells_of_changes_and_can_be_cancelled() {
     let mut page = ada.page().await;
     let watch = page.begin(Request::Watch { root: Root::Workspace(workspace) }).await;
     let root = server.dir.path().join("data/workspaces").join(workspace.to_string()).join("files");
-    // The first change may come before the watch stands: repeat it until one is told.
-    let seen = async {
-        loop {
-            if let Some(ServerMessage::Item { item: Item::Changes(changes), .. }) = page.next().await.unwrap() {
-                return changes;
-            }
-        }
-    };
-    let changing = async {
-        let mut tick = tokio::time::interval(std::time::Duration::from_millis(100));
-        for n in 0.. {
-            tick.tick().await;
-            std::fs::write(root.join("seen.txt"), format!("{n}")).unwrap();
-        }
-    };
-    let changes = tokio::select! {
-        changes = tokio::time::timeout(LIMIT, seen) => changes.unwrap(),
-        () = changing => unreachable!(),
-    };
+    // Once the watch stands the page is told so, and nothing that changes afterwards is missed.
+    let first = page.next().await.unwrap();
+    assert_eq!(first, Some(ServerMessage::Item { id: watch, item: Item::Rescan }));
+    std::fs::write(root.join("seen.txt"), "1").unwrap();
+    let Some(ServerMessage::Item { item: Item::Changes(changes), .. }) = page.next().await.unwrap() else { panic!() };
     assert!(changes.iter().any(|change| change.path.as_str() == "seen.txt"));
     page.send(&ClientMessage::Cancel { id: watch }).await;
     assert_eq!(page.finish(watch).await.1.unwrap_err().code, "call.cancelled");

@@ -44,7 +44,11 @@ pub use email::EmailFault;
 pub use error::AuthError;
 pub use keys::{Jwks, PublicKey};
 pub use password::Weakness;
-pub use settings::{AuthSettings, HashCost, PASSWORD_MAX_BYTES, PASSWORD_MIN_CHARS_FLOOR, Rate, Registration};
+pub use settings::{
+    AuthSettings, DEFAULT_ATTEMPTS_PER_ACCOUNT, DEFAULT_ATTEMPTS_PER_ADDRESS, DEFAULT_ATTEMPTS_REMEMBERED,
+    DEFAULT_HASH_QUEUE, DEFAULT_PASSWORD_MAX_CHARS, DEFAULT_REUSE_GRACE, DEFAULT_SESSIONS_PER_USER, HashCost,
+    MAX_REUSE_GRACE, PASSWORD_MAX_BYTES, PASSWORD_MIN_CHARS_FLOOR, Rate, Registration,
+};
 
 use clock::{Clock, SystemClock};
 use keys::Keys;

@@ -11,6 +11,24 @@ pub const PASSWORD_MAX_BYTES: usize = 4096;
 /// The shortest minimum length of a password that can be set, in characters.
 pub const PASSWORD_MIN_CHARS_FLOOR: usize = 8;
 
+/// How long a refresh token that was used already is still taken from a tab that used it at the same moment, unless set.
+pub const DEFAULT_REUSE_GRACE: Duration = Duration::from_secs(10);
+/// The longest such time that can be set: a stolen token must not be of use for long.
+pub const MAX_REUSE_GRACE: Duration = Duration::from_secs(60);
+/// Sessions one person may have at once, unless set.
+pub const DEFAULT_SESSIONS_PER_USER: usize = 64;
+/// Longest password, in characters, unless set: a sentence fits.
+pub const DEFAULT_PASSWORD_MAX_CHARS: usize = 256;
+/// Logins that may wait for their turn to be checked, unless set: at a few dozen checks a second, what a person waits for.
+pub const DEFAULT_HASH_QUEUE: usize = 64;
+/// Failed attempts at one account from one address, unless set: enough for somebody who tries the passwords they know, too few for
+/// guessing.
+pub const DEFAULT_ATTEMPTS_PER_ACCOUNT: Rate = Rate { burst: 10, refill: Duration::from_secs(30) };
+/// Failed attempts from one address, and registrations, unless set: enough for an office behind one address.
+pub const DEFAULT_ATTEMPTS_PER_ADDRESS: Rate = Rate { burst: 60, refill: Duration::from_secs(2) };
+/// Attempts that are remembered, unless set: with about 50 bytes each, 3 MiB.
+pub const DEFAULT_ATTEMPTS_REMEMBERED: usize = 65_536;
+
 /// Who may register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Registration {
@@ -57,28 +75,28 @@ pub struct AuthSettings {
     /// A session ends this long after its login, however often it is refreshed. Default 90 days.
     pub absolute_lifetime: Duration,
     /// How long a refresh token that was used already is still taken from a tab that used it at the same moment.
-    /// Default 10 s.
+    /// Default [`DEFAULT_REUSE_GRACE`].
     pub reuse_grace: Duration,
-    /// Sessions one person may have at once; a further login ends the oldest. Default 64.
+    /// Sessions one person may have at once; a further login ends the oldest. Default [`DEFAULT_SESSIONS_PER_USER`].
     pub sessions_per_user: usize,
     /// Who may register. Default: everybody.
     pub registration: Registration,
     /// Shortest password, in characters. Default 12.
     pub password_min_chars: usize,
-    /// Longest password, in characters. Default 256.
+    /// Longest password, in characters. Default [`DEFAULT_PASSWORD_MAX_CHARS`].
     pub password_max_chars: usize,
     /// Cost of one password hash. Default m=19456 KiB, t=2, p=1.
     pub hash_cost: HashCost,
     /// Password hashes computed at once. Default: the number of cores, at least 1.
     pub hashes_at_once: usize,
     /// Logins that may wait for a free place among [`hashes_at_once`](Self::hashes_at_once); further ones are refused
-    /// with `auth.busy`. Default 64.
+    /// with `auth.busy`. Default [`DEFAULT_HASH_QUEUE`].
     pub hash_queue: usize,
-    /// Failed attempts at one account from one address. Default: 10 at once, then one each 30 s.
+    /// Failed attempts at one account from one address. Default [`DEFAULT_ATTEMPTS_PER_ACCOUNT`].
     pub attempts_per_account: Rate,
-    /// Failed attempts from one address (IPv6: one /64), and registrations. Default: 60 at once, then one each 2 s.
+    /// Failed attempts from one address (IPv6: one /64), and registrations. Default [`DEFAULT_ATTEMPTS_PER_ADDRESS`].
     pub attempts_per_address: Rate,
-    /// Attempts that are remembered, in entries of about 50 bytes. Default 65536.
+    /// Attempts that are remembered. Default [`DEFAULT_ATTEMPTS_REMEMBERED`].
     pub attempts_remembered: usize,
     /// `iss` of the access tokens. Default `coditect`.
     pub issuer: String,
@@ -93,17 +111,17 @@ impl Default for AuthSettings {
             access_lifetime: Duration::from_secs(10 * 60),
             refresh_idle_lifetime: 14 * DAY,
             absolute_lifetime: 90 * DAY,
-            reuse_grace: Duration::from_secs(10),
-            sessions_per_user: 64,
+            reuse_grace: DEFAULT_REUSE_GRACE,
+            sessions_per_user: DEFAULT_SESSIONS_PER_USER,
             registration: Registration::Open,
             password_min_chars: 12,
-            password_max_chars: 256,
+            password_max_chars: DEFAULT_PASSWORD_MAX_CHARS,
             hash_cost: HashCost::default(),
             hashes_at_once: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            hash_queue: 64,
-            attempts_per_account: Rate { burst: 10, refill: Duration::from_secs(30) },
-            attempts_per_address: Rate { burst: 60, refill: Duration::from_secs(2) },
-            attempts_remembered: 65_536,
+            hash_queue: DEFAULT_HASH_QUEUE,
+            attempts_per_account: DEFAULT_ATTEMPTS_PER_ACCOUNT,
+            attempts_per_address: DEFAULT_ATTEMPTS_PER_ADDRESS,
+            attempts_remembered: DEFAULT_ATTEMPTS_REMEMBERED,
             issuer: "coditect".to_owned(),
             audience: "coditect-api".to_owned(),
         }
@@ -119,7 +137,7 @@ impl AuthSettings {
             (whole_seconds(self.access_lifetime), "the lifetime of access tokens must be between 1 s and 10 years"),
             (whole_seconds(self.refresh_idle_lifetime), "the idle lifetime must be between 1 s and 10 years"),
             (whole_seconds(self.absolute_lifetime), "the absolute lifetime must be between 1 s and 10 years"),
-            (self.reuse_grace <= Duration::from_secs(60), "the reuse grace must be at most 60 s"),
+            (self.reuse_grace <= MAX_REUSE_GRACE, "the reuse grace must be at most 60 s"),
             (self.sessions_per_user >= 1, "the number of sessions for each person must be at least 1"),
             (self.password_min_chars >= PASSWORD_MIN_CHARS_FLOOR, "the minimum password length must be at least 8"),
             (

@@ -152,11 +152,17 @@ impl Endpoint {
         request.send().await.map_err(|error| self.unanswered(&error))
     }
 
-    /// Posts JSON to `url`, until the head of the answer is there.
+    /// Posts JSON to `url`, until the head of the answer is there. A connection that ends before anything came is most often one
+    /// that the upstream had given up while it was unused: then the question is put once more.
     pub(crate) async fn post(&self, url: Url, accept: &'static str, body: Vec<u8>) -> Result<Response, LlmError> {
         let request = self.client.post(url).headers(self.headers.clone());
         let request = request.header("accept", accept).header("content-type", "application/json").body(body);
-        request.send().await.map_err(|error| self.unanswered(&error))
+        let again = request.try_clone();
+        let sent = match (request.send().await, again) {
+            (Err(error), Some(again)) if ended_before_the_answer(&error) => again.send().await,
+            (sent, _) => sent,
+        };
+        sent.map_err(|error| self.unanswered(&error))
     }
 
     fn unanswered(&self, error: &reqwest::Error) -> LlmError {
@@ -286,6 +292,26 @@ fn shown_address(base: &Url) -> String {
     let mut shown = base.clone();
     shown.set_query(None);
     shown.to_string().trim_end_matches('/').to_owned()
+}
+
+/// Whether a connection was there, and was closed before the head of an answer came.
+fn ended_before_the_answer(error: &reqwest::Error) -> bool {
+    if error.is_connect() || error.is_timeout() {
+        return false;
+    }
+    let closed = [io::ErrorKind::ConnectionReset, io::ErrorKind::ConnectionAborted, io::ErrorKind::BrokenPipe];
+    let is_closed = |cause: &(dyn Error + 'static)| {
+        cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message)
+            || cause.downcast_ref::<io::Error>().is_some_and(|error| closed.contains(&error.kind()))
+    };
+    let mut cause = error.source();
+    while let Some(found) = cause {
+        if is_closed(found) {
+            return true;
+        }
+        cause = found.source();
+    }
+    false
 }
 
 /// The root of a network error in a few words, without the address, which may carry a secret in its query.

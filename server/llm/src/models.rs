@@ -37,7 +37,8 @@ const DISCOVERED: [(&str, &str); 2] =
 const ADVICE: &str = "No language model is connected: start LM Studio or Ollama on this machine, name an upstream in the \
                       configuration file under [[llm_upstream]], or start the server with `cargo xtask run --model`.";
 const ADVICE_WITHOUT_DISCOVERY: &str = "No language model is connected: name an upstream in the configuration file under \
-                                        [[llm_upstream]], or start the server with `cargo xtask run --model`.";
+                                        [[llm_upstream]], or start the server with `cargo xtask run --model`. Local model \
+                                        servers are not looked for here (setting llm_discover).";
 
 /// All language models there are. Cheap to clone.
 #[derive(Clone)]
@@ -104,7 +105,12 @@ impl Models {
             endpoints.push((endpoint, true));
         }
         for (name, base_url) in places {
-            let endpoint = Endpoint::new(&UpstreamSettings::new(*name, *base_url), tls)?;
+            let found = UpstreamSettings {
+                first_token_timeout: settings.first_token_timeout,
+                idle_timeout: settings.idle_timeout,
+                ..UpstreamSettings::new(*name, *base_url)
+            };
+            let endpoint = Endpoint::new(&found, tls)?;
             // Whatever the operator configured himself is not found a second time.
             if !names.contains(name) && !endpoints.iter().any(|(known, _)| known.is_same_place(&endpoint)) {
                 endpoints.push((endpoint, false));
@@ -158,6 +164,8 @@ impl Models {
             () = sink.closed() => Err(LlmError::Cancelled),
             result = provider.chat(model, &request, &sink) => result,
         };
+        // Whoever asks may name a model as long as a message; the log is for what it was.
+        let model = shorten(model);
         let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         match &result {
             Ok(end) => tracing::debug!(upstream, model, ms, reason = ?end.reason, usage = ?end.usage, "answered"),

@@ -2,8 +2,6 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use serde::{Deserialize, Deserializer, de};
-
 /// Longest time to connect to an upstream, unless set.
 pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest time until the first token, unless set: a local model may have to be loaded first.
@@ -14,8 +12,7 @@ pub const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 pub const DEFAULT_LIST_CACHE: Duration = Duration::from_secs(5);
 
 /// Something that must not be seen. It has no `Serialize`, and its `Debug` shows nothing of it.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
@@ -44,47 +41,49 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Settings of all language models. Durations are seconds in the configuration file.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+/// Settings of all language models.
+#[derive(Debug, Clone, PartialEq)]
 pub struct LlmSettings {
     /// The upstreams, in the order in which their models are shown.
     pub upstreams: Vec<UpstreamSettings>,
     /// Look for LM Studio and Ollama on their default ports of this machine. Default: yes.
     pub discover: bool,
+    /// Of upstreams that are found: longest time from the question to the first token. Default: [`DEFAULT_FIRST_TOKEN_TIMEOUT`].
+    pub first_token_timeout: Duration,
+    /// Of upstreams that are found: longest silence between two tokens. Default: [`DEFAULT_IDLE_TIMEOUT`].
+    pub idle_timeout: Duration,
     /// How long a list of models is good. Default: [`DEFAULT_LIST_CACHE`].
-    #[serde(deserialize_with = "seconds")]
     pub list_cache: Duration,
 }
 
 impl Default for LlmSettings {
     fn default() -> Self {
-        Self { upstreams: Vec::new(), discover: true, list_cache: DEFAULT_LIST_CACHE }
+        Self {
+            upstreams: Vec::new(),
+            discover: true,
+            first_token_timeout: DEFAULT_FIRST_TOKEN_TIMEOUT,
+            idle_timeout: DEFAULT_IDLE_TIMEOUT,
+            list_cache: DEFAULT_LIST_CACHE,
+        }
     }
 }
 
 /// Settings of one OpenAI-compatible upstream.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct UpstreamSettings {
     /// Its name, before the `/` of its models' ids: letters, digits, `.`, `_` and `-`.
     pub name: String,
     /// Where it is, with the version: `https://api.example.com/v1`. It may carry a query, but no user and no password.
     pub base_url: String,
     /// Its key, sent as `Authorization: Bearer`.
-    #[serde(default)]
     pub api_key: Option<Secret>,
     /// More headers to send, for example `api-key` or an organisation.
-    #[serde(default)]
     pub headers: BTreeMap<String, Secret>,
     /// Longest time to connect. Default: [`DEFAULT_CONNECT_TIMEOUT`].
-    #[serde(default = "default_connect", deserialize_with = "seconds")]
     pub connect_timeout: Duration,
     /// Longest time from the question to the first token. Default: [`DEFAULT_FIRST_TOKEN_TIMEOUT`].
-    #[serde(default = "default_first_token", deserialize_with = "seconds")]
     pub first_token_timeout: Duration,
     /// Longest silence between two tokens. Default: [`DEFAULT_IDLE_TIMEOUT`].
-    #[serde(default = "default_idle", deserialize_with = "seconds")]
     pub idle_timeout: Duration,
 }
 
@@ -100,32 +99,5 @@ impl UpstreamSettings {
             first_token_timeout: DEFAULT_FIRST_TOKEN_TIMEOUT,
             idle_timeout: DEFAULT_IDLE_TIMEOUT,
         }
-    }
-}
-
-const fn default_connect() -> Duration {
-    DEFAULT_CONNECT_TIMEOUT
-}
-
-const fn default_first_token() -> Duration {
-    DEFAULT_FIRST_TOKEN_TIMEOUT
-}
-
-const fn default_idle() -> Duration {
-    DEFAULT_IDLE_TIMEOUT
-}
-
-fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-    /// A configuration file may say `60` or `0.5`.
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a number of seconds")]
-    enum Number {
-        Whole(u64),
-        Broken(f64),
-    }
-    match Number::deserialize(from)? {
-        Number::Whole(whole) => Ok(Duration::from_secs(whole)),
-        Number::Broken(broken) => Duration::try_from_secs_f64(broken)
-            .map_err(|_| de::Error::custom("a number of seconds must be finite and not negative")),
     }
 }

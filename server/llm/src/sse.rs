@@ -2,6 +2,8 @@
 
 /// Largest event, in bytes. A model's tool call can carry a whole file.
 pub(crate) const MAX_EVENT_BYTES: usize = 16 * 1024 * 1024;
+/// Largest buffer of a line that is kept for the next one, in bytes.
+const MAX_KEPT_LINE_BYTES: usize = 64 * 1024;
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +97,7 @@ impl SseParser {
             None
         };
         // The buffer is used again, unless one large line made it large.
-        if whole.capacity() <= 64 * 1024 {
+        if whole.capacity() <= MAX_KEPT_LINE_BYTES {
             self.line = whole;
             self.line.clear();
         }

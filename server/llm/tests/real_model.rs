@@ -1,5 +1,5 @@
 //! Against a real model server, whose address with version `CODITECT_TEST_MODEL_URL` names; without it there is nothing to
-//! do. A small model's words are silly, so only the structure is checked.
+//! do, unless `CODITECT_TEST_REQUIRE` names `model`. A small model's words are silly, so only the structure is checked.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on shall stop")]
 
@@ -10,8 +10,19 @@ use coditect_protocol::chat::{ChatDelta, ChatEnd, ChatMessage, ChatRequest, Stop
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+/// Tells that a test is left out for want of `thing`; fails instead where `CODITECT_TEST_REQUIRE`, names with commas between them,
+/// says that it must be there.
+fn missing(thing: &str, why: &str) {
+    let required = std::env::var("CODITECT_TEST_REQUIRE").unwrap_or_default();
+    assert!(!required.split(',').any(|name| name.trim() == thing), "CODITECT_TEST_REQUIRE names {thing}, but {why}");
+    eprintln!("skipped: {why}");
+}
+
 fn models() -> Option<Models> {
-    let url = std::env::var("CODITECT_TEST_MODEL_URL").ok()?;
+    let Ok(url) = std::env::var("CODITECT_TEST_MODEL_URL") else {
+        missing("model", "CODITECT_TEST_MODEL_URL names no model server");
+        return None;
+    };
     let upstreams = vec![UpstreamSettings::new("real", url)];
     Some(Models::new(LlmSettings { upstreams, discover: false, ..LlmSettings::default() }).unwrap())
 }

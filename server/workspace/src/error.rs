@@ -26,6 +26,9 @@ pub enum WorkspaceError {
     /// A folder that is not empty was to be deleted alone.
     #[error("The folder {0} is not empty; delete it with everything in it.")]
     FolderNotEmpty(RelPath),
+    /// A folder that was to be deleted with everything in it got new entries all the time.
+    #[error("{0} gets new files while it is being deleted; end the program that writes there, then delete it again.")]
+    FolderInUse(RelPath),
     /// The file system refused.
     #[error("The permissions of {0} do not allow this.")]
     NoPermission(RelPath),
@@ -166,8 +169,8 @@ pub enum WorkspaceError {
     /// Not an archive that is understood.
     #[error("The archive cannot be read ({0}); send a .zip, .tar or .tar.gz file.")]
     ArchiveInvalid(String),
-    /// The archive or what is in it is too large.
-    #[error("The archive is too large: more than {limit} {unit}.")]
+    /// The archive, what is in it, or the repository is too large.
+    #[error("What is to be imported is too large: more than {limit} {unit}.")]
     ArchiveTooLarge {
         /// Limit.
         limit: u64,
@@ -210,6 +213,12 @@ pub enum WorkspaceError {
         /// Limit.
         limit: usize,
     },
+    /// The person has as many as allowed, in all their workspaces together.
+    #[error("You have {limit} terminals in all your workspaces together, the most allowed; close one first.")]
+    TooManyTerminalsOfPerson {
+        /// Limit.
+        limit: usize,
+    },
     /// The terminal is shown in as many places as allowed.
     #[error("The terminal is shown in {limit} places, the most allowed; close it in one of them.")]
     TooManyAttachments {
@@ -243,6 +252,12 @@ pub enum WorkspaceError {
     /// Who searched has stopped it.
     #[error("Cancelled.")]
     SearchCancelled,
+    /// Nobody took what was found.
+    #[error("The search was ended, because nothing of what it found was taken for {seconds} s; search again.")]
+    SearchStalled {
+        /// Limit in seconds.
+        seconds: u64,
+    },
 
     /// A fault of the program.
     #[error("An internal step failed: {0}")]
@@ -289,6 +304,7 @@ impl Coded for WorkspaceError {
             Self::NotAFolder(_) => "files.not_a_folder",
             Self::NotAFile(_) => "files.not_a_file",
             Self::FolderNotEmpty(_) => "files.folder_not_empty",
+            Self::FolderInUse(_) => "files.folder_in_use",
             Self::NoPermission(_) => "files.no_permission",
             Self::Outside(_) => "files.outside",
             Self::Changed(_) => "files.changed",
@@ -329,6 +345,7 @@ impl Coded for WorkspaceError {
             Self::ProgramFailed { .. } => "terminal.start_failed",
             Self::TerminalNotFound => "terminal.not_found",
             Self::TooManyTerminals { .. } => "terminal.too_many",
+            Self::TooManyTerminalsOfPerson { .. } => "terminal.too_many_of_person",
             Self::TooManyAttachments { .. } => "terminal.too_many_attachments",
             Self::TerminalEnded => "terminal.ended",
             Self::TerminalInputTooLarge { .. } => "terminal.input_too_large",
@@ -336,6 +353,7 @@ impl Coded for WorkspaceError {
             Self::SearchPattern(_) => "search.invalid_pattern",
             Self::SearchGlob { .. } => "search.invalid_glob",
             Self::SearchCancelled => "call.cancelled",
+            Self::SearchStalled { .. } => "search.stalled",
             Self::Internal(_) => "workspace.internal",
         }
     }
@@ -348,6 +366,7 @@ impl Coded for WorkspaceError {
             | Self::NotAFolder(_)
             | Self::NotAFile(_)
             | Self::FolderNotEmpty(_)
+            | Self::FolderInUse(_)
             | Self::InsideItself(_)
             | Self::OtherFileSystem(_)
             | Self::TooManyWorkspaces { .. }
@@ -370,7 +389,10 @@ impl Coded for WorkspaceError {
                 Kind::Invalid
             }
             Self::TerminalNotFound => Kind::NotFound,
-            Self::TerminalEnded | Self::TooManyTerminals { .. } | Self::TooManyAttachments { .. } => Kind::Conflict,
+            Self::TerminalEnded
+            | Self::TooManyTerminals { .. }
+            | Self::TooManyTerminalsOfPerson { .. }
+            | Self::TooManyAttachments { .. } => Kind::Conflict,
             Self::TerminalInputTooLarge { .. } => Kind::TooLarge,
             Self::SearchCancelled => Kind::Cancelled,
             Self::SandboxUnavailable { .. } | Self::TerminalUnavailable(_) => Kind::Unavailable,
@@ -378,7 +400,7 @@ impl Coded for WorkspaceError {
             Self::Path(error) => error.kind(),
             Self::Store(error) => error.kind(),
             Self::ImportCancelled => Kind::Cancelled,
-            Self::ImportTimeout { .. } => Kind::Timeout,
+            Self::ImportTimeout { .. } | Self::SearchStalled { .. } => Kind::Timeout,
             Self::GitFailed(_) => Kind::Upstream,
             Self::Watch(_) | Self::TooManyWatchers | Self::GitMissing | Self::ImportInterrupted => Kind::Unavailable,
             Self::Io { .. } | Self::DataDirectory { .. } | Self::Internal(_) => Kind::Internal,

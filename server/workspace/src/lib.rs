@@ -19,6 +19,8 @@
 
 pub mod error;
 pub mod import;
+#[cfg(test)]
+mod needs;
 pub mod registry;
 pub mod sandbox;
 pub mod search;

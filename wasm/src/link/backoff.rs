@@ -10,13 +10,15 @@ pub(crate) const BASE_DELAY_MS: f64 = 100.0;
 pub(crate) const MAX_DELAY_MS: f64 = 10_000.0;
 /// A connection that held so long counts as a good one, in milliseconds.
 pub(crate) const STABLE_AFTER_MS: f64 = 5_000.0;
-/// How long an answer may take when there is reason to doubt the socket, in milliseconds.
+/// How long an answer may take when there is reason to doubt the socket, in milliseconds; twice as long after each socket that was
+/// silent, up to [`SILENCE_LIMIT_MS`].
 pub(crate) const PROBE_TIMEOUT_MS: f64 = 4_000.0;
 
 /// Counts failures and says how long to wait.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
     failures: u32,
+    silences: u32,
 }
 
 impl Backoff {
@@ -30,6 +32,21 @@ impl Backoff {
         if milliseconds >= STABLE_AFTER_MS {
             self.failures = 0;
         }
+    }
+
+    /// A socket did not answer in time: the line may only be slow, so that the next one gets more time.
+    pub(crate) fn was_silent(&mut self) {
+        self.silences = self.silences.saturating_add(1);
+    }
+
+    /// Everything that was sent has arrived, and an answer came: the line is well.
+    pub(crate) fn all_arrived(&mut self) {
+        self.silences = 0;
+    }
+
+    /// How long an answer may take when there is reason to doubt the socket, in milliseconds.
+    pub(crate) fn probe_limit(&self) -> f64 {
+        (PROBE_TIMEOUT_MS * 2f64.powi(self.silences.min(16) as i32)).min(SILENCE_LIMIT_MS as f64)
     }
 
     /// Counts a failure; answers the wait before the next attempt, in milliseconds. `chance` is from 0 to 1.
@@ -55,6 +72,23 @@ pub(crate) enum Beat {
     Dead,
 }
 
+/// How far what was handed to a socket has come, in bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Outflow {
+    /// Left the page.
+    pub(crate) left: u64,
+    /// Waits in the page for the line.
+    pub(crate) waiting: u64,
+}
+
+impl Outflow {
+    /// Whether something of what waited then has left by now. What did not have to wait tells nothing: the system takes a little even
+    /// where no line is.
+    fn moved_since(self, then: Self) -> bool {
+        then.waiting > 0 && self.left > then.left
+    }
+}
+
 /// Notices that a socket went silent. Silence counts only while an answer is due, so that a page whose timers were throttled does
 /// not take a healthy socket for dead.
 #[derive(Debug)]
@@ -63,6 +97,8 @@ pub(crate) struct Heartbeat {
     nonce: u32,
     /// When the ping went out that nothing followed yet, and how long it may take.
     due: Option<(f64, f64)>,
+    /// How far things were when that was looked at last.
+    outflow: Outflow,
     /// When the ping of the newest nonce went out.
     pinged_at: Option<f64>,
 }
@@ -70,7 +106,7 @@ pub(crate) struct Heartbeat {
 impl Heartbeat {
     /// For a socket that just opened.
     pub(crate) fn new(now: f64) -> Self {
-        Self { heard_at: now, nonce: 0, due: None, pinged_at: None }
+        Self { heard_at: now, nonce: 0, due: None, outflow: Outflow::default(), pinged_at: None }
     }
 
     /// Something arrived.
@@ -90,28 +126,36 @@ impl Heartbeat {
         self.due.map_or(self.heard_at + PING_INTERVAL_MS as f64, |(sent, limit)| sent + limit)
     }
 
-    /// Looks at the clock.
-    pub(crate) fn beat(&mut self, now: f64) -> Beat {
+    /// Looks at the clock. While what waits moves, the ping may still be behind it, and the socket lives.
+    pub(crate) fn beat(&mut self, now: f64, outflow: Outflow) -> Beat {
         match self.due {
-            Some((sent, limit)) if now >= sent + limit => Beat::Dead,
+            Some((sent, limit)) if now >= sent + limit => {
+                if !outflow.moved_since(self.outflow) {
+                    return Beat::Dead;
+                }
+                self.due = Some((now, limit));
+                self.outflow = outflow;
+                Beat::Rest
+            }
             None if now >= self.heard_at + PING_INTERVAL_MS as f64 => {
-                self.ping(now, (SILENCE_LIMIT_MS - PING_INTERVAL_MS) as f64)
+                self.ping(now, (SILENCE_LIMIT_MS - PING_INTERVAL_MS) as f64, outflow)
             }
             _ => Beat::Rest,
         }
     }
 
-    /// Asks for an answer soon: the network changed, the page woke up, or it just connected.
-    pub(crate) fn probe(&mut self, now: f64) -> Beat {
-        if self.due.is_some_and(|(sent, limit)| sent + limit <= now + PROBE_TIMEOUT_MS) {
+    /// Asks for an answer within this limit: the network changed, the page woke up, or it just connected.
+    pub(crate) fn probe(&mut self, now: f64, limit: f64, outflow: Outflow) -> Beat {
+        if self.due.is_some_and(|(sent, due)| sent + due <= now + limit) {
             return Beat::Rest;
         }
-        self.ping(now, PROBE_TIMEOUT_MS)
+        self.ping(now, limit, outflow)
     }
 
-    fn ping(&mut self, now: f64, limit: f64) -> Beat {
+    fn ping(&mut self, now: f64, limit: f64, outflow: Outflow) -> Beat {
         self.nonce = self.nonce.wrapping_add(1);
         self.due = Some((now, limit));
+        self.outflow = outflow;
         self.pinged_at = Some(now);
         Beat::Ping(self.nonce)
     }
@@ -120,6 +164,8 @@ impl Heartbeat {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const IDLE: Outflow = Outflow { left: 0, waiting: 0 };
 
     #[test]
     fn waits_longer_and_longer_but_not_for_ever() {
@@ -147,28 +193,70 @@ mod tests {
     #[test]
     fn pings_then_gives_up() {
         let mut heart = Heartbeat::new(0.0);
-        assert_eq!(heart.beat(14_999.0), Beat::Rest);
-        assert_eq!(heart.beat(15_000.0), Beat::Ping(1));
-        assert_eq!(heart.beat(39_999.0), Beat::Rest);
-        assert_eq!(heart.beat(40_000.0), Beat::Dead);
+        assert_eq!(heart.beat(14_999.0, IDLE), Beat::Rest);
+        assert_eq!(heart.beat(15_000.0, IDLE), Beat::Ping(1));
+        assert_eq!(heart.beat(39_999.0, IDLE), Beat::Rest);
+        assert_eq!(heart.beat(40_000.0, IDLE), Beat::Dead);
     }
 
     #[test]
     fn a_throttled_timer_is_no_silence() {
         let mut heart = Heartbeat::new(0.0);
         // The timer fires minutes late: ask first.
-        assert_eq!(heart.beat(300_000.0), Beat::Ping(1));
+        assert_eq!(heart.beat(300_000.0, IDLE), Beat::Ping(1));
         assert_eq!(heart.pong(1, 300_040.0), Some(40.0));
-        assert_eq!(heart.beat(300_041.0), Beat::Rest);
+        assert_eq!(heart.beat(300_041.0, IDLE), Beat::Rest);
     }
 
     #[test]
     fn a_probe_is_impatient_and_counts_once() {
         let mut heart = Heartbeat::new(0.0);
-        assert_eq!(heart.probe(10.0), Beat::Ping(1));
-        assert_eq!(heart.probe(11.0), Beat::Rest);
+        assert_eq!(heart.probe(10.0, PROBE_TIMEOUT_MS, IDLE), Beat::Ping(1));
+        assert_eq!(heart.probe(11.0, PROBE_TIMEOUT_MS, IDLE), Beat::Rest);
         assert_eq!(heart.pong(9, 12.0), None);
-        assert_eq!(heart.probe(20.0), Beat::Ping(2));
-        assert_eq!(heart.beat(20.0 + PROBE_TIMEOUT_MS), Beat::Dead);
+        assert_eq!(heart.probe(20.0, PROBE_TIMEOUT_MS, IDLE), Beat::Ping(2));
+        assert_eq!(heart.beat(20.0 + PROBE_TIMEOUT_MS, IDLE), Beat::Dead);
+    }
+
+    #[test]
+    fn a_large_frame_on_a_slow_line_is_no_silence() {
+        let mut heart = Heartbeat::new(0.0);
+        let mut line = Outflow { left: 0, waiting: 1_000_000 };
+        assert_eq!(heart.probe(0.0, PROBE_TIMEOUT_MS, line), Beat::Ping(1));
+        let mut now = 0.0;
+        while line.waiting > 0 {
+            now += PROBE_TIMEOUT_MS;
+            line = Outflow { left: line.left + 125_000, waiting: line.waiting - 125_000 };
+            assert_eq!(heart.beat(now, line), Beat::Rest, "{line:?}");
+        }
+        // All of it left: what does not answer now is dead.
+        assert_eq!(heart.beat(now + PROBE_TIMEOUT_MS, line), Beat::Dead);
+    }
+
+    #[test]
+    fn what_the_system_takes_without_a_line_is_no_sign_of_life() {
+        let mut heart = Heartbeat::new(0.0);
+        assert_eq!(heart.probe(0.0, PROBE_TIMEOUT_MS, IDLE), Beat::Ping(1));
+        assert_eq!(heart.beat(PROBE_TIMEOUT_MS, Outflow { left: 9, waiting: 0 }), Beat::Dead);
+        let stuck = Outflow { left: 9, waiting: 500 };
+        let mut heart = Heartbeat::new(0.0);
+        assert_eq!(heart.probe(0.0, PROBE_TIMEOUT_MS, stuck), Beat::Ping(1));
+        // More was handed over meanwhile, but nothing left.
+        assert_eq!(heart.beat(PROBE_TIMEOUT_MS, Outflow { left: 9, waiting: 900 }), Beat::Dead);
+    }
+
+    #[test]
+    fn silent_sockets_earn_the_next_more_time() {
+        let mut backoff = Backoff::default();
+        let mut limits = Vec::new();
+        for _ in 0..6 {
+            limits.push(backoff.probe_limit());
+            backoff.was_silent();
+            // It was up for a while all the same, which says nothing of how fast it was.
+            backoff.was_up(STABLE_AFTER_MS);
+        }
+        assert_eq!(limits, [4_000.0, 8_000.0, 16_000.0, 32_000.0, 40_000.0, 40_000.0]);
+        backoff.all_arrived();
+        assert_eq!(backoff.probe_limit(), PROBE_TIMEOUT_MS);
     }
 }

@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::rc::Rc;
 
 use bytes::Bytes;
+use coditect_protocol::auth::SessionInfo;
 use coditect_protocol::link::{ACK_DELAY_MS, Frame, LinkError, Welcome};
 use coditect_protocol::{Coded, Kind, Problem};
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -13,7 +14,7 @@ use gloo_events::EventListener;
 use gloo_timers::future::TimeoutFuture;
 use wasm_bindgen_futures::spawn_local;
 
-use super::backoff::{Backoff, Beat, Heartbeat};
+use super::backoff::{Backoff, Beat, Heartbeat, Outflow};
 use super::{Event, Link, Socket, SocketEvent, frames};
 use crate::error::ShellError;
 use crate::status::Connection;
@@ -87,10 +88,10 @@ struct Online {
 impl Driver {
     /// `None` when `disconnect` ended it, else why it must stay closed.
     async fn stay_connected(&mut self) -> Option<ShellError> {
-        if let Err(error) = self.link.rest.session().await
-            && error.is_unauthenticated()
-        {
-            return Some(error);
+        match self.ask_login().await {
+            Heard::Done(Err(error)) | Heard::LoggedOut(error) if error.is_unauthenticated() => return Some(error),
+            Heard::Stop => return None,
+            Heard::Done(_) | Heard::LoggedOut(_) | Heard::Awake => {}
         }
         loop {
             if !self.is_current() {
@@ -110,8 +111,10 @@ impl Driver {
             if self.wait().await {
                 return None;
             }
-            if let Some(why) = self.check_login().await {
-                return Some(why);
+            match self.check_login().await {
+                Ok(()) => {}
+                Err(Ending::Over(why)) => return Some(why),
+                Err(_) => return None,
             }
         }
     }
@@ -147,18 +150,25 @@ impl Driver {
     }
 
     /// After some failures: is anybody logged in still?
-    async fn check_login(&mut self) -> Option<ShellError> {
+    async fn check_login(&mut self) -> Result<(), Ending> {
         if self.backoff.failures() < FAILURES_BEFORE_LOGIN_CHECK {
-            return None;
+            return Ok(());
         }
-        match self.link.rest.session().await {
-            Err(error) if error.is_unauthenticated() => Some(error),
-            Err(error) => {
+        match self.ask_login().await {
+            Heard::LoggedOut(why) => Err(Ending::Over(why)),
+            Heard::Done(Err(error)) if error.is_unauthenticated() => Err(Ending::Over(error)),
+            Heard::Done(Err(error)) => {
                 self.tell_problem(&error);
-                None
+                Ok(())
             }
-            Ok(_) => None,
+            Heard::Stop => Err(Ending::Stopped),
+            Heard::Done(Ok(_)) | Heard::Awake => Ok(()),
         }
+    }
+
+    /// Asks who is logged in; an answer may take long, so that what happens meanwhile goes before.
+    async fn ask_login(&mut self) -> Heard<Result<SessionInfo, ShellError>> {
+        heed(&mut self.events, self.link.rest.session()).await
     }
 
     /// The next event, or `None` at the given time.
@@ -211,8 +221,8 @@ impl Driver {
     fn on_socket(&mut self, event: SocketEvent, online: &mut Option<Online>) -> Result<(), Ending> {
         match event {
             SocketEvent::Open => {
-                let hello = Frame::Hello(self.link.registry.borrow().hello());
-                self.send(&hello)
+                let hello = self.link.registry.borrow().hello(self.link.rest.person());
+                self.send(&Frame::Hello(hello))
             }
             SocketEvent::Message(bytes) => self.on_message(&bytes, online),
             SocketEvent::Closed => Err(Ending::Broken),
@@ -224,9 +234,9 @@ impl Driver {
         match (frame, online) {
             (Frame::Welcome(welcome), online @ None) => {
                 *online = Some(self.on_welcome(&welcome)?);
-                self.probe(online.as_mut())
+                Ok(())
             }
-            (Frame::Bye(problem), _) => Err(on_bye(problem)),
+            (Frame::Bye(problem), online) => Err(on_bye(problem, online.is_some())),
             (frame, Some(online)) => self.on_frame(frame, online),
             // Nothing but a welcome or a farewell may come first.
             (_, None) => Err(link_gone(LinkError::Malformed)),
@@ -237,6 +247,10 @@ impl Driver {
         let frames = self.link.registry.borrow_mut().welcomed(welcome).map_err(link_gone)?;
         let now = now();
         self.link.rest.refresh_when_unknown(now);
+        let mut heart = Heartbeat::new(now);
+        // Before the frames, which may take long: its answer tells of the line, not of them.
+        let beat = heart.probe(now, self.backoff.probe_limit(), self.outflow());
+        self.obey(beat)?;
         // Before anyone hears of it: a listener may start calls, whose frames must come after these.
         self.link.send_all(&frames);
         let lost_at = self.lost_at.take();
@@ -251,7 +265,7 @@ impl Driver {
             }
             status.server_version = Some(welcome.server_version.clone());
         });
-        Ok(Online { since: now, heart: Heartbeat::new(now), ack_at: None })
+        Ok(Online { since: now, heart, ack_at: None })
     }
 
     fn on_frame(&mut self, frame: Frame, online: &mut Online) -> Result<(), Ending> {
@@ -260,6 +274,10 @@ impl Driver {
             Frame::Data { seq, body } => {
                 let received = self.link.registry.borrow_mut().receive(seq, &body);
                 received.map_err(receive_failed)?;
+                if self.link.registry.borrow().is_waiting() {
+                    // A call that ended made room.
+                    self.link.pump();
+                }
                 let ack = self.link.registry.borrow_mut().take_ack(true);
                 match ack {
                     Some(ack) => {
@@ -283,6 +301,9 @@ impl Driver {
                 if let Some(milliseconds) = online.heart.pong(nonce, now()) {
                     self.link.status.change_quietly(|status| status.round_trip_ms = Some(milliseconds));
                 }
+                if self.link.registry.borrow().all_arrived() {
+                    self.backoff.all_arrived();
+                }
                 Ok(())
             }
             Frame::Hello(_) | Frame::Welcome(_) | Frame::Bye(_) => Err(link_gone(LinkError::Malformed)),
@@ -302,22 +323,28 @@ impl Driver {
         if now >= self.link.rest.refresh_at() {
             self.refresh_session();
         }
-        let beat = online.heart.beat(now);
+        let beat = online.heart.beat(now, self.outflow());
         self.obey(beat)
     }
 
     fn probe(&mut self, online: Option<&mut Online>) -> Result<(), Ending> {
-        online.map_or(Ok(()), |online| {
-            let beat = online.heart.probe(now());
-            self.obey(beat)
-        })
+        let Some(online) = online else { return Ok(()) };
+        let beat = online.heart.probe(now(), self.backoff.probe_limit(), self.outflow());
+        self.obey(beat)
     }
 
-    fn obey(&self, beat: Beat) -> Result<(), Ending> {
+    fn outflow(&self) -> Outflow {
+        self.link.socket.borrow().as_ref().map(Socket::outflow).unwrap_or_default()
+    }
+
+    fn obey(&mut self, beat: Beat) -> Result<(), Ending> {
         match beat {
             Beat::Rest => Ok(()),
             Beat::Ping(nonce) => self.send(&Frame::Ping { nonce }),
-            Beat::Dead => Err(Ending::Broken),
+            Beat::Dead => {
+                self.backoff.was_silent();
+                Err(Ending::Broken)
+            }
         }
     }
 
@@ -355,11 +382,77 @@ fn receive_failed(error: LinkError) -> Ending {
     }
 }
 
-/// A server that only stops for a while is worth coming back to; any other farewell is final.
-fn on_bye(problem: Problem) -> Ending {
-    if problem.kind == Kind::Unavailable { Ending::LinkGone(problem.into()) } else { Ending::Over(problem.into()) }
+/// A server that only stops for a while is worth coming back to; any other farewell is final. Before the welcome it says nothing of the
+/// link, which may still be resumed.
+fn on_bye(problem: Problem, welcome: bool) -> Ending {
+    match problem.kind {
+        Kind::Unavailable if welcome => Ending::LinkGone(problem.into()),
+        Kind::Unavailable => Ending::Broken,
+        _ => Ending::Over(problem.into()),
+    }
+}
+
+/// What came first.
+#[derive(Debug)]
+enum Heard<T> {
+    /// The future's output.
+    Done(T),
+    /// It is worth to look at once.
+    Awake,
+    /// The login is over.
+    LoggedOut(ShellError),
+    /// `disconnect` was called.
+    Stop,
+}
+
+/// Waits for the future, but not longer than until something else is to be done. No socket is open meanwhile.
+async fn heed<F: Future>(events: &mut UnboundedReceiver<Event>, future: F) -> Heard<F::Output> {
+    let mut future = pin!(future);
+    loop {
+        match select(future.as_mut(), events.next()).await {
+            Either::Left((output, _)) => return Heard::Done(output),
+            Either::Right((Some(Event::Socket(..)), _)) => {}
+            Either::Right((Some(Event::Awake), _)) => return Heard::Awake,
+            Either::Right((Some(Event::LoggedOut(why)), _)) => return Heard::LoggedOut(why),
+            // The senders are gone together with the link.
+            Either::Right((Some(Event::Stop) | None, _)) => return Heard::Stop,
+        }
+    }
 }
 
 fn now() -> f64 {
     js_sys::Date::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_channel::mpsc::unbounded;
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn what_takes_long_does_not_hide_what_happens() {
+        let answer = || std::future::pending::<()>();
+        let (sender, mut events) = unbounded();
+        sender.unbounded_send(Event::Socket(1, SocketEvent::Closed)).unwrap();
+        assert!(heed(&mut events, answer()).now_or_never().is_none());
+        sender.unbounded_send(Event::Awake).unwrap();
+        assert!(matches!(heed(&mut events, answer()).now_or_never(), Some(Heard::Awake)));
+        sender.unbounded_send(Event::LoggedOut(ShellError::Cancelled)).unwrap();
+        assert!(matches!(heed(&mut events, answer()).now_or_never(), Some(Heard::LoggedOut(_))));
+        sender.unbounded_send(Event::Stop).unwrap();
+        assert!(matches!(heed(&mut events, answer()).now_or_never(), Some(Heard::Stop)));
+        assert!(matches!(heed(&mut events, async { 7 }).now_or_never(), Some(Heard::Done(7))));
+        drop(sender);
+        assert!(matches!(heed(&mut events, answer()).now_or_never(), Some(Heard::Stop)));
+    }
+
+    #[test]
+    fn a_farewell_before_the_welcome_leaves_the_link_alone() {
+        let problem = |kind| Problem::new(kind, "x", "x");
+        assert!(matches!(on_bye(problem(Kind::Unavailable), false), Ending::Broken));
+        assert!(matches!(on_bye(problem(Kind::Unavailable), true), Ending::LinkGone(_)));
+        assert!(matches!(on_bye(problem(Kind::Unauthenticated), false), Ending::Over(_)));
+    }
 }

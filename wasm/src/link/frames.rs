@@ -49,6 +49,7 @@ mod tests {
             resumed: true,
             received: 300,
             keep_ms: 70_000,
+            max_calls: Some(1024),
             server_version: "0.1.0".into(),
         };
         let frames = [
@@ -64,7 +65,7 @@ mod tests {
         for frame in frames {
             assert_eq!(decode(&frame.encode().unwrap()).unwrap(), frame);
         }
-        let hello = Frame::Hello(Hello { protocol: 1, resume: None });
+        let hello = Frame::Hello(Hello { protocol: 1, ..Hello::default() });
         assert!(decode(&hello.encode().unwrap()).is_err());
     }
 

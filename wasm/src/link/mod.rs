@@ -160,6 +160,14 @@ pub(crate) enum Step {
     Restarted,
 }
 
+/// What comes next of a call.
+enum Next {
+    /// A part, with the life of the call it belongs to and what it costs.
+    Item(Item, u32, u32),
+    Restarted,
+    End(Reply),
+}
+
 impl Call {
     /// Hands each part to `take`, grants credit for it afterwards, and answers the reply. An error of `take` cancels the call.
     pub(crate) async fn finish(
@@ -168,22 +176,56 @@ impl Call {
         mut take: impl FnMut(Step) -> Result<(), ShellError>,
     ) -> Result<Reply, ShellError> {
         loop {
-            match abort.guard(self.events.next()).await? {
-                Some(CallEvent::Item { epoch, item }) => {
-                    let cost = item.cost();
+            match self.next(abort).await? {
+                Next::Item(item, epoch, cost) => {
                     take(Step::Item(item))?;
-                    let credit = self.link.registry.borrow_mut().consumed(self.id, epoch, cost);
-                    self.link.send_all(credit.as_slice());
+                    self.consumed(epoch, cost);
                 }
-                Some(CallEvent::Restarted) => take(Step::Restarted)?,
-                Some(CallEvent::End(outcome)) => {
-                    self.ended = true;
-                    self.link.count();
-                    return outcome;
-                }
-                None => return Err(self.link.why_closed()),
+                Next::Restarted => take(Step::Restarted)?,
+                Next::End(reply) => return Ok(reply),
             }
         }
+    }
+
+    /// As [`Self::finish`], for one who takes their time with each part: the server waits meanwhile.
+    pub(crate) async fn finish_slowly(
+        mut self,
+        abort: &Abort,
+        mut take: impl AsyncFnMut(Step) -> Result<(), ShellError>,
+    ) -> Result<Reply, ShellError> {
+        loop {
+            match self.next(abort).await? {
+                Next::Item(item, epoch, cost) => {
+                    abort.guard(take(Step::Item(item))).await??;
+                    self.consumed(epoch, cost);
+                }
+                Next::Restarted => abort.guard(take(Step::Restarted)).await??,
+                Next::End(reply) => return Ok(reply),
+            }
+        }
+    }
+
+    /// Apart from the above, so that it is compiled once for all who call.
+    async fn next(&mut self, abort: &Abort) -> Result<Next, ShellError> {
+        match abort.guard(self.events.next()).await? {
+            Some(CallEvent::Item { epoch, item }) => {
+                let cost = item.cost();
+                Ok(Next::Item(item, epoch, cost))
+            }
+            Some(CallEvent::Restarted) => Ok(Next::Restarted),
+            Some(CallEvent::End(outcome)) => {
+                self.ended = true;
+                self.link.count();
+                outcome.map(Next::End)
+            }
+            None => Err(self.link.why_closed()),
+        }
+    }
+
+    /// Grants credit for a part that was dealt with.
+    fn consumed(&self, epoch: u32, cost: u32) {
+        let credit = self.link.registry.borrow_mut().consumed(self.id, epoch, cost);
+        self.link.send_all(credit.as_slice());
     }
 }
 
@@ -209,9 +251,63 @@ fn socket_url(base: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
+    use coditect_protocol::call::ServerMessage;
+    use coditect_protocol::link::{Frame, Session, Welcome};
+    use coditect_protocol::{LinkId, TerminalId};
+    use futures_channel::oneshot;
+    use futures_util::FutureExt as _;
+    use registry::CREDIT_BATCH_BYTES;
+
+    use super::*;
+
     #[test]
     fn keeps_the_security_of_the_page() {
-        assert_eq!(super::socket_url("https://a.example/ide/"), "wss://a.example/ide/api/v5/ws");
-        assert_eq!(super::socket_url("http://localhost:8080/"), "ws://localhost:8080/api/v5/ws");
+        assert_eq!(socket_url("https://a.example/ide/"), "wss://a.example/ide/api/v5/ws");
+        assert_eq!(socket_url("http://localhost:8080/"), "ws://localhost:8080/api/v5/ws");
+    }
+
+    /// A link that the server has welcomed, without a socket.
+    fn online() -> Rc<Link> {
+        let status = Rc::new(StatusBoard::default());
+        let rest = Rc::new(Rest::new("http://localhost/", Rc::clone(&status)));
+        let link = Rc::new(Link::new("http://localhost/", rest, status));
+        *link.events.borrow_mut() = Some(unbounded().0);
+        let welcome = Welcome {
+            link: LinkId(uuid::Uuid::nil()),
+            resumed: false,
+            received: 0,
+            keep_ms: 1,
+            max_calls: None,
+            server_version: String::new(),
+        };
+        link.registry.borrow_mut().welcomed(&welcome).unwrap();
+        link
+    }
+
+    #[test]
+    fn no_credit_is_granted_before_a_part_was_dealt_with() {
+        let link = online();
+        let call = link.start(Request::AttachTerminal { terminal: TerminalId(uuid::Uuid::nil()), from: 0 }).unwrap();
+        let item = Item::Output { offset: 0, data: vec![0; CREDIT_BATCH_BYTES as usize] };
+        let frame = Session::new().send(&ServerMessage::Item { id: call.id, item }).unwrap();
+        let Frame::Data { seq, body } = Frame::decode(&frame).unwrap() else { panic!() };
+        link.registry.borrow_mut().receive(seq, &body).unwrap();
+        link.registry.borrow_mut().acknowledged(1).unwrap();
+
+        let (drawn, drawing) = oneshot::channel::<()>();
+        let (abort, mut drawing) = (Abort::never(), Some(drawing));
+        let mut following = pin!(call.finish_slowly(&abort, async |_| {
+            if let Some(drawing) = drawing.take() {
+                drawing.await.unwrap();
+            }
+            Ok(())
+        }));
+        assert!(following.as_mut().now_or_never().is_none());
+        assert!(link.registry.borrow().all_arrived(), "credit was granted already");
+        drawn.send(()).unwrap();
+        assert!(following.as_mut().now_or_never().is_none());
+        assert!(!link.registry.borrow().all_arrived(), "no credit was granted");
     }
 }

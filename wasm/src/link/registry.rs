@@ -7,16 +7,17 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use coditect_protocol::LinkId;
-use coditect_protocol::PROTOCOL_VERSION;
 use coditect_protocol::call::{CallId, ClientMessage, INITIAL_CREDIT_BYTES, Item, Reply, Request, ServerMessage};
-use coditect_protocol::link::{DEFAULT_BUFFER_BYTES, Frame, Hello, LinkError, Resume, Session, Welcome};
+use coditect_protocol::link::{
+    DEFAULT_BUFFER_BYTES, Frame, Hello, LinkError, MAX_MESSAGE_BYTES, MAX_STRUCTURED_BYTES, Resume, Session, Welcome,
+};
+use coditect_protocol::{LinkId, PROTOCOL_VERSION, UserId};
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 
 use crate::error::ShellError;
 use crate::value::Value;
 
-/// Most calls under way or waiting at once.
+/// Most calls under way or waiting at once. How many of them may be under way the server says in its welcome.
 pub(crate) const MAX_CALLS: usize = 4096;
 /// Most bytes of content in calls that wait for the socket; a single call may be larger when nothing else waits.
 pub(crate) const MAX_QUEUED_BYTES: usize = 16 * 1024 * 1024;
@@ -61,6 +62,10 @@ pub(crate) struct Registry {
     calls: BTreeMap<CallId, Pending>,
     queue: VecDeque<CallId>,
     queued_bytes: usize,
+    /// Calls that the server has: those that were given up too, until it answers them.
+    taken: Vec<CallId>,
+    /// Most of them.
+    window: Option<usize>,
     last_id: CallId,
 }
 
@@ -87,7 +92,7 @@ impl Registry {
         loop {
             self.last_id = self.last_id.wrapping_add(1);
             // Ends: there are far fewer calls than numbers.
-            if !self.calls.contains_key(&self.last_id) {
+            if !self.calls.contains_key(&self.last_id) && !self.taken.contains(&self.last_id) {
                 return self.last_id;
             }
         }
@@ -96,7 +101,7 @@ impl Registry {
     /// The frames of queued calls for which there is room now.
     pub(crate) fn pump(&mut self) -> Vec<Bytes> {
         let mut frames = Vec::new();
-        while self.welcome && self.session.unacked_bytes() < DEFAULT_BUFFER_BYTES {
+        while self.welcome && self.session.unacked_bytes() < DEFAULT_BUFFER_BYTES && self.has_window() {
             let Some(id) = self.queue.pop_front() else { break };
             match self.send_call(id) {
                 Ok(frame) => frames.extend(frame),
@@ -106,12 +111,35 @@ impl Registry {
         frames
     }
 
+    /// Whether the server takes one more call. Where only calls are under way that do not end by themselves, waiting leads nowhere: the
+    /// server then says itself that they are too many.
+    fn has_window(&self) -> bool {
+        let lasting = |id: &CallId| self.calls.get(id).is_some_and(|call| call.endless);
+        self.window.is_none_or(|window| self.taken.len() < window) || self.taken.iter().all(lasting)
+    }
+
+    /// Whether calls wait to be sent.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// Whether the server has everything that was sent to it.
+    pub(crate) fn all_arrived(&self) -> bool {
+        self.session.unacked_bytes() == 0
+    }
+
     fn send_call(&mut self, id: CallId) -> Result<Option<Bytes>, LinkError> {
         let Some(call) = self.calls.get_mut(&id) else { return Ok(None) };
         self.queued_bytes = self.queued_bytes.saturating_sub(call.bytes);
         let Some(request) = call.request.take() else { return Ok(None) };
+        // The server ends the link where more comes.
+        let limit = match *request {
+            Request::WriteFile { .. } => MAX_MESSAGE_BYTES,
+            _ => MAX_STRUCTURED_BYTES,
+        };
         let message = ClientMessage::Call { id, request };
-        let frame = self.session.send(&message)?;
+        let frame = self.session.send_within(&message, limit)?;
+        self.taken.push(id);
         call.sent = true;
         call.owed = 0;
         if let ClientMessage::Call { request, .. } = message
@@ -158,7 +186,10 @@ impl Registry {
         let Some(value) = self.session.receive::<Value>(seq, body)? else { return Ok(()) };
         match value.read() {
             Ok(ServerMessage::Item { id, item }) => self.deliver(id, item),
-            Ok(ServerMessage::End { id, outcome }) => self.end(id, outcome.map_err(Into::into)),
+            Ok(ServerMessage::End { id, outcome }) => {
+                self.taken.retain(|taken| *taken != id);
+                self.end(id, outcome.map_err(Into::into));
+            }
             Err(_) => return Err(LinkError::Malformed),
         }
         Ok(())
@@ -193,15 +224,16 @@ impl Registry {
         if only_urgent && !self.session.ack_is_urgent() { None } else { self.session.take_ack() }
     }
 
-    /// What to say first on a new socket.
-    pub(crate) fn hello(&self) -> Hello {
+    /// What to say first on a new socket of this person's page.
+    pub(crate) fn hello(&self, user: Option<UserId>) -> Hello {
         let resume = self.link.map(|link| Resume { link, received: self.session.received() });
-        Hello { protocol: PROTOCOL_VERSION, resume }
+        Hello { protocol: PROTOCOL_VERSION, resume, user }
     }
 
     /// The server took the page in: the frames to send, in order.
     pub(crate) fn welcomed(&mut self, welcome: &Welcome) -> Result<Vec<Bytes>, LinkError> {
         let resumed = welcome.resumed && self.link == Some(welcome.link);
+        self.window = welcome.max_calls.map(|calls| calls as usize);
         let mut frames = if resumed {
             self.session.resume(welcome.received)?.collect()
         } else {
@@ -217,6 +249,7 @@ impl Registry {
     /// Nothing of the old link is left: its session, and calls that cannot be sent again.
     fn start_anew(&mut self) {
         self.session = Session::new();
+        self.taken.clear();
         let sent: Vec<CallId> = self.calls.iter().filter(|(_, call)| call.sent).map(|(id, _)| *id).collect();
         for id in sent.into_iter().rev() {
             self.restart(id);
@@ -257,6 +290,7 @@ impl Registry {
     pub(crate) fn close(&mut self, why: &ShellError) {
         self.forget_link();
         self.session = Session::new();
+        self.taken.clear();
         self.queue.clear();
         self.queued_bytes = 0;
         while let Some((_, call)) = self.calls.pop_first() {

@@ -1,5 +1,7 @@
 //! The browser's WebSocket as a source of events.
 
+use std::cell::Cell;
+
 use bytes::Bytes;
 use futures_channel::mpsc::UnboundedSender;
 use gloo_events::EventListener;
@@ -7,6 +9,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{BinaryType, MessageEvent, WebSocket};
 
 use super::Event;
+use super::backoff::Outflow;
 
 /// What a socket tells.
 #[derive(Debug)]
@@ -22,6 +25,8 @@ pub(super) enum SocketEvent {
 /// An open or opening WebSocket. Dropping it closes it and silences its events.
 pub(super) struct Socket {
     socket: WebSocket,
+    /// Handed over so far, in bytes.
+    given: Cell<u64>,
     _listeners: [EventListener; 3],
 }
 
@@ -43,14 +48,21 @@ impl Socket {
             // An error is always followed by a close.
             listen("close", |_| SocketEvent::Closed),
         ];
-        Ok(Self { socket, _listeners: listeners })
+        Ok(Self { socket, given: Cell::default(), _listeners: listeners })
     }
 
     /// Sends one message. On a socket that is closing it is lost, and the link resumes without loss.
     pub(super) fn send(&self, frame: &[u8]) {
         if self.socket.ready_state() == WebSocket::OPEN {
+            self.given.set(self.given.get() + frame.len() as u64);
             let _ = self.socket.send_with_u8_array(frame);
         }
+    }
+
+    /// How far what was sent has come.
+    pub(super) fn outflow(&self) -> Outflow {
+        let waiting = u64::from(self.socket.buffered_amount());
+        Outflow { left: self.given.get().saturating_sub(waiting), waiting }
     }
 }
 

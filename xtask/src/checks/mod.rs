@@ -5,6 +5,7 @@
 
 mod count;
 mod licences;
+mod machine;
 mod parts;
 mod report;
 mod tidy;
@@ -16,9 +17,12 @@ use clap::{Args, ValueEnum};
 
 use crate::history::History;
 use crate::repo::Repo;
-use crate::setup;
-use crate::ui;
+use crate::setup::{self, Needs};
+use crate::{model, ui};
 
+use machine::Machine;
+#[cfg(test)]
+pub(crate) use machine::is_required;
 pub(crate) use parts::environment;
 use report::Report;
 
@@ -27,6 +31,9 @@ pub(crate) struct TestArgs {
     /// The parts to check; all of them unless some are named.
     #[arg(value_enum)]
     parts: Vec<Part>,
+    /// Skips what needs a program or a model that cannot be had. Without this it fails in a whole run, and wherever `CI` is set.
+    #[arg(long)]
+    allow_skips: bool,
 }
 
 /// What can be checked by itself.
@@ -44,8 +51,19 @@ enum Part {
     Web,
     /// The whole product in a real browser, through nginx.
     E2e,
-    /// The store alone, on FoundationDB too where CODITECT_TEST_FDB_CLUSTER names a cluster file.
+    /// The store alone.
     Store,
+}
+
+impl Part {
+    fn needs(self) -> Needs {
+        match self {
+            Self::Tidy | Self::Store => Needs::default(),
+            Self::Rust => Needs::tools(&parts::RUST_TOOLS).and(&Needs::tools(&model::tools())),
+            Self::Wasm | Self::Theia | Self::Web => Needs::pages(&[]),
+            Self::E2e => Needs::pages(&parts::E2E_TOOLS).and(&Needs::tools(&model::tools())),
+        }
+    }
 }
 
 /// Every part once: the store's tests are among Rust's.
@@ -55,28 +73,33 @@ const ALL: [Part; 6] = [Part::Tidy, Part::Rust, Part::Wasm, Part::Theia, Part::W
 pub(crate) fn run(repo: &Repo, args: &TestArgs, started: Instant) -> Result<bool> {
     let all = args.parts.is_empty();
     let parts: Vec<Part> = if all { ALL.to_vec() } else { args.parts.clone() };
-    let mut tools = vec![setup::BUBBLEWRAP, setup::GIT];
-    if parts.contains(&Part::E2e) || parts.contains(&Part::Rust) {
-        tools.extend([setup::CHROMIUM, setup::NGINX, setup::RIPGREP]);
-    }
-    let missing = setup::prepare(repo, &tools)?;
-    let history = History::open(repo);
+    let needs = parts.iter().fold(Needs::default(), |needs, part| needs.and(&part.needs()));
+    let missing = setup::prepare(repo, &needs)?;
+    let history = History::open(repo, "test");
     let mut report = Report::default();
+    let strict = (all || ui::is_ci()) && !args.allow_skips;
+    let mut machine = Machine::new(strict, &missing, &mut report);
     for part in &parts {
         match part {
             Part::Tidy => parts::tidy(repo, &mut report),
-            Part::Rust => parts::rust(repo, &mut report),
+            Part::Rust => parts::rust(repo, &mut report, &mut machine),
             Part::Wasm => parts::wasm(repo, &mut report),
             Part::Theia => parts::page(repo, &mut report, crate::pages::Part::Theia),
             Part::Web => parts::page(repo, &mut report, crate::pages::Part::Web),
-            Part::E2e => parts::e2e(repo, &mut report, &missing),
+            Part::E2e => parts::e2e(repo, &mut report, &mut machine),
             Part::Store => parts::store(repo, &mut report),
         }
     }
+    machine.stop();
     let time = ui::since_typed(started);
     println!("\n{}", report.table());
-    // Only the whole run is compared with earlier ones.
-    println!("{}", if all { history.took("cargo xtask test", time) } else { format!("took {}", ui::seconds(time)) });
+    // Only whole runs are compared with each other.
+    let took = match (all, report.failed()) {
+        (true, false) => history.succeeded(time),
+        (true, true) => history.failed(time),
+        (false, _) => format!("took {}", ui::seconds(time)),
+    };
+    println!("{took}");
     println!("{}", report.last_line());
     Ok(!report.failed())
 }

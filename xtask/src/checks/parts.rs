@@ -6,14 +6,19 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use super::count::Count;
+use super::machine::{self, Machine};
 use super::report::{Report, Went};
 use super::{licences, tidy as rules};
 use crate::compress::Quality;
 use crate::pages;
 use crate::repo::Repo;
 use crate::setup::{self, Tool};
-use crate::{exec, model, nginx, npm, stamp, wasm as shell};
+use crate::{exec, npm, wasm as shell};
 
+/// What the tests in Rust start.
+pub(super) const RUST_TOOLS: [Tool; 4] = [setup::BUBBLEWRAP, setup::GIT, setup::RIPGREP, setup::NGINX];
+/// What the whole product and its tests start.
+pub(super) const E2E_TOOLS: [Tool; 4] = [setup::CHROMIUM, setup::NGINX, setup::BUBBLEWRAP, setup::GIT];
 const SHELL: &str = "coditect-shell";
 /// Built for the page, with features that the server's build must not have.
 const NOT_SHELL: [&str; 2] = ["--exclude", SHELL];
@@ -62,21 +67,22 @@ pub(super) fn tidy(repo: &Repo, report: &mut Report) {
     }
 }
 
-pub(super) fn rust(repo: &Repo, report: &mut Report) {
+pub(super) fn rust(repo: &Repo, report: &mut Report, machine: &mut Machine) {
     report.check("rust: format", &[], |_| well(exec::run(&mut exec::cargo(repo, &["fmt", "--all", "--check"]))));
     report.check("rust: lints", &[], |_| {
         well(exec::run(&mut cargo(repo, &[&["clippy", "--workspace", "--all-targets"], &NOT_SHELL, &DENY_WARNINGS])))
     });
     report.check(name::RUST_BUILD, &[], |_| well(server(repo).map(drop)));
-    report.check("rust: tests", &[name::RUST_BUILD], |count| {
-        counted(&mut cargo(repo, &[&["test", "--no-fail-fast"], &SERVER_SIDE]), count)
-    });
-    report.check("rust: tests of the shell on this machine", &[], |count| {
-        counted(&mut cargo(repo, &[&["test", "--no-fail-fast", "--package", SHELL]]), count)
-    });
-    report.check("rust: tests of xtask", &[], |count| {
-        counted(&mut cargo(repo, &[&["test", "--no-fail-fast", "--package", "xtask"]]), count)
-    });
+    machine.start_model(repo, report);
+    let machine = &*machine;
+    let test = |words: &[&str], count: &mut Count| {
+        let mut command = cargo(repo, &[&["test", "--no-fail-fast"], words]);
+        machine.tell(repo, &mut command);
+        counted(&mut command, count)
+    };
+    report.check("rust: tests", &[name::RUST_BUILD], |count| test(&SERVER_SIDE, count));
+    report.check("rust: tests of the shell on this machine", &[], |count| test(&["--package", SHELL], count));
+    report.check("rust: tests of xtask", &[], |count| test(&["--package", "xtask"], count));
 }
 
 /// Builds programs and tests together, so that both see the same features and nothing is compiled twice. Gives the server.
@@ -105,7 +111,8 @@ pub(super) fn wasm(repo: &Repo, report: &mut Report) {
 pub(super) fn page(repo: &Repo, report: &mut Report, part: pages::Part) {
     let dir = repo.root.join(part.name());
     let packages = format!("{}: packages", part.name());
-    if !repo.wasm_pkg().join("package.json").exists() {
+    // An older shell would hide what no longer fits; it is built only where something changed.
+    if !report.has(name::WASM_BUILD) {
         report.check(name::WASM_BUILD, &[], |_| well(shell::build(repo, shell::Mode::Small).map(drop)));
     }
     report.check(&packages, &[], |_| well(part.install(repo)));
@@ -126,69 +133,50 @@ pub(super) fn store(repo: &Repo, report: &mut Report) {
     report.check("store: tests", &[], |count| {
         counted(&mut exec::cargo(repo, &["test", "--package", "coditect-store"]), count)
     });
-    if std::env::var_os("CODITECT_TEST_FDB_CLUSTER").is_none() {
-        report.check("store: FoundationDB", &[], |_| {
-            Ok(Went::Skipped("CODITECT_TEST_FDB_CLUSTER names no cluster file".to_owned()))
-        });
-    }
+    report.check("store: FoundationDB", &[], |_| {
+        let why = match std::env::var_os("CODITECT_TEST_FDB_CLUSTER") {
+            Some(_) => "the FoundationDB backend is not in this version",
+            None => "CODITECT_TEST_FDB_CLUSTER names no cluster file",
+        };
+        Ok(Went::Skipped(why.to_owned()))
+    });
 }
 
 /// The whole product in a browser.
-pub(super) fn e2e(repo: &Repo, report: &mut Report, missing: &[Tool]) {
+pub(super) fn e2e(repo: &Repo, report: &mut Report, machine: &mut Machine) {
+    const PACKAGES: &str = "e2e: packages";
+    const PARTS: &str = "e2e: parts";
     let dir = repo.root.join("tests/e2e");
-    let needs = [name::RUST_BUILD, name::WASM_BUILD, name::THEIA_BUILD, name::WEB_BUILD, "e2e: packages", "e2e: parts"];
-    let absent = [setup::CHROMIUM, setup::NGINX].into_iter().find(|tool| missing.contains(tool));
-    if let Some(tool) = absent {
-        let why =
-            format!("`{}` is not installed and could not be: install the package `{}`", tool.program, tool.package);
-        report.check("e2e", &[], |_| Ok(Went::Skipped(why)));
-        return;
-    }
+    let tools = E2E_TOOLS.map(machine::row);
+    let tools = tools.each_ref().map(String::as_str);
+    let builds = [name::RUST_BUILD, name::WASM_BUILD, name::THEIA_BUILD, name::WEB_BUILD];
     let mut program = PathBuf::new();
-    report.check("e2e: packages", &[], |_| well(npm::install(repo, &dir).map(drop)));
-    report.check("e2e: parts", &needs[..4], |_| {
+    report.check(PACKAGES, &tools, |_| well(npm::install(repo, &dir).map(drop)));
+    report.check(PARTS, &[&tools[..], &builds].concat(), |_| {
         pages::build(repo, Quality::Quick)?;
         program = server(repo)?;
         Ok(Went::Well(Count::default()))
     });
-    report.check("e2e: in the browser", &needs, |count| {
-        let model = match model::start(repo, &repo.target.join("xtask-model.log")) {
-            Ok(model) => Some(model),
-            Err(error) => {
-                crate::ui::warn(&format!("{error:#}"));
-                None
-            }
-        };
+    machine.start_model(repo, report);
+    report.check("e2e: in the browser", &[PACKAGES, PARTS], |count| {
         let mut command = npm::npm(&dir, &["test"]);
-        environment(repo, &mut command, &program)?;
-        if let Some(model) = &model {
-            command.env("CODITECT_E2E_MODEL", model.url());
-        }
-        let went = counted(&mut command, count);
-        if let Some(model) = model {
-            model.stop();
-        }
-        went
+        environment(repo, &mut command, &program);
+        machine.tell(repo, &mut command);
+        counted(&mut command, count)
     });
 }
 
 /// Tells the tests in `tests/e2e` where the parts are.
-pub(crate) fn environment(repo: &Repo, command: &mut Command, program: &std::path::Path) -> Result<()> {
-    // What the tests do not vary is filled in already.
-    let template = std::fs::read_to_string(repo.nginx_template()).context("the nginx template cannot be read")?;
-    let prepared = repo.target.join("xtask-nginx.conf.template");
-    stamp::write(&prepared, template.replace("${CODITECT_NGINX_MAX_BODY}", nginx::MAX_BODY).as_bytes())?;
+pub(crate) fn environment(repo: &Repo, command: &mut Command, program: &std::path::Path) {
     command
         .env("CODITECT_E2E_BIN", program)
         .env("CODITECT_E2E_WEB", repo.web_dir())
         .env("CODITECT_E2E_THEIA", repo.theia_dir())
-        .env("CODITECT_E2E_NGINX_TEMPLATE", prepared)
+        .env("CODITECT_E2E_NGINX_TEMPLATE", repo.nginx_template())
         .env_remove("CODITECT_E2E_MODEL");
-    if let Some(chromium) = exec::find(setup::CHROMIUM.program) {
-        command.env("CODITECT_E2E_CHROMIUM", chromium);
+    for (name, tool) in [("CODITECT_E2E_CHROMIUM", setup::CHROMIUM), ("CODITECT_E2E_NGINX", setup::NGINX)] {
+        if let Some(program) = exec::find(tool.program) {
+            command.env(name, program);
+        }
     }
-    if let Some(nginx) = exec::find(setup::NGINX.program) {
-        command.env("CODITECT_E2E_NGINX", nginx);
-    }
-    Ok(())
 }

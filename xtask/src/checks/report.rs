@@ -61,6 +61,11 @@ impl Report {
         self.rows.push(Row { name: name.to_owned(), time, count, state, note });
     }
 
+    /// Whether the check is in this report, however it went.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.rows.iter().any(|row| row.name == name)
+    }
+
     fn total(&self) -> Count {
         let mut total = Count::default();
         self.rows.iter().for_each(|row| total.add(row.count));

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::npm;
 use crate::repo::Repo;
 
 type Rule = fn(&Repo) -> Result<()>;
 
 /// The rules by name.
-pub(super) const RULES: [(&str, Rule); 7] = [
+pub(super) const RULES: [(&str, Rule); 8] = [
     ("no paths of one machine", no_machine_paths),
     ("no unfinished marks", no_unfinished_marks),
     ("crates say what they are", crates_say_what_they_are),
@@ -18,10 +19,11 @@ pub(super) const RULES: [(&str, Rule); 7] = [
     ("the README has the two commands", readme_has_the_commands),
     ("files are of a readable length", files_are_short),
     ("npm packages come from the public registry", public_registry),
+    ("every place names the same Node", one_node),
 ];
 
 /// Longest source file, in lines.
-const MAX_LINES: usize = 800;
+const MAX_LINES: usize = 700;
 /// Larger files are data.
 const MAX_TEXT_BYTES: u64 = 2 * 1024 * 1024;
 /// Written by people.
@@ -184,6 +186,39 @@ fn foreign_sources(path: &Path, lock: &str) -> Result<Vec<String>> {
     Ok(faults.map(|(name, _)| format!("{}: {name}", path.display())).collect())
 }
 
+/// Where packages say which Node they want.
+const PACKAGES: [&str; 3] = ["web/package.json", "theia-app/package.json", "tests/e2e/package.json"];
+/// Where people are told.
+const TOLD: [&str; 2] = ["README.md", "CONTRIBUTING.md"];
+
+/// What xtask checks, what the packages name, what people are told and what the bundler of the front wants is one and the same.
+fn one_node(repo: &Repo) -> Result<()> {
+    let read = |path: &str| fs::read_to_string(repo.root.join(path)).with_context(|| format!("{path} cannot be read"));
+    let json = |path: &str| -> Result<serde_json::Value> {
+        serde_json::from_str(&read(path)?).with_context(|| format!("{path} is no JSON"))
+    };
+    let mut faults = Vec::new();
+    let mut compare = |place: &str, engines: &serde_json::Value| {
+        if engines["node"] != npm::ENGINES {
+            faults.push(format!("{place}: `engines` names {} instead of \"{}\"", engines["node"], npm::ENGINES));
+        }
+    };
+    for path in PACKAGES {
+        compare(path, &json(path)?["engines"]);
+    }
+    compare(
+        "vite in web/package-lock.json",
+        &json("web/package-lock.json")?["packages"]["node_modules/vite"]["engines"],
+    );
+    for path in TOLD {
+        let words: Vec<String> = read(path)?.split_whitespace().map(str::to_owned).collect();
+        if !words.join(" ").contains(&format!("Node {}", npm::NODE)) {
+            faults.push(format!("{path} does not say \"Node {}\"", npm::NODE));
+        }
+    }
+    none(&faults, "the version of Node is in xtask/src/npm.rs")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,6 +271,25 @@ mod tests {
         let (_dir, repo) = with(&[("a.rs", &"x\n".repeat(MAX_LINES + 1)), ("README.md", "cargo xtask run\n")]);
         assert!(files_are_short(&repo).unwrap_err().to_string().contains("a.rs"));
         assert!(readme_has_the_commands(&repo).unwrap_err().to_string().contains("cargo xtask test"));
+    }
+
+    #[test]
+    fn another_version_of_node_is_found_wherever_it_is_named() {
+        let engines = format!(r#"{{"engines": {{"node": "{}"}}}}"#, npm::ENGINES);
+        let lock = format!(r#"{{"packages": {{"node_modules/vite": {engines}}}}}"#);
+        let told = format!("You need Node {}.", npm::NODE.replacen(' ', "\n", 1));
+        let mut files: Vec<(&str, &str)> = PACKAGES.map(|path| (path, engines.as_str())).to_vec();
+        files.extend(TOLD.map(|path| (path, told.as_str())));
+        files.push(("web/package-lock.json", &lock));
+        let (dir, repo) = with(&files);
+        one_node(&repo).unwrap();
+        for (path, content) in files {
+            let other = content.replace("20.19", "20.18");
+            stamp::write(&dir.path().join(path), other.as_bytes()).unwrap();
+            let error = one_node(&repo).unwrap_err().to_string();
+            assert!(error.contains(path) && error.lines().count() == 2, "{error}");
+            stamp::write(&dir.path().join(path), content.as_bytes()).unwrap();
+        }
     }
 
     #[test]

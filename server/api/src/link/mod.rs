@@ -3,7 +3,9 @@
 //! [`Links`] holds them by id, also while their page is away; [`state::Link`] is one of them: the numbered session, and the calls under
 //! way; [`socket`] runs it over one WebSocket; [`calls`] carries out what is asked.
 
+mod budget;
 mod calls;
+mod person;
 mod shape;
 mod socket;
 mod state;
@@ -15,18 +17,19 @@ use std::time::Duration;
 use axum::Extension;
 use axum::extract::{State, WebSocketUpgrade};
 use axum::response::Response;
-use coditect_auth::Identity;
+use coditect_auth::{AuthError, Identity};
 use coditect_protocol::link::{MAX_FRAME_BYTES, Resume};
-use coditect_protocol::{Kind, LinkId, Problem, SessionId};
+use coditect_protocol::{Coded as _, Kind, LinkId, Problem, SessionId};
 use http::HeaderMap;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::AppState;
 use crate::connection::Intake;
-use crate::error::ApiError;
+use crate::error::{ApiError, ApiFault};
 use crate::identity::{Caller, Origin, same_origin};
 use crate::settings::Settings;
+use person::Person;
 use state::Link;
 
 /// How often links are looked after: expired ones dropped, ended sessions cut off.
@@ -34,11 +37,8 @@ const REAP_EVERY: Duration = Duration::from_secs(1);
 
 /// Buffer of each socket, in bytes: most are idle most of the time.
 const READ_BUFFER_BYTES: usize = 16 * 1024;
-/// Frames larger than this need one of a person's [`LARGE_FRAMES_AT_ONCE`] places while they arrive, in bytes. Pages send larger files
-/// over HTTP.
+/// Frames larger than this need one of their person's few places while they arrive, in bytes. Pages send larger files over HTTP.
 const FREE_FRAME_BYTES: u64 = 2 * 1024 * 1024;
-/// Large frames of one person that arrive at the same time; whoever sends one more is cut off and comes back.
-const LARGE_FRAMES_AT_ONCE: usize = 4;
 
 /// Limits of every link.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +48,7 @@ struct Limits {
     max_calls: usize,
     content_bytes: usize,
     per_person: usize,
+    chats: usize,
 }
 
 /// All links of this server.
@@ -81,6 +82,7 @@ impl Links {
             max_calls: settings.link_max_calls,
             content_bytes: settings.link_content_bytes,
             per_person: settings.links_per_person,
+            chats: settings.chats_per_person,
         };
         Self { limits, by_id: Mutex::default(), sockets: TaskTracker::new() }
     }
@@ -97,25 +99,26 @@ impl Links {
             return Ok(Opened { link: link.clone(), resumed: true, generation, received, cursor: resume.received });
         }
         let own: Vec<_> = links.values().filter(|link| link.user_id == identity.user.id).cloned().collect();
-        let person = own.first().map_or_else(Arc::default, |link| link.person.clone());
+        let person = own.first().map_or_else(|| Arc::new(Person::new(&self.limits)), |link| link.person.clone());
         if own.iter().filter(|link| !link.is_closed()).count() >= self.limits.per_person {
             let away = own.iter().filter(|link| link.detached_since().is_some());
-            let oldest = away.min_by_key(|link| link.detached_since()).ok_or_else(too_many_links)?;
+            let oldest =
+                away.min_by_key(|link| link.detached_since()).ok_or_else(|| ApiFault::TooManyLinks.problem())?;
             oldest.close(None);
             links.remove(&oldest.id);
         }
         let link = Arc::new(Link::new(LinkId(Uuid::new_v4()), identity, person, self.limits));
-        let (generation, received) = link.attach(0).ok_or_else(too_many_links)?;
+        let (generation, received) = link.attach(0).ok_or_else(|| ApiFault::TooManyLinks.problem())?;
         links.insert(link.id, link.clone());
         Ok(Opened { link, resumed: false, generation, received, cursor: 0 })
     }
 
     /// Ends every link of a login at once.
-    pub async fn end_session(&self, session: SessionId) {
+    pub fn end_session(&self, session: SessionId) {
         let ended: Vec<_> =
             lock(&self.by_id).extract_if(|_, link| link.session_id == session).map(|(_, link)| link).collect();
         for link in ended {
-            link.close(Some(session_ended()));
+            link.close(Some(AuthError::SessionEnded.problem()));
         }
     }
 
@@ -151,14 +154,6 @@ impl Links {
     }
 }
 
-fn too_many_links() -> Problem {
-    Problem::new(Kind::TooManyRequests, "link.too_many", "You have too many pages open; close some.")
-}
-
-fn session_ended() -> Problem {
-    Problem::new(Kind::Unauthenticated, "auth.session_ended", "This login has ended; log in again.")
-}
-
 /// A lock is only ever held for plain bookkeeping, which leaves consistent state even if it panicked.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -174,8 +169,8 @@ pub(crate) async fn reap(state: AppState) {
         for session in state.links.sessions() {
             let outcome = state.auth.check_session(session).await;
             // Only a clear answer ends a link: a store that does not answer must not throw everybody out.
-            if outcome.is_err_and(|error| coditect_protocol::Coded::kind(&error) == Kind::Unauthenticated) {
-                state.links.end_session(session).await;
+            if outcome.is_err_and(|error| error.kind() == Kind::Unauthenticated) {
+                state.links.end_session(session);
             }
         }
     }
@@ -191,21 +186,11 @@ pub(crate) async fn upgrade(
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
     if !same_origin(&headers, origin.secure, &state.settings.cors_origins) {
-        return Err(ApiError::new(
-            Kind::Forbidden,
-            "auth.other_site",
-            "This request came from a page of another site.",
-        ));
+        return Err(ApiFault::OtherSite.into());
     }
-    let upgrade = upgrade.map_err(|_| {
-        ApiError::new(Kind::Invalid, "link.not_a_websocket", "This address takes only WebSocket requests.")
-    })?;
+    let upgrade = upgrade.map_err(|_| ApiFault::NotAWebSocket)?;
     if state.draining.is_cancelled() {
-        return Err(ApiError::new(
-            Kind::Unavailable,
-            "server.draining",
-            "The server is stopping; try again in a moment.",
-        ));
+        return Err(ApiFault::Draining.into());
     }
     let sockets = state.links.sockets.clone();
     Ok(upgrade

@@ -7,7 +7,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use bytes::Bytes;
 use coditect_auth::Identity;
 use coditect_protocol::link::{ACK_DELAY_MS, Frame, Hello, LinkError, PING_INTERVAL_MS, SILENCE_LIMIT_MS, Welcome};
-use coditect_protocol::{Coded as _, Kind, PROTOCOL_VERSION, Problem};
+use coditect_protocol::{Coded as _, PROTOCOL_VERSION, Problem};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::time::timeout;
@@ -16,6 +16,7 @@ use super::state::{Incoming, Link};
 use super::{FREE_FRAME_BYTES, Opened, calls};
 use crate::AppState;
 use crate::connection::Intake;
+use crate::error::ApiFault;
 
 /// Largest hello with its envelope, in bytes.
 const MAX_HELLO_BYTES: u64 = 16 * 1024;
@@ -101,10 +102,12 @@ async fn welcome(
     stream: &mut Stream,
 ) -> Result<Attached, Problem> {
     let hello =
-        timeout(HELLO_LIMIT, hello(stream)).await.map_err(|_| malformed("The page did not say hello in time."))??;
+        timeout(HELLO_LIMIT, hello(stream)).await.map_err(|_| late("The page did not say hello in time."))??;
     if hello.protocol != PROTOCOL_VERSION {
-        let message = "This page is of another version than the server; reload it.";
-        return Err(Problem::new(Kind::Invalid, "link.version", message));
+        return Err(ApiFault::Version.problem());
+    }
+    if hello.user.is_some_and(|user| user != identity.user.id) {
+        return Err(ApiFault::OtherPerson.problem());
     }
     let Opened { link, resumed, generation, received, cursor } = state.links.open(identity, hello.resume.as_ref())?;
     let attached = Attached { link, generation, cursor };
@@ -113,12 +116,13 @@ async fn welcome(
         resumed,
         received,
         keep_ms: attached.link.keep_ms(),
+        max_calls: u32::try_from(state.settings.link_max_calls).ok(),
         server_version: env!("CARGO_PKG_VERSION").to_owned(),
     });
     let frame = welcome.encode().map_err(|error| error.problem())?;
     match timeout(HELLO_LIMIT, sink.send(Message::Binary(frame))).await {
         Ok(Ok(())) => Ok(attached),
-        _ => Err(malformed("The socket broke.")),
+        _ => Err(late("The page did not take the welcome in time.")),
     }
 }
 
@@ -132,29 +136,33 @@ async fn hello(stream: &mut Stream) -> Result<Hello, Problem> {
     }
 }
 
-fn malformed(message: &str) -> Problem {
-    Problem::new(Kind::Invalid, "link.no_hello", message)
+fn malformed(reason: &'static str) -> Problem {
+    ApiFault::NoHello { reason, is_late: false }.problem()
+}
+
+fn late(reason: &'static str) -> Problem {
+    ApiFault::NoHello { reason, is_late: true }.problem()
 }
 
 async fn receive(state: &AppState, attached: &Attached, intake: &Intake, stream: &mut Stream) -> Ended {
     let link = &attached.link;
     loop {
-        let bytes = match timeout(SILENCE_LIMIT, stream.next()).await {
-            Ok(Some(Ok(Message::Binary(bytes)))) => bytes,
-            Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => {
+        // A large message on a slow line takes its time; it is no silence while something of it arrives.
+        let bytes = match intake.unless_silent(SILENCE_LIMIT, stream.next()).await {
+            Some(Some(Ok(Message::Binary(bytes)))) => bytes,
+            Some(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => {
                 intake.message_ended();
                 continue;
             }
-            Ok(Some(Ok(Message::Text(_)))) => return LinkError::Malformed.into(),
-            Ok(Some(Ok(Message::Close(_)) | Err(_)) | None) | Err(_) => return Ended::Broken,
+            Some(Some(Ok(Message::Text(_)))) => return LinkError::Malformed.into(),
+            Some(Some(Ok(Message::Close(_)) | Err(_)) | None) | None => return Ended::Broken,
         };
-        let size = bytes.len();
         let taken_in = Frame::decode(&bytes).and_then(|frame| link.take_in(attached.generation, frame));
         drop(bytes);
         // Nothing waits between taking a message in, which acknowledges it, and handing it over: dropped there, it would be lost.
         match taken_in {
-            Ok(Incoming::Message(message)) => {
-                if let Err(flooded) = calls::accept(state, link, message, size) {
+            Ok(Incoming::Message(message, weight)) => {
+                if let Err(flooded) = calls::accept(state, link, message, weight) {
                     return Ended::Fault(flooded);
                 }
             }

@@ -1,7 +1,7 @@
 //! One link: the numbered session and the calls under way, whether a socket is open or not.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -10,11 +10,13 @@ use coditect_auth::Identity;
 use coditect_protocol::call::{CallId, ClientMessage, INITIAL_CREDIT_BYTES, Item, Reply, ServerMessage};
 use coditect_protocol::link::{Frame, LinkError, Session};
 use coditect_protocol::{LinkId, Problem, SessionId, UserId};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::shape::is_bearable;
-use super::{LARGE_FRAMES_AT_ONCE, Limits, lock};
+use super::budget::Held;
+use super::person::Person;
+use super::shape::weight;
+use super::{Limits, lock};
 
 /// Frames handed to a socket at a time.
 const BATCH_FRAMES: usize = 64;
@@ -24,8 +26,6 @@ const BATCH_BYTES: usize = 256 * 1024;
 const REFUSALS_BYTES: usize = 64 * 1024;
 /// How long a page whose calls are too large together waits for some of them to end.
 const CONTENT_WAIT: Duration = Duration::from_secs(5);
-/// Calls of one link that read much and are carried out at the same time; further ones wait.
-const BULK_CALLS_AT_ONCE: usize = 64;
 
 /// See the module.
 pub(super) struct Link {
@@ -33,8 +33,6 @@ pub(super) struct Link {
     pub(super) session_id: SessionId,
     pub(super) user_id: UserId,
     pub(super) person: Arc<Person>,
-    /// Places for calls with large answers.
-    pub(super) bulk: Semaphore,
     limits: Limits,
     inner: Mutex<Inner>,
     /// Something is there for the socket to send.
@@ -44,39 +42,6 @@ pub(super) struct Link {
     /// The link is gone for good.
     closed: CancellationToken,
     calls: Mutex<HashMap<CallId, Arc<Call>>>,
-}
-
-/// What all links of one person share.
-#[derive(Debug)]
-pub(super) struct Person {
-    /// Places for large frames that arrive.
-    pub(super) large_frames: Arc<Semaphore>,
-    /// Bytes of the calls under way.
-    content: AtomicUsize,
-    content_freed: Notify,
-}
-
-impl Default for Person {
-    fn default() -> Self {
-        Self {
-            large_frames: Arc::new(Semaphore::new(LARGE_FRAMES_AT_ONCE)),
-            content: AtomicUsize::new(0),
-            content_freed: Notify::new(),
-        }
-    }
-}
-
-/// The bytes of a call, given back when it was carried out.
-pub(super) struct Content {
-    person: Arc<Person>,
-    bytes: usize,
-}
-
-impl Drop for Content {
-    fn drop(&mut self) {
-        self.person.content.fetch_sub(self.bytes, Ordering::AcqRel);
-        self.person.content_freed.notify_waiters();
-    }
 }
 
 /// Why a call was not begun.
@@ -91,6 +56,8 @@ pub(super) enum Refused {
 
 struct Inner {
     session: Session,
+    /// What the answers weigh that the page has not acknowledged, each with its number.
+    answers: VecDeque<(u64, Held)>,
     /// Counts sockets: only the newest may send and receive.
     generation: u64,
     detached_since: Option<Instant>,
@@ -112,10 +79,20 @@ pub(super) struct Outgoing {
     pub(super) superseded: bool,
 }
 
+impl Inner {
+    /// The page has everything up to this number.
+    fn acknowledged(&mut self, seq: u64) {
+        while self.answers.front().is_some_and(|(number, _)| *number <= seq) {
+            self.answers.pop_front();
+        }
+    }
+}
+
 /// What a frame from the page asks for.
 pub(super) enum Incoming {
     Nothing,
-    Message(ClientMessage),
+    /// A message, and what it takes in memory, in bytes.
+    Message(ClientMessage, usize),
 }
 
 impl Link {
@@ -125,10 +102,10 @@ impl Link {
             session_id: identity.session_id,
             user_id: identity.user.id,
             person,
-            bulk: Semaphore::new(BULK_CALLS_AT_ONCE),
             limits,
             inner: Mutex::new(Inner {
                 session: Session::new(),
+                answers: VecDeque::new(),
                 generation: 0,
                 detached_since: Some(Instant::now()),
                 pong: None,
@@ -161,6 +138,7 @@ impl Link {
             return None;
         }
         inner.session.resume(page_received).ok()?.for_each(drop);
+        inner.acknowledged(page_received);
         inner.generation += 1;
         inner.detached_since = None;
         let answer = (inner.generation, inner.session.received());
@@ -190,20 +168,24 @@ impl Link {
 
     /// Sends an item, waiting while too much is unacknowledged. Fails only when the link is gone.
     async fn send(&self, message: &ServerMessage) -> Result<(), Gone> {
-        self.send_when_room(message, |_| ()).await
+        self.send_when_room(message, |_, _| ()).await
     }
 
-    /// Sends a call's end. Until that is on its way the call counts among those under way, so that a page that does not take its
-    /// answers cannot pile them up.
-    pub(super) async fn finish(&self, id: CallId, outcome: Result<Reply, Problem>) {
-        let sent = self.send_when_room(&ServerMessage::End { id, outcome }, |link| link.forget_call(id)).await;
+    /// Sends a call's end. Until that is on its way the call counts among those under way, and until the page has it its bytes are
+    /// held, so that a page that does not take its answers cannot pile them up.
+    pub(super) async fn finish(&self, id: CallId, outcome: Result<Reply, Problem>, held: Held) {
+        let sent = |link: &Self, inner: &mut Inner| {
+            inner.answers.push_back((inner.session.sent(), held));
+            link.forget_call(id);
+        };
+        let sent = self.send_when_room(&ServerMessage::End { id, outcome }, sent).await;
         if sent.is_err() {
             // A link that is gone has nobody to tell.
             self.forget_call(id);
         }
     }
 
-    async fn send_when_room(&self, message: &ServerMessage, sent: impl FnOnce(&Self)) -> Result<(), Gone> {
+    async fn send_when_room(&self, message: &ServerMessage, sent: impl FnOnce(&Self, &mut Inner)) -> Result<(), Gone> {
         loop {
             // It hears of every change from here on, polled or not.
             let room = self.room.notified();
@@ -217,7 +199,7 @@ impl Link {
                         tracing::error!(%error, "a message could not be encoded");
                     }
                     // Under the lock: once the page knows of the end, it may use the id again.
-                    sent(self);
+                    sent(self, &mut inner);
                     drop(inner);
                     self.outgoing.notify_waiters();
                     return Ok(());
@@ -247,21 +229,8 @@ impl Link {
 
     /// Waits a while for the person's calls to become fewer, where they are too large together.
     pub(super) async fn content_room(&self) {
-        let has_room = || self.person.content.load(Ordering::Acquire) <= self.limits.content_bytes;
-        if has_room() {
-            return;
-        }
-        let waiting = async {
-            loop {
-                let freed = self.person.content_freed.notified();
-                if has_room() {
-                    return;
-                }
-                freed.await;
-            }
-        };
         // After that, calls are refused; what is no call, such as an acknowledgement, must go on.
-        let _ = tokio::time::timeout(CONTENT_WAIT, waiting).await;
+        let _ = tokio::time::timeout(CONTENT_WAIT, self.person.calls.room()).await;
     }
 
     /// Waits until there may be something to send.
@@ -313,14 +282,15 @@ impl Link {
         }
         let mut incoming = Incoming::Nothing;
         match frame {
-            Frame::Data { body, .. } if !is_bearable(&body) => return Err(LinkError::Malformed),
             Frame::Data { seq, body } => {
+                let weight = weight(&body).ok_or(LinkError::Malformed)?;
                 if let Some(message) = inner.session.receive(seq, &body)? {
-                    incoming = Incoming::Message(message);
+                    incoming = Incoming::Message(message, weight);
                 }
             }
             Frame::Ack { seq } => {
                 inner.session.acknowledged(seq)?;
+                inner.acknowledged(seq);
                 self.room.notify_waiters();
                 return Ok(incoming);
             }
@@ -334,7 +304,7 @@ impl Link {
     }
 
     /// Registers a call of so many bytes.
-    pub(super) fn begin_call(self: &Arc<Self>, id: CallId, bytes: usize) -> Result<(Arc<Call>, Content), Refused> {
+    pub(super) fn begin_call(self: &Arc<Self>, id: CallId, bytes: usize) -> Result<(Arc<Call>, Held), Refused> {
         let mut calls = lock(&self.calls);
         if calls.contains_key(&id) {
             return Err(Refused::IdInUse);
@@ -342,10 +312,7 @@ impl Link {
         if calls.len() >= self.limits.max_calls {
             return Err(Refused::TooMany);
         }
-        let room = |held: usize| (held <= self.limits.content_bytes).then_some(held.saturating_add(bytes));
-        let held = self.person.content.fetch_update(Ordering::AcqRel, Ordering::Acquire, room);
-        held.map_err(|_| Refused::TooLarge)?;
-        let content = Content { person: self.person.clone(), bytes };
+        let held = self.person.calls.hold_if_room(bytes).ok_or(Refused::TooLarge)?;
         let call = Arc::new(Call {
             id,
             link: self.clone(),
@@ -354,7 +321,7 @@ impl Link {
             cancel: self.closed.child_token(),
         });
         calls.insert(id, call.clone());
-        Ok((call, content))
+        Ok((call, held))
     }
 
     fn forget_call(&self, id: CallId) {

@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use bytes::Bytes;
 use coditect_auth::Login;
-use coditect_protocol::Kind;
 use coditect_protocol::auth::{
     ACCESS_COOKIE, CSRF_COOKIE, Credentials, REFRESH_COOKIE, RefreshRequest, SessionInfo, TokenAnswer,
 };
@@ -13,7 +12,7 @@ use http::header::SET_COOKIE;
 use http::{HeaderMap, StatusCode};
 
 use crate::AppState;
-use crate::error::ApiError;
+use crate::error::{ApiError, ApiFault};
 use crate::identity::{Caller, Origin, cookie, same_origin};
 use crate::problem::Body;
 
@@ -52,15 +51,13 @@ pub(super) async fn refresh(
     let given: RefreshRequest = if body.is_empty() {
         RefreshRequest::default()
     } else {
-        serde_json::from_slice(&body)
-            .map_err(|_| ApiError::new(Kind::Invalid, "api.bad_json", "The request's body is not valid JSON."))?
+        serde_json::from_slice(&body).map_err(|_| ApiFault::BadJson)?
     };
     let token = match &given.refresh_token {
         Some(token) => token.as_str(),
         None => {
             refuse_other_sites(&headers, &origin, &state)?;
-            cookie(&headers, REFRESH_COOKIE)
-                .ok_or_else(|| ApiError::new(Kind::Unauthenticated, "auth.not_logged_in", "Log in first."))?
+            cookie(&headers, REFRESH_COOKIE).ok_or(ApiFault::NotLoggedIn)?
         }
     };
     let login = state.auth.refresh(token, &origin.device).await?;
@@ -73,7 +70,7 @@ pub(super) async fn logout(
     Caller(identity): Caller,
 ) -> Result<Response, ApiError> {
     state.auth.logout(identity.session_id).await?;
-    state.links.end_session(identity.session_id).await;
+    state.links.end_session(identity.session_id);
     let cleared =
         [ACCESS_COOKIE, REFRESH_COOKIE, CSRF_COOKIE].map(|name| (SET_COOKIE, set_cookie(name, "", 0, origin.secure)));
     Ok((StatusCode::NO_CONTENT, AppendHeaders(cleared)).into_response())
@@ -84,11 +81,11 @@ pub(super) async fn me(Caller(identity): Caller) -> Json<SessionInfo> {
 }
 
 /// A login must not be forced upon a browser by another site (login CSRF): these routes come before any token.
-fn refuse_other_sites(headers: &HeaderMap, origin: &Origin, state: &AppState) -> Result<(), ApiError> {
+fn refuse_other_sites(headers: &HeaderMap, origin: &Origin, state: &AppState) -> Result<(), ApiFault> {
     if same_origin(headers, origin.secure, &state.settings.cors_origins) {
         return Ok(());
     }
-    Err(ApiError::new(Kind::Forbidden, "auth.other_site", "This request came from a page of another site."))
+    Err(ApiFault::OtherSite)
 }
 
 fn answer(state: &AppState, login: Login, secure: bool) -> Response {

@@ -3,14 +3,15 @@
 use axum::Json;
 use axum::body::Body as HttpBody;
 use axum::extract::{Query, State};
+use coditect_protocol::WorkspaceId;
 use coditect_protocol::workspace::{CreateWorkspace, RenameWorkspace, Workspace};
-use coditect_protocol::{Kind, WorkspaceId};
+use coditect_workspace::WorkspaceError;
 use futures_util::TryStreamExt as _;
 use http::StatusCode;
 use serde::Deserialize;
 
 use crate::AppState;
-use crate::error::ApiError;
+use crate::error::{ApiError, ApiFault};
 use crate::identity::Caller;
 use crate::problem::Body;
 
@@ -26,7 +27,7 @@ impl<S: Send + Sync> axum::extract::FromRequestParts<S> for WorkspacePath {
             .flat_map(|params| params.iter())
             .find(|(name, _)| *name == "id")
             .and_then(|(_, value)| value.parse().ok());
-        id.map(Self).ok_or_else(|| ApiError::new(Kind::NotFound, "workspace.not_found", "There is no such workspace."))
+        Ok(id.map(Self).ok_or(WorkspaceError::WorkspaceNotFound)?)
     }
 }
 
@@ -59,8 +60,7 @@ pub(super) async fn upload(
     query: Result<Query<UploadQuery>, axum::extract::rejection::QueryRejection>,
     body: HttpBody,
 ) -> Result<(StatusCode, Json<Workspace>), ApiError> {
-    let Query(query) = query
-        .map_err(|_| ApiError::new(Kind::Invalid, "api.bad_query", "Give `name` and `file_name` in the query."))?;
+    let Query(query) = query.map_err(|_| ApiFault::BadQuery("Give `name` and `file_name` in the query."))?;
     let stream = body.into_data_stream().map_err(std::io::Error::other);
     let workspace =
         state.workspaces.create_from_archive(identity.user.id, &query.name, &query.file_name, stream).await?;

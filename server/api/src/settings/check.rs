@@ -36,11 +36,16 @@ pub(super) fn out_of_bounds(settings: &Settings) -> Option<(&'static str, String
         session_idle_days: 1, MAX_DAYS;
         session_absolute_days: 1, MAX_DAYS;
         password_checks_at_once: 0, MAX_COUNT;
+        login_account_burst: 1, MAX_COUNT;
+        login_account_refill_seconds: 1, MAX_SECONDS;
+        login_address_burst: 1, MAX_COUNT;
+        login_address_refill_seconds: 1, MAX_SECONDS;
         link_keep_seconds: 0, MAX_SECONDS;
         link_buffer_bytes: MIN_LINK_BUFFER_BYTES, MAX_COUNT;
         link_max_calls: 1, MAX_COUNT;
         link_content_bytes: 1, u64::MAX;
         links_per_person: 1, MAX_COUNT;
+        chats_per_person: 1, MAX_COUNT;
         workspaces_per_person: 1, MAX_COUNT;
         imports_per_person: 1, MAX_COUNT;
         archive_max_bytes: 1, u64::MAX;
@@ -48,6 +53,7 @@ pub(super) fn out_of_bounds(settings: &Settings) -> Option<(&'static str, String
         archive_max_entries: 1, u64::MAX;
         clone_timeout_minutes: 1, MAX_MINUTES;
         terminals_per_workspace: 0, MAX_COUNT;
+        terminals_per_person: 0, MAX_COUNT;
         terminal_scrollback_bytes: 1, MAX_COUNT;
         llm_first_token_seconds: 1, MAX_SECONDS;
         llm_idle_seconds: 1, MAX_SECONDS;

@@ -175,6 +175,7 @@ mod tests {
     use clap::Args as _;
 
     use super::*;
+    use crate::settings::Discover;
 
     fn settings(args: &[&str], file: Option<&str>) -> Result<Settings, LoadError> {
         let command = with_variables(Given::augment_args(Command::new("test")));
@@ -206,6 +207,37 @@ mod tests {
     }
 
     #[test]
+    fn discovery_is_a_word_or_as_before_yes_or_no() {
+        let check = |args: &[&str], file: Option<&str>, expected: Discover| {
+            assert_eq!(settings(args, file).unwrap().llm_discover, expected, "{args:?} {file:?}");
+        };
+        check(&[], None, Discover::Auto);
+        for (word, expected) in [
+            ("auto", Discover::Auto),
+            ("on", Discover::On),
+            ("off", Discover::Off),
+            ("true", Discover::On),
+            ("false", Discover::Off),
+        ] {
+            check(&["--llm-discover", word], None, expected);
+            check(&[], Some(&format!("llm_discover = \"{word}\"")), expected);
+        }
+        check(&[], Some("llm_discover = true"), Discover::On);
+        check(&[], Some("llm_discover = false"), Discover::Off);
+        assert_eq!(settings(&["--llm-discover", "maybe"], None).unwrap_err().code(), "config.flags");
+        let error = settings(&[], Some("log = \"info\"\nllm_discover = \"maybe\"")).unwrap_err();
+        assert!(error.to_string().contains("line 2") && error.to_string().contains("`maybe`"), "{error}");
+    }
+
+    #[test]
+    fn an_upstream_may_have_headers_of_its_own() {
+        let file = "[[llm_upstream]]\nname = \"x\"\nbase_url = \"http://x\"\nheaders = { x-team = \"hunter2\" }";
+        let settings = settings(&[], Some(file)).unwrap();
+        assert_eq!(settings.llm_upstream[0].headers["x-team"], "hunter2");
+        assert!(!format!("{settings:?}").contains("hunter2"));
+    }
+
+    #[test]
     fn an_unknown_setting_is_named_with_its_line_and_the_nearest() {
         let error = settings(&[], Some("log = \"info\"\nacess_token_seconds = 5")).unwrap_err();
         assert_eq!(error.code(), "config.unknown_setting");
@@ -234,6 +266,8 @@ mod tests {
         check(&["--session-idle-days", "18446744073709551615"], "between 1 and");
         check(&["--clone-timeout-minutes", "18446744073709551615"], "`clone_timeout_minutes`");
         check(&["--files-max-call-bytes", "99999999999"], "67108864");
+        check(&["--login-account-burst", "0"], "`login_account_burst`");
+        check(&["--chats-per-person", "0"], "`chats_per_person`");
         check(&["--allowed-hosts", "https://ide.example.org"], "`allowed_hosts`");
         let defaults = settings(&[], None).unwrap();
         assert!(out_of_bounds(&defaults).is_none());

@@ -4,15 +4,17 @@
 //! key `files_max_upload_bytes` of the file. A flag beats a variable, a variable the file, the file the default.
 
 mod check;
+mod given;
 mod load;
 mod table;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub use given::{Discover, UpstreamGiven};
 pub(crate) use load::with_variables;
 pub use load::{LoadError, load};
-pub use table::{Given, Row, Settings, UpstreamGiven, rows};
+pub use table::{Given, Row, Settings, rows};
 
 /// Prefix of the variables.
 pub const VARIABLE_PREFIX: &str = "CODITECT_";
@@ -29,6 +31,14 @@ impl Settings {
         } else {
             self.store.clone()
         }
+    }
+
+    /// The directory of the store, wherever it is; nothing for a store without one.
+    #[must_use]
+    pub fn store_dir(&self) -> Option<PathBuf> {
+        let url = self.store_url();
+        let place = url.strip_prefix("embedded://")?;
+        Some(PathBuf::from(place.split_once('?').map_or(place, |(path, _)| path)))
     }
 
     /// The data directory, absolute.

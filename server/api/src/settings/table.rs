@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::{Discover, UpstreamGiven};
+
 /// One line of the documentation.
 #[derive(Debug, Clone)]
 pub struct Row {
@@ -31,7 +33,7 @@ macro_rules! shown {
     )+};
 }
 shown!("": u16, u32, u64, usize, bool);
-shown!("\"": String, SocketAddr);
+shown!("\"": String, SocketAddr, Discover);
 
 impl Shown for PathBuf {
     fn shown(&self) -> String {
@@ -176,16 +178,27 @@ settings! {
     password_min_chars: usize = 12;
     /// Passwords checked at the same time. 0: one for each core.
     password_checks_at_once: usize = 0;
+    /// Failed logins at one account from one address that may follow each other without a pause.
+    login_account_burst: u32 = coditect_auth::DEFAULT_ATTEMPTS_PER_ACCOUNT.burst;
+    /// Seconds until one more of them is allowed.
+    login_account_refill_seconds: u64 = coditect_auth::DEFAULT_ATTEMPTS_PER_ACCOUNT.refill.as_secs();
+    /// Failed logins from one address (IPv6: one /64), and registrations, that may follow each other without a pause.
+    login_address_burst: u32 = coditect_auth::DEFAULT_ATTEMPTS_PER_ADDRESS.burst;
+    /// Seconds until one more of them is allowed.
+    login_address_refill_seconds: u64 = coditect_auth::DEFAULT_ATTEMPTS_PER_ADDRESS.refill.as_secs();
     /// Seconds that a page's link is kept for it to come back.
     link_keep_seconds: u64 = 300;
     /// Bytes kept for a page that has not acknowledged them; then its streams wait.
     link_buffer_bytes: usize = coditect_protocol::link::DEFAULT_BUFFER_BYTES;
     /// Calls under way at the same time on one link.
     link_max_calls: usize = 1024;
-    /// Bytes of calls under way of one person that the server holds; then their pages wait.
+    /// Bytes of calls under way of one person that the server holds, and as many of answers that their pages have not taken in yet; then
+    /// their pages wait.
     link_content_bytes: usize = 128 * 1024 * 1024;
     /// Links kept for one person.
     links_per_person: usize = 64;
+    /// Models that may be answering one person at the same time.
+    chats_per_person: usize = 16;
     /// Workspaces of one person.
     workspaces_per_person: usize = 100;
     /// Workspaces of one person that may be filled at the same time.
@@ -194,7 +207,7 @@ settings! {
     archive_max_bytes: u64 = 2 * 1024 * 1024 * 1024;
     /// Largest content of an archive once unpacked, in bytes.
     archive_max_unpacked_bytes: u64 = 8 * 1024 * 1024 * 1024;
-    /// Most files and folders in an archive.
+    /// Most files and folders in an archive, and in a clone with git's own.
     archive_max_entries: u64 = 200_000;
     /// Minutes that a git clone may take.
     clone_timeout_minutes: u64 = 30;
@@ -210,48 +223,18 @@ settings! {
     sandbox_read_only_path: Vec<PathBuf> = Vec::new();
     /// Terminals of one workspace.
     terminals_per_workspace: usize = 32;
+    /// Terminals of one person, in all their workspaces together.
+    terminals_per_person: usize = coditect_workspace::terminals::DEFAULT_TERMINALS_PER_PERSON;
     /// Output kept of each terminal, in bytes.
     terminal_scrollback_bytes: usize = 1024 * 1024;
-    /// OpenAI-compatible model servers. As a flag or variable `NAME=URL`; in the file `[[llm_upstream]]` with `name`, `base_url`, and
-    /// `api_key` or `api_key_env`.
+    /// OpenAI-compatible model servers. As a flag or variable `NAME=URL`; in the file `[[llm_upstream]]` with `name`, `base_url`,
+    /// `api_key` or `api_key_env`, and `headers` to send, by name.
     llm_upstream: Vec<UpstreamGiven> = Vec::new();
-    /// Find LM Studio (port 1234) and Ollama (port 11434) on this machine by themselves.
-    llm_discover: bool = true;
+    /// Find LM Studio (port 1234) and Ollama (port 11434) on this machine by themselves: `on`, `off`, or `auto` (only where `listen` is
+    /// a loopback address and `allowed_hosts` is empty: anybody with a terminal could answer on those ports and read what others ask).
+    llm_discover: Discover = Discover::Auto;
     /// Seconds until the first token of an answer must have come.
     llm_first_token_seconds: u64 = 120;
     /// Seconds between two pieces of an answer.
     llm_idle_seconds: u64 = 60;
-}
-
-/// One model server, as it was given.
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UpstreamGiven {
-    /// Short name, first part of its models' ids.
-    pub name: String,
-    /// Where its `/chat/completions` and `/models` are below.
-    pub base_url: String,
-    /// Key for it.
-    #[serde(default)]
-    pub api_key: Option<String>,
-    /// Variable that holds the key for it.
-    #[serde(default)]
-    pub api_key_env: Option<String>,
-}
-
-impl std::fmt::Debug for UpstreamGiven {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("UpstreamGiven")
-            .field("name", &self.name)
-            .field("base_url", &self.base_url)
-            .finish_non_exhaustive()
-    }
-}
-
-impl std::str::FromStr for UpstreamGiven {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (name, base_url) = text.split_once('=').ok_or_else(|| format!("`{text}` is not of the form NAME=URL"))?;
-        Ok(Self { name: name.to_owned(), base_url: base_url.to_owned(), api_key: None, api_key_env: None })
-    }
 }

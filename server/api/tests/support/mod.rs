@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use coditect_api::AppState;
 use coditect_api::server::Server;
-use coditect_api::settings::Settings;
+use coditect_api::settings::{Discover, Settings};
 use coditect_protocol::auth::{CSRF_HEADER, TokenAnswer};
 use coditect_protocol::call::{ClientMessage, Item, Reply, Request, ServerMessage};
 use coditect_protocol::link::{Frame, Hello, Resume, Session, Welcome};
@@ -49,7 +49,7 @@ pub async fn server(change: impl FnOnce(&mut Settings)) -> TestServer {
         store: "memory:".to_owned(),
         web_dir: web,
         theia_dir: theia,
-        llm_discover: false,
+        llm_discover: Discover::Off,
         ..Settings::default()
     };
     change(&mut settings);
@@ -248,6 +248,16 @@ impl Page {
         }
     }
 
+    /// The problem with which the server takes leave; what else comes before is dropped.
+    pub async fn farewell(&mut self) -> Problem {
+        loop {
+            match self.next().await {
+                Ok(message) => assert!(message.is_some(), "the socket ended without a word"),
+                Err(problem) => return problem,
+            }
+        }
+    }
+
     pub async fn acknowledge(&mut self) {
         if let Some(ack) = self.session.take_ack() {
             self.socket.as_mut().unwrap().send(Message::Binary(ack.encode().unwrap())).await.unwrap();
@@ -277,7 +287,7 @@ impl Page {
 }
 
 async fn hello(socket: &mut Socket, resume: Option<Resume>) -> Welcome {
-    let hello = Frame::Hello(Hello { protocol: PROTOCOL_VERSION, resume });
+    let hello = Frame::Hello(Hello { protocol: PROTOCOL_VERSION, resume, user: None });
     socket.send(Message::Binary(hello.encode().unwrap())).await.unwrap();
     let Some(Ok(Message::Binary(bytes))) = socket.next().await else { panic!("no welcome") };
     match Frame::decode(&bytes).unwrap() {

@@ -106,6 +106,87 @@ async fn what_does_not_speak_tls_or_http() {
     assert_eq!(code(&at("http")).await, "llm.bad_stream");
 }
 
+/// Reads a question from a socket, whole; nothing at its end.
+async fn question(socket: &mut tokio::net::TcpStream) -> Option<()> {
+    use tokio::io::AsyncReadExt;
+    let mut seen = Vec::new();
+    loop {
+        seen.push(socket.read_u8().await.ok()?);
+        if let Some(head) = seen.windows(4).position(|end| end == b"\r\n\r\n") {
+            let text = String::from_utf8_lossy(&seen[..head]).to_ascii_lowercase();
+            let length = text.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+            socket.read_exact(&mut vec![0; length.unwrap_or(0)]).await.ok()?;
+            return Some(());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_given_up_while_it_was_unused_costs_no_question() {
+    use tokio::io::AsyncWriteExt;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    // Each connection is good for one question; whoever puts another hears nothing and finds it closed.
+    let serving = tokio::spawn(async move {
+        let mut questions = 0;
+        for _ in 0..2 {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            question(&mut socket).await.unwrap();
+            let body = says("x") + &ends("stop");
+            let head =
+                format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: {}\r\n\r\n", body.len());
+            socket.write_all((head + &body).as_bytes()).await.unwrap();
+            questions += 1;
+            if question(&mut socket).await.is_some() {
+                questions += 1;
+            }
+        }
+        questions
+    });
+    let models = models(vec![UpstreamSettings::new("u", url)]);
+    for _ in 0..2 {
+        let (deltas, result) = ask(&models, request()).await;
+        assert_eq!((text(&deltas).as_str(), result.map(|_| ())), ("x", Ok(())));
+    }
+    drop(models);
+    assert_eq!(tokio::time::timeout(PATIENCE, serving).await.unwrap().unwrap(), 3);
+}
+
+#[tokio::test]
+async fn who_never_answers_is_asked_no_third_time() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let count = Arc::new(Mutex::new(0));
+    let counted = Arc::clone(&count);
+    tokio::spawn(async move {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            question(&mut socket).await.unwrap();
+            *counted.lock().unwrap() += 1;
+        }
+    });
+    assert_eq!(code(&models(vec![UpstreamSettings::new("u", url)])).await, "llm.bad_stream");
+    assert_eq!(*count.lock().unwrap(), 2);
+}
+
+#[tokio::test]
+async fn an_upstream_that_was_found_has_the_timeouts_of_the_settings() {
+    for (in_the_answer, expected) in [(false, "llm.timeout_first_token"), (true, "llm.timeout_idle")] {
+        let upstream = Script::start(move |_, guard| async move {
+            let begun = stream::iter(in_the_answer.then(|| Bytes::from(says("one"))));
+            events(begun.chain(stream::pending()), guard)
+        })
+        .await;
+        let settings = LlmSettings {
+            first_token_timeout: if in_the_answer { PATIENCE } else { SHORT },
+            idle_timeout: SHORT,
+            ..LlmSettings::default()
+        };
+        let models = Models::with_places(settings, &[("u", &upstream.url)], LIST_TIMEOUT).unwrap();
+        assert_eq!(code(&models).await, expected);
+    }
+}
+
 #[tokio::test]
 async fn an_answer_that_breaks_off() {
     let upstream = Script::start(|_, _| std::future::ready(broken(vec![says("half").into()]))).await;

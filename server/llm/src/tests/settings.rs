@@ -37,32 +37,18 @@ fn settings_that_make_no_sense() {
 }
 
 #[test]
-fn settings_from_a_file() {
-    let settings: LlmSettings = toml::from_str(
-        r#"
-        list_cache = 0.5
-        [[upstreams]]
-        name = "remote"
-        base_url = "https://api.example.com/v1"
-        api_key = "topsecret\n"
-        first_token_timeout = 600
-        headers = { "x-team" = "topsecret" }
-        [[upstreams]]
-        name = "local"
-        base_url = "http://localhost:8000/v1"
-        "#,
-    )
-    .unwrap();
-    assert!(settings.discover);
-    assert_eq!(settings.list_cache, Duration::from_millis(500));
-    assert_eq!(settings.upstreams[0].first_token_timeout, Duration::from_secs(600));
-    assert_eq!(settings.upstreams[1], UpstreamSettings::new("local", "http://localhost:8000/v1"));
+fn settings_show_no_secret() {
+    let settings = LlmSettings {
+        upstreams: vec![UpstreamSettings {
+            // A key read from a file often ends with a line feed.
+            api_key: Some("topsecret\n".into()),
+            headers: header("x-team", "topsecret"),
+            ..UpstreamSettings::new("remote", "https://api.example.com/v1")
+        }],
+        ..LlmSettings::default()
+    };
     assert!(!format!("{settings:?}").contains("topsecret"));
     // An https: upstream reads the machine's certificates, or uses those built in.
     let models = Models::new(settings).unwrap();
     assert!(!format!("{models:?} {models:#?}").contains("topsecret"));
-    for bad in ["list_cache = -1", "list_cache = nan", "list_cache = \"x\"", "nonsense = 1", "upstreams = [{name='x'}]"]
-    {
-        assert!(toml::from_str::<LlmSettings>(bad).is_err(), "{bad}");
-    }
 }

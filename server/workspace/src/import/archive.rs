@@ -3,7 +3,7 @@
 //! Names are read by [`RelPath`], files are made beneath a directory handle, and everything is counted while it is unpacked,
 //! whatever the archive says about itself. What would lie or lead outside makes the whole archive refused.
 
-use super::{ImportSettings, Progress, ProgressSender, unpacked_too_large};
+use super::{ImportSettings, Progress, ProgressSender, too_many_entries, unpacked_too_large};
 use crate::error::WorkspaceError;
 use crate::tree::{at, blocking, os_path};
 use bytes::Bytes;
@@ -29,6 +29,15 @@ const COPY_BYTES: usize = 64 * 1024;
 const KEPT_MODE: u32 = 0o777;
 /// See [`KEPT_MODE`].
 const LEAST_MODE: u32 = 0o600;
+/// Bytes at the end of a zip archive in which its end record begins: the record, the longest comment, and the room that the
+/// library gives to what follows the comment; before them, the place of the larger record.
+const ZIP_TAIL_BYTES: u64 = 22 + 65_535 + 1024 + ZIP64_LOCATOR_BYTES as u64;
+/// Bytes that name the place of the larger record.
+const ZIP64_LOCATOR_BYTES: usize = 20;
+/// Largest larger record, in bytes: the library reads it whole.
+const MAX_ZIP64_RECORD_BYTES: u64 = 64 * 1024;
+/// Bytes that an entry takes in a zip archive's list, on average, at most.
+const MAX_ZIP_LIST_BYTES: u64 = 1024;
 /// Folder in which macOS keeps what no other system needs.
 const MAC_FOLDER: &str = "__MACOSX";
 
@@ -140,8 +149,10 @@ struct Unpacker {
 impl Unpacker {
     fn zip(&mut self, file: File) -> Result<(), WorkspaceError> {
         let invalid = |error: zip::result::ZipError| WorkspaceError::ArchiveInvalid(error.to_string());
-        check_zip_count(&file, self.size, self.settings.max_entries)?;
-        let mut archive = zip::ZipArchive::new(io::BufReader::new(file)).map_err(invalid)?;
+        check_zip_list(&file, self.size, self.settings.max_entries)?;
+        // An archive begins with its file: a list elsewhere than where its record says is not looked for.
+        let config = zip::read::Config { archive_offset: zip::read::ArchiveOffset::Known(0) };
+        let mut archive = zip::ZipArchive::with_config(config, io::BufReader::new(file)).map_err(invalid)?;
         let count = archive.len();
         for index in 0..count {
             let mut entry = archive.by_index(index).map_err(invalid)?;
@@ -216,7 +227,7 @@ impl Unpacker {
     fn count_entry(&mut self) -> Result<(), WorkspaceError> {
         self.entries += 1;
         if self.entries > self.settings.max_entries {
-            return Err(WorkspaceError::ArchiveTooLarge { limit: self.settings.max_entries, unit: "entries" });
+            return Err(too_many_entries(&self.settings));
         }
         Ok(())
     }
@@ -380,25 +391,20 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// Refuses a zip archive that claims more entries than allowed, before its list is read into memory.
-fn check_zip_count(file: &File, size: u64, max_entries: u64) -> Result<(), WorkspaceError> {
-    /// Longest end of a zip archive: its record and a comment, and before them the place of the larger record.
-    const TAIL_BYTES: u64 = 22 + 65_535 + 20;
-    /// Bytes that an entry takes in the archive's list, on average, at most.
-    const MAX_ZIP_LIST_BYTES: u64 = 1024;
+/// Refuses a zip archive whose list of entries is longer than allowed, before it is read into memory: whichever of its end
+/// records the library takes, by the library's own rule of what a record means.
+fn check_zip_list(mut file: &File, size: u64, max_entries: u64) -> Result<(), WorkspaceError> {
+    let tail_at = size.saturating_sub(ZIP_TAIL_BYTES);
     let mut tail = Vec::new();
-    let mut file = file;
-    let read = file.seek(SeekFrom::Start(size.saturating_sub(TAIL_BYTES))).and_then(|_| file.read_to_end(&mut tail));
-    read.map_err(unreadable)?;
-    let number = |at: usize, bytes: usize| -> u64 {
-        tail.get(at..at + bytes).unwrap_or_default().iter().rev().fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
-    };
+    file.seek(SeekFrom::Start(tail_at)).and_then(|_| file.read_to_end(&mut tail)).map_err(unreadable)?;
     for (at, _) in tail.windows(4).enumerate().filter(|(_, window)| *window == b"PK\x05\x06") {
-        // 65535 stands for a number in the larger record.
-        let (count, list_bytes) = (number(at + 10, 2), number(at + 12, 4));
-        let unknown = count == 0xffff || list_bytes == 0xffff_ffff;
-        let claimed = if unknown { zip64_count(file, &tail, at).unwrap_or(0) } else { count };
-        if claimed > max_entries || (!unknown && list_bytes > max_entries.saturating_mul(MAX_ZIP_LIST_BYTES)) {
+        let number = |offset: usize, bytes: usize| tail.get(at + offset..at + offset + bytes).map_or(0, little_endian);
+        let (count, list_bytes, list_at) = (number(10, 2), number(12, 4), number(16, 4));
+        // All ones stand for a number in the larger record; where there is no such record they are meant as they are.
+        let is_large = count == 0xffff || list_bytes == 0xffff_ffff || list_at == 0xffff_ffff;
+        let large = if is_large { zip64_list(file, tail_at, &tail[..at])? } else { None };
+        let (count, list_bytes) = large.unwrap_or((count, list_bytes));
+        if count > max_entries || list_bytes > max_entries.saturating_mul(MAX_ZIP_LIST_BYTES) {
             return Err(WorkspaceError::ArchiveTooLarge { limit: max_entries, unit: "entries" });
         }
     }
@@ -406,13 +412,29 @@ fn check_zip_count(file: &File, size: u64, max_entries: u64) -> Result<(), Works
     Ok(())
 }
 
-fn zip64_count(mut file: &File, tail: &[u8], end_at: usize) -> Option<u64> {
-    let locator = tail.get(end_at.checked_sub(20)?..end_at)?;
-    let place = u64::from_le_bytes(locator.get(8..16)?.try_into().ok()?);
+/// Entries and bytes of the list by the larger record, whose place stands at the end of `before`; `None` where it does not.
+fn zip64_list(mut file: &File, tail_at: u64, before: &[u8]) -> Result<Option<(u64, u64)>, WorkspaceError> {
+    let invalid = || WorkspaceError::ArchiveInvalid("the record of its list of entries cannot be read".to_owned());
+    let Some(locator_start) = before.len().checked_sub(ZIP64_LOCATOR_BYTES) else { return Ok(None) };
+    let locator = &before[locator_start..];
+    if !locator.starts_with(b"PK\x06\x07") {
+        return Ok(None);
+    }
+    let place = little_endian(&locator[8..16]);
+    let record_bytes = (tail_at + locator_start as u64).checked_sub(place);
+    if record_bytes.is_none_or(|bytes| bytes > MAX_ZIP64_RECORD_BYTES) {
+        return Err(invalid());
+    }
     let mut record = [0; 56];
-    file.seek(SeekFrom::Start(place)).ok()?;
-    file.read_exact(&mut record).ok()?;
-    (record.starts_with(b"PK\x06\x06")).then(|| u64::from_le_bytes(record[32..40].try_into().unwrap_or_default()))
+    file.seek(SeekFrom::Start(place)).and_then(|_| file.read_exact(&mut record)).map_err(|_| invalid())?;
+    if !record.starts_with(b"PK\x06\x06") {
+        return Err(invalid());
+    }
+    Ok(Some((little_endian(&record[32..40]), little_endian(&record[40..48]))))
+}
+
+fn little_endian(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! Cloning with the git program.
 
 use super::address::GitAddress;
-use super::{ImportSettings, Progress, ProgressSender, names, unpacked_too_large};
+use super::{ImportSettings, Progress, ProgressSender, names, repository, too_many_entries, unpacked_too_large};
 use crate::error::WorkspaceError;
 use crate::tree::blocking;
 use base64::Engine;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process_group, prlimit};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -24,6 +24,16 @@ const SIZE_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 const STALL_SECONDS: u32 = 120;
 /// Seconds that ssh tries to connect.
 const CONNECT_SECONDS: u32 = 30;
+
+/// Most memory that each process of a clone may address, in bytes.
+const MAX_GIT_MEMORY_BYTES: u64 = 4 << 30;
+/// Most files that each process of a clone may have open.
+const MAX_GIT_OPEN_FILES: u64 = 1024;
+/// Most of a pack that git maps into memory at once, and in one piece, in MiB: well below [`MAX_GIT_MEMORY_BYTES`], however
+/// large the pack is.
+const PACK_LIMIT_MIB: u32 = 1024;
+/// See [`PACK_LIMIT_MIB`].
+const PACK_WINDOW_MIB: u32 = 64;
 
 /// Name of the file in which ssh keeps the keys of hosts.
 pub(crate) const KNOWN_HOSTS: &str = "known_hosts";
@@ -48,16 +58,17 @@ pub(crate) async fn clone(
 ) -> Result<(), WorkspaceError> {
     let addresses = address.resolve(settings).await?;
     let source = match address {
-        GitAddress::Path(path) => allowed_path(path.clone(), settings.import_paths.clone()).await?,
+        GitAddress::Path(path) => allowed_path(path.clone(), settings.clone()).await?,
         GitAddress::Web { .. } | GitAddress::Ssh { .. } => address.url(),
     };
+    let places = Places::new(&source, target, &work, address);
     let work = WorkFolder::create(work, git_config(address, &addresses), files).await?;
     let mut command = command(address, &addresses, &source, target, &work, settings);
     let child = command.spawn().map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => WorkspaceError::GitMissing,
         _ => WorkspaceError::Internal(error.to_string()),
     })?;
-    let run = run(child, target, settings, progress);
+    let run = run(child, target, settings, &places, progress);
     let result = tokio::select! {
         result = run => result,
         () = cancel.cancelled() => Err(WorkspaceError::ImportCancelled),
@@ -69,19 +80,36 @@ pub(crate) async fn clone(
     result
 }
 
-/// The real path, if it lies below a folder that the operator opened.
-async fn allowed_path(path: PathBuf, open: Vec<PathBuf>) -> Result<String, WorkspaceError> {
+/// The real place of a repository that may be cloned by its path.
+async fn allowed_path(path: PathBuf, settings: ImportSettings) -> Result<String, WorkspaceError> {
     blocking(move || {
-        // The same answer for a path that is missing and for one that is forbidden: it is nobody's business which.
-        let real = path.canonicalize().map_err(|_| WorkspaceError::PathRefused)?;
-        let allowed =
-            open.iter().filter_map(|folder| folder.canonicalize().ok()).any(|folder| real.starts_with(folder));
-        if !allowed || !real.is_dir() {
-            return Err(WorkspaceError::PathRefused);
-        }
+        let real = repository::allowed(&path, &settings).ok_or(WorkspaceError::PathRefused)?;
         real.into_os_string().into_string().map_err(|_| WorkspaceError::PathRefused)
     })
     .await
+}
+
+/// The server's own places that git's messages may name, and what a person is told instead.
+struct Places(Vec<(String, String)>);
+
+impl Places {
+    fn new(source: &str, target: &Path, work: &Path, address: &GitAddress) -> Self {
+        let mut places = Vec::new();
+        if let GitAddress::Path(path) = address {
+            places.push((source.to_owned(), path.display().to_string()));
+        }
+        places.push((target.display().to_string(), "the workspace".to_owned()));
+        places.push((work.display().to_string(), "the server".to_owned()));
+        if let Some(folder) = target.parent().filter(|folder| folder.parent().is_some()) {
+            places.push((folder.display().to_string(), "the server".to_owned()));
+        }
+        Self(places)
+    }
+
+    /// The text without them.
+    fn hide(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, (place, words)| text.replace(place, words))
+    }
 }
 
 fn command(
@@ -98,8 +126,15 @@ fn command(
         GitAddress::Path(_) => "file",
     };
     let mut command = Command::new(&settings.git_program);
+    // Just the place that was checked, and none that git would guess from its name: with a slash at its end, whatever git adds
+    // to it stays inside.
+    let is_path = matches!(address, GitAddress::Path(_));
+    let exact = is_path.then_some("--upload-pack=git-upload-pack --strict");
+    let source = if is_path { format!("{source}/") } else { source.to_owned() };
     command
-        .args(["clone", "--progress", "--no-local", "--template=", "--"])
+        .args(["clone", "--progress", "--no-local", "--template="])
+        .args(exact)
+        .arg("--")
         .arg(source)
         .arg(target)
         .env_clear()
@@ -128,7 +163,8 @@ const CONFIG_FILE: &str = "gitconfig";
 /// Configuration that git reads instead of the server's own. A file, so that no secret stands in the list of processes.
 fn git_config(address: &GitAddress, addresses: &[IpAddr]) -> String {
     let mut text = format!(
-        "[core]\n\thooksPath = /dev/null\n\tfsmonitor = false\n[submodule]\n\trecurse = false\n[protocol \"ext\"]\n\tallow = never\n\
+        "[core]\n\thooksPath = /dev/null\n\tfsmonitor = false\n\tpackedGitLimit = {PACK_LIMIT_MIB}m\n\t\
+         packedGitWindowSize = {PACK_WINDOW_MIB}m\n[submodule]\n\trecurse = false\n[protocol \"ext\"]\n\tallow = never\n\
          [http]\n\tfollowRedirects = false\n\tlowSpeedLimit = 1\n\tlowSpeedTime = {STALL_SECONDS}\n"
     );
     match address {
@@ -253,31 +289,60 @@ impl Drop for Group {
     }
 }
 
+/// Bounds what a process, and all that it starts from now on, may use. The clone's time bounds its use of the processor:
+/// should one of its helpers leave the group, it ends by that.
+fn bound(process: Pid, settings: &ImportSettings) -> rustix::io::Result<()> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
+    let limits = [
+        (Resource::As, MAX_GIT_MEMORY_BYTES),
+        (Resource::Nofile, MAX_GIT_OPEN_FILES),
+        (Resource::Core, 0),
+        (Resource::Cpu, settings.clone_timeout.as_secs().max(1).saturating_mul(cores)),
+    ];
+    for (resource, limit) in limits {
+        // What the server itself may not have cannot be given.
+        let limit = getrlimit(resource).maximum.map_or(limit, |most| most.min(limit));
+        prlimit(Some(process), resource, Rlimit { current: Some(limit), maximum: Some(limit) })?;
+    }
+    Ok(())
+}
+
 async fn run(
     mut child: Child,
     target: &Path,
     settings: &ImportSettings,
+    places: &Places,
     progress: &ProgressSender,
 ) -> Result<(), WorkspaceError> {
     let leader = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     let mut group = Group(leader);
+    if let Some(leader) = leader {
+        bound(leader, settings)
+            .map_err(|error| WorkspaceError::Internal(format!("git's resources could not be bounded: {error}")))?;
+    }
     let stderr = child.stderr.take().ok_or_else(|| WorkspaceError::Internal("git has no standard error".to_owned()))?;
     let mut last_line = String::new();
     tokio::select! {
-        () = follow(stderr, progress, &mut last_line) => {}
+        () = follow(stderr, progress, places, &mut last_line) => {}
         error = watch_size(target, settings) => return Err(error),
     }
     let status = child.wait().await.map_err(|error| WorkspaceError::Internal(error.to_string()))?;
     // Its number may be another's from now on. What it started has closed its output and is on its way out.
     group.0 = None;
     if status.success() {
-        return Ok(());
+        // What came since it was last looked at counts too.
+        return check_size(target, settings).await;
     }
     Err(WorkspaceError::GitFailed(if last_line.is_empty() { "it gave no reason.".to_owned() } else { last_line }))
 }
 
 /// Reads git's messages to their end; keeps the last one that tells an error.
-async fn follow(mut output: impl AsyncRead + Unpin, progress: &ProgressSender, last_error: &mut String) {
+async fn follow(
+    mut output: impl AsyncRead + Unpin,
+    progress: &ProgressSender,
+    places: &Places,
+    last_error: &mut String,
+) {
     let mut line = Vec::new();
     let mut buffer = [0; 4096];
     let mut is_fatal = false;
@@ -290,16 +355,16 @@ async fn follow(mut output: impl AsyncRead + Unpin, progress: &ProgressSender, l
                 }
                 continue;
             }
-            take_line(&line, progress, last_error, &mut is_fatal);
+            take_line(&line, progress, places, last_error, &mut is_fatal);
             line.clear();
         }
         if count == 0 {
-            return take_line(&line, progress, last_error, &mut is_fatal);
+            return take_line(&line, progress, places, last_error, &mut is_fatal);
         }
     }
 }
 
-fn take_line(line: &[u8], progress: &ProgressSender, last_error: &mut String, is_fatal: &mut bool) {
+fn take_line(line: &[u8], progress: &ProgressSender, places: &Places, last_error: &mut String, is_fatal: &mut bool) {
     let text = String::from_utf8_lossy(line);
     let text: String = text.chars().filter(|c| !c.is_control()).collect();
     let text = text.trim();
@@ -313,7 +378,7 @@ fn take_line(line: &[u8], progress: &ProgressSender, last_error: &mut String, is
     // A fatal message is the reason; what follows it is advice.
     let fatal = text.starts_with("fatal:") || text.starts_with("error:");
     if fatal || !*is_fatal {
-        *last_error = names::scrub(text);
+        *last_error = places.hide(&names::scrub(text));
         *is_fatal |= fatal;
     }
 }
@@ -336,18 +401,20 @@ fn parse_progress(text: &str) -> Option<Progress> {
 async fn watch_size(target: &Path, settings: &ImportSettings) -> WorkspaceError {
     loop {
         tokio::time::sleep(SIZE_CHECK_INTERVAL).await;
-        let (root, limit) = (target.to_owned(), settings.max_unpacked_bytes);
-        match blocking(move || Ok(is_larger_than(&root, limit))).await {
-            Ok(true) => return unpacked_too_large(settings),
-            Ok(false) => {}
-            Err(error) => return error,
+        if let Err(error) = check_size(target, settings).await {
+            return error;
         }
     }
 }
 
-/// Whether files below `root` take more than `limit` bytes. Links are not followed; what vanishes meanwhile counts nothing.
-fn is_larger_than(root: &Path, limit: u64) -> bool {
-    let mut total = 0_u64;
+async fn check_size(target: &Path, settings: &ImportSettings) -> Result<(), WorkspaceError> {
+    let (root, settings) = (target.to_owned(), settings.clone());
+    blocking(move || size_allowed(&root, &settings)).await
+}
+
+/// Refuses more bytes or entries below `root` than allowed. Links are not followed; what vanishes meanwhile counts nothing.
+fn size_allowed(root: &Path, settings: &ImportSettings) -> Result<(), WorkspaceError> {
+    let (mut bytes, mut entries) = (0_u64, 0_u64);
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -355,13 +422,17 @@ fn is_larger_than(root: &Path, limit: u64) -> bool {
             if facts.is_dir() {
                 folders.push(entry.path());
             }
-            total = total.saturating_add(facts.len());
-            if total > limit {
-                return true;
+            entries += 1;
+            bytes = bytes.saturating_add(facts.len());
+            if entries > settings.max_entries {
+                return Err(too_many_entries(settings));
+            }
+            if bytes > settings.max_unpacked_bytes {
+                return Err(unpacked_too_large(settings));
             }
         }
     }
-    false
+    Ok(())
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod address;
 mod archive;
 mod git;
 mod names;
+mod repository;
 
 use crate::error::WorkspaceError;
 use std::path::PathBuf;
@@ -32,6 +33,8 @@ pub const DEFAULT_MAX_ENTRIES: u64 = 200_000;
 pub struct ImportSettings {
     /// Folders of the server below which repositories may be cloned by their path.
     pub import_paths: Vec<PathBuf>,
+    /// Directories and files of which nothing may be cloned by its path, wherever they lie. The registry adds its own data.
+    pub forbidden_paths: Vec<PathBuf>,
     /// Whether repositories may be cloned over unencrypted `http://`.
     pub allow_http: bool,
     /// Whether addresses in private, loopback and link-local networks may be cloned from.
@@ -44,7 +47,7 @@ pub struct ImportSettings {
     pub max_archive_bytes: u64,
     /// Most bytes of a workspace's first files.
     pub max_unpacked_bytes: u64,
-    /// Most entries of an archive.
+    /// Most entries of an archive, and of a clone with git's own files.
     pub max_entries: u64,
 }
 
@@ -52,6 +55,7 @@ impl Default for ImportSettings {
     fn default() -> Self {
         Self {
             import_paths: Vec::new(),
+            forbidden_paths: Vec::new(),
             allow_http: false,
             allow_private_hosts: false,
             git_program: "git".into(),
@@ -82,6 +86,10 @@ impl Progress {
 
 /// Where progress is told; whoever looks sees the newest.
 pub(crate) type ProgressSender = watch::Sender<Progress>;
+
+fn too_many_entries(settings: &ImportSettings) -> WorkspaceError {
+    WorkspaceError::ArchiveTooLarge { limit: settings.max_entries, unit: "entries" }
+}
 
 fn unpacked_too_large(settings: &ImportSettings) -> WorkspaceError {
     WorkspaceError::ArchiveTooLarge { limit: settings.max_unpacked_bytes, unit: "bytes of files" }

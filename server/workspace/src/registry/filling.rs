@@ -4,7 +4,7 @@ use super::record::{StoredState, WorkspaceRecord};
 use super::{FILES, INCOMING, Shared, UPLOAD, lock, place_error};
 use crate::error::WorkspaceError;
 use crate::import::{self, GitAddress, KNOWN_HOSTS, Progress, ProgressSender, SshFile};
-use crate::tree::{Locked, Tree, blocking, remove_entry};
+use crate::tree::{Locked, NEVER, Tree, blocking, remove_entry};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use coditect_protocol::{Coded, Kind, RelPath};
@@ -17,8 +17,12 @@ use tokio_util::sync::CancellationToken;
 const SSH_FILES: [&str; 4] = ["id_ed25519", "id_ecdsa", "id_rsa", KNOWN_HOSTS];
 /// Largest of them, in bytes; larger ones are left out.
 const MAX_SSH_FILE_BYTES: u64 = 1024 * 1024;
-/// Folder for what git must be told in files.
+/// Folder for what git must be told in files, credentials and keys among it.
 const GIT_WORK: &str = "git";
+/// Folder that the single folder of an archive becomes on its way up.
+const STRIPPED: &str = "stripped";
+/// What an import leaves where it ends early, the secret first.
+pub(super) const LEFTOVERS: [&str; 4] = [GIT_WORK, INCOMING, UPLOAD, STRIPPED];
 
 /// An import that runs.
 pub(super) struct Running {
@@ -127,7 +131,7 @@ fn strip_single_folder(folder: &Path, incoming: &Dir) -> std::io::Result<()> {
     if !only.file_type()?.is_dir() {
         return Ok(());
     }
-    let aside = folder.join("stripped");
+    let aside = folder.join(STRIPPED);
     std::fs::rename(folder.join(INCOMING).join(only.file_name()), &aside)?;
     std::fs::remove_dir(folder.join(INCOMING))?;
     std::fs::rename(aside, folder.join(INCOMING))
@@ -144,22 +148,46 @@ fn put_in_place(folder: &Path) -> Result<(), WorkspaceError> {
 }
 
 /// Removes what arrived of an import that failed.
-async fn discard(folder: PathBuf) {
-    let removed = blocking(move || {
-        let failed = |source| place_error(&folder, source);
-        let dir = match Dir::open_ambient_dir(&folder, ambient_authority()) {
-            Ok(dir) => dir,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(failed(error)),
-        };
-        for name in [INCOMING, UPLOAD, "stripped"] {
-            if let Ok(facts) = dir.symlink_metadata(name) {
-                remove_entry(&dir, name.as_ref(), &facts, Locked::Force).map_err(failed)?;
-            }
-        }
-        Ok(())
-    });
+pub(super) async fn discard(folder: PathBuf) {
+    let removed = blocking(move || remove_from(&folder, &LEFTOVERS).map_err(|source| place_error(&folder, source)));
     if let Err(error) = removed.await {
         tracing::warn!(%error, "what arrived of an import could not be removed");
     }
+}
+
+/// Removes from the workspaces in `folder` what a server that was killed left of their imports: at once the files that hold
+/// credentials; the rest, which may be large, in the work that it gives back.
+pub(super) fn clear_interrupted(folder: &Path) -> std::io::Result<impl FnOnce() + Send + use<>> {
+    let mut interrupted = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let place = entry?.path();
+        remove_from(&place, &[GIT_WORK])?;
+        if LEFTOVERS.iter().any(|name| place.join(name).symlink_metadata().is_ok()) {
+            interrupted.push(place);
+        }
+    }
+    Ok(move || {
+        for place in interrupted {
+            if let Err(error) = remove_from(&place, &LEFTOVERS) {
+                tracing::warn!(%error, "what an interrupted import left could not be removed; the next start tries again");
+            }
+        }
+    })
+}
+
+fn remove_from(folder: &Path, names: &[&str]) -> std::io::Result<()> {
+    let dir = match Dir::open_ambient_dir(folder, ambient_authority()) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        dir => dir?,
+    };
+    for name in names {
+        let removed = dir
+            .symlink_metadata(name)
+            .and_then(|facts| remove_entry(&dir, name.as_ref(), &facts, Locked::Force, &NEVER));
+        match removed {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }

@@ -8,7 +8,7 @@ mod record;
 
 use crate::error::WorkspaceError;
 use crate::import::{self, ArchiveKind, GitAddress, ImportSettings, Progress, folder_name};
-use crate::tree::{Locked, Tree, TreeSettings, at, blocking, remove_entry};
+use crate::tree::{Locked, NEVER, Tree, TreeSettings, at, blocking, remove_entry};
 use bytes::Bytes;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
@@ -16,7 +16,7 @@ use coditect_protocol::files::Root;
 use coditect_protocol::workspace::{CreateWorkspace, MAX_WORKSPACE_NAME_CHARS, Workspace, WorkspaceSource};
 use coditect_protocol::{RelPath, UserId, WorkspaceId};
 use coditect_store::Store;
-use filling::{Filling, Running};
+use filling::{Filling, Running, clear_interrupted};
 use futures_util::Stream;
 use record::{Records, StoredState, WorkspaceRecord};
 use std::collections::HashMap;
@@ -105,17 +105,22 @@ enum TreeKey {
 }
 
 impl Workspaces {
-    /// Opens the registry: makes its directories, marks what was being filled when the server stopped, and empties the trash.
-    pub async fn open(store: Store, settings: RegistrySettings) -> Result<Self, WorkspaceError> {
+    /// Opens the registry: makes its directories, marks and clears up what was being filled when the server stopped, and
+    /// empties the trash. Nothing at or below the data directory can be imported by its path.
+    pub async fn open(store: Store, mut settings: RegistrySettings) -> Result<Self, WorkspaceError> {
         let data = settings.data.clone();
-        let data = blocking(move || {
+        let (data, clearing) = blocking(move || {
             for folder in ["", "workspaces", "homes", "trash"] {
                 make_private_folder(&data.join(folder))?;
             }
             // Programs are started there from other folders.
-            data.canonicalize().map_err(|source| place_error(&data, source))
+            let data = data.canonicalize().map_err(|source| place_error(&data, source))?;
+            let workspaces = data.join("workspaces");
+            let clearing = clear_interrupted(&workspaces).map_err(|source| place_error(&workspaces, source))?;
+            Ok((data, clearing))
         })
         .await?;
+        settings.import.forbidden_paths.push(data.clone());
         let records = Records::new(store);
         records.mark_interrupted().await?;
         let registry = Self(Arc::new(Shared {
@@ -125,6 +130,7 @@ impl Workspaces {
             trees: Mutex::default(),
             tasks: TaskTracker::new(),
         }));
+        registry.0.tasks.spawn_blocking(clearing);
         registry.0.empty_trash();
         Ok(registry)
     }
@@ -377,8 +383,9 @@ fn empty_folder(folder: &Path) -> std::io::Result<()> {
     for entry in folder.entries()? {
         let name = entry?.file_name();
         // Two that clean at the same time take from each other what is missing.
-        let removed =
-            folder.symlink_metadata(&name).and_then(|facts| remove_entry(&folder, &name, &facts, Locked::Force));
+        let removed = folder
+            .symlink_metadata(&name)
+            .and_then(|facts| remove_entry(&folder, &name, &facts, Locked::Force, &NEVER));
         match removed {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
             _ => {}

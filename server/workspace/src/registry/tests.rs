@@ -227,6 +227,61 @@ async fn imports_show_progress_are_bounded_and_end_when_deleted() {
 }
 
 #[tokio::test]
+async fn what_a_killed_server_left_of_an_import_is_cleared_up() {
+    let f = Fixture::new().await;
+    let owner = user();
+    let made = f.workspaces.create(owner, empty("mine")).await.unwrap();
+    let folder = f.dir.path().join("data/workspaces").join(made.id.to_string());
+    std::fs::write(folder.join("files/kept"), "x").unwrap();
+    for name in ["git", "incoming", "stripped"] {
+        std::fs::create_dir(folder.join(name)).unwrap();
+        std::fs::write(folder.join(name).join("gitconfig"), "extraHeader = Authorization: Basic secret").unwrap();
+    }
+    std::fs::write(folder.join("upload"), "x").unwrap();
+    let settings = RegistrySettings::new(f.dir.path().join("data"));
+    let next = Workspaces::open(f.store.clone(), settings).await.unwrap();
+    assert!(!folder.join("git").exists(), "credentials are gone before anything else happens");
+    next.close().await;
+    let names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["files"]);
+    assert!(folder.join("files/kept").exists());
+}
+
+#[tokio::test]
+async fn a_failed_import_leaves_no_credentials() {
+    let f = Fixture::new().await;
+    let folder = f.dir.path().join("folder");
+    for name in filling::LEFTOVERS {
+        std::fs::create_dir_all(folder.join(name)).unwrap();
+        std::fs::write(folder.join(name).join("id_ed25519"), "secret").unwrap();
+    }
+    filling::discard(folder.clone()).await;
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn the_servers_own_data_cannot_be_imported() {
+    let f =
+        Fixture::with(|settings| settings.import.import_paths = vec![settings.data.parent().unwrap().to_owned()]).await;
+    let (owner, other) = (user(), user());
+    let theirs = f.workspaces.create(other, empty("theirs")).await.unwrap().id;
+    let files = f.workspaces.paths(other, theirs).await.unwrap().files;
+    let git = |args: &[&str]| {
+        let done = std::process::Command::new("git").args(args).current_dir(&files).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    };
+    git(&["init"]);
+    git(&["-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--allow-empty", "-m", "first"]);
+    let source = WorkspaceSource::Git { url: files.display().to_string() };
+    let made = f.workspaces.create(owner, CreateWorkspace { name: None, source }).await.unwrap();
+    let failed = f.settled(owner, made.id).await;
+    assert!(
+        matches!(&failed.state, WorkspaceState::Failed { code, .. } if code == "import.path_refused"),
+        "{failed:?}"
+    );
+}
+
+#[tokio::test]
 async fn archives_become_workspaces() {
     let f = Fixture::new().await;
     let owner = user();

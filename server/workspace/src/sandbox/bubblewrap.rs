@@ -18,6 +18,8 @@ use super::program::{SYSTEM, View};
 use super::spawner::Spawner;
 use crate::WorkspaceError;
 
+/// Size of each temporary directory of the trial run, in bytes; it writes nothing.
+const PROBE_TEMPORARY_BYTES: u64 = 1024 * 1024;
 /// Longest trial run at start.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most of the trial's error output that is told, in characters.
@@ -104,7 +106,7 @@ impl Bubblewrap {
 
     async fn probe(&self, spawner: &Spawner) -> Result<(), String> {
         let mut args = Arguments::default();
-        self.base(&mut args, NetworkPolicy::Open, 1024 * 1024).map_err(|error| error.to_string())?;
+        self.base(&mut args, NetworkPolicy::Open, PROBE_TEMPORARY_BYTES).map_err(|error| error.to_string())?;
         let mut command = Command::new(&self.binary);
         command.env_clear().args(args.texts).args(["--", "/usr/bin/env", "true"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);

@@ -5,11 +5,15 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use cap_std::ambient_authority;
-use cap_std::fs::Dir;
+use cap_std::fs::{Dir, MetadataExt as _};
+use coditect_protocol::RelPath;
 use coditect_protocol::workspace::HOME_MOUNT;
 
 use super::{SandboxSettings, SandboxSpec};
 use crate::WorkspaceError;
+
+/// Bits of a mode of which a program has one.
+const EXECUTABLE_BITS: u32 = 0o111;
 
 /// The system's directories that every sandbox sees read-only.
 pub(super) const SYSTEM: [&str; 7] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
@@ -94,22 +98,28 @@ impl View<'_> {
     }
 
     fn is_program(&self, inside: &Path) -> bool {
-        let Some(outside) = self.outside(inside) else { return false };
-        // A link's target means something else inside; the sandbox resolves it and reports what it finds.
-        outside.symlink_metadata().is_ok_and(|facts| facts.is_symlink() || is_executable(&facts))
-    }
-
-    /// Where a path of the inside lies outside; `None` where nothing outside is shown.
-    fn outside(&self, inside: &Path) -> Option<PathBuf> {
         let inside = lexical(inside);
         for (mount, real) in [(self.spec.mount(), &self.spec.files), (HOME_MOUNT.to_owned(), &self.spec.home)] {
             if let Ok(rest) = inside.strip_prefix(&mount) {
-                return Some(real.join(rest));
+                return is_program_below(real, rest);
             }
         }
         let shown =
             SYSTEM.iter().any(|system| inside.starts_with(system)) || self.shown().any(|path| inside.starts_with(path));
-        (shown && !self.covered().any(|path| inside.starts_with(path))).then_some(inside)
+        // A link's target means something else inside; the sandbox resolves it and reports what it finds.
+        shown
+            && !self.covered().any(|path| inside.starts_with(path))
+            && inside.symlink_metadata().is_ok_and(|facts| facts.is_symlink() || is_executable(&facts))
+    }
+}
+
+/// Looks below a person's own directory and nowhere else. Where a link leads out of it the answer is the same whatever lies
+/// there: the sandbox, in which it may mean something, resolves it.
+fn is_program_below(root: &Path, path: &Path) -> bool {
+    let Ok(root) = Dir::open_ambient_dir(root, ambient_authority()) else { return false };
+    match root.symlink_metadata(path) {
+        Ok(facts) => facts.is_symlink() || facts.is_file() && facts.mode() & EXECUTABLE_BITS != 0,
+        Err(error) => matches!(WorkspaceError::from_io(&RelPath::root(), error), WorkspaceError::Outside(_)),
     }
 }
 
@@ -139,7 +149,7 @@ fn missing(program: &str) -> WorkspaceError {
 }
 
 fn is_executable(facts: &std::fs::Metadata) -> bool {
-    facts.is_file() && facts.permissions().mode() & 0o111 != 0
+    facts.is_file() && facts.permissions().mode() & EXECUTABLE_BITS != 0
 }
 
 /// Resolves `.` and `..` by the text alone.
@@ -155,4 +165,42 @@ fn lexical(path: &Path) -> PathBuf {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    #[test]
+    fn a_link_tells_nothing_of_what_lies_outside() {
+        let dir = TempDir::new().unwrap();
+        for folder in ["files/bin", "home", "outside"] {
+            std::fs::create_dir_all(dir.path().join(folder)).unwrap();
+        }
+        for program in ["files/bin/tool", "outside/there"] {
+            std::fs::write(dir.path().join(program), "#!/bin/sh").unwrap();
+            std::fs::set_permissions(dir.path().join(program), std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        std::fs::write(dir.path().join("files/bin/note"), "x").unwrap();
+        std::os::unix::fs::symlink("../outside", dir.path().join("files/out")).unwrap();
+        std::os::unix::fs::symlink(dir.path().join("outside"), dir.path().join("files/away")).unwrap();
+        std::os::unix::fs::symlink("bin", dir.path().join("files/in")).unwrap();
+        let (settings, env) = (SandboxSettings::default(), BTreeMap::new());
+        let found = |program: &str| {
+            let spec = SandboxSpec {
+                files: dir.path().join("files"),
+                home: dir.path().join("home"),
+                folder: "project".to_owned(),
+                program: program.to_owned(),
+                ..SandboxSpec::default()
+            };
+            View { spec: &spec, settings: &settings, extra: &[], env: &env }.check_program().is_ok()
+        };
+        for link in ["out", "away"] {
+            assert_eq!(found(&format!("./{link}/there")), found(&format!("./{link}/missing")), "{link}");
+        }
+        assert!(found("./bin/tool") && found("./in/tool") && found("./out"));
+        assert!(!found("./bin/note") && !found("./in/missing") && !found("./bin") && !found("/home/coditect"));
+    }
 }

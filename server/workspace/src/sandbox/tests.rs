@@ -35,7 +35,7 @@ impl Machine {
         match Sandbox::detect(settings).await {
             Ok(sandbox) => Some(Self { dir, sandbox }),
             Err(WorkspaceError::SandboxUnavailable { reason }) => {
-                eprintln!("skipped: {reason}");
+                crate::needs::missing("bwrap", reason);
                 None
             }
             Err(error) => panic!("{error}"),

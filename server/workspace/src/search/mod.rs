@@ -9,7 +9,8 @@
 //! * Every folder and file, those with ignore rules included, is opened beneath the root's handle without following a
 //!   link, and without waiting for a pipe's other end. A link that is put in place during the search leads nowhere.
 //! * Everything is bounded: threads, entries, paths, matches, line length, memory of a pattern. Whoever reads the
-//!   results slowly slows the search down.
+//!   results slowly slows the search down, and whoever does not read them at all ends it.
+//! * Nobody's searches keep others from theirs: a person has fewer places than there are.
 //! * A search stops within milliseconds when it is cancelled or dropped.
 
 mod find;
@@ -20,12 +21,15 @@ mod tests;
 mod text;
 mod walk;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
+use coditect_protocol::UserId;
 use coditect_protocol::search::{FileMatches, FindFiles, SearchSummary, SearchText};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 
 pub use self::find::{DEFAULT_FOUND_PATHS, MAX_FOUND_PATHS};
@@ -38,8 +42,14 @@ use crate::WorkspaceError;
 pub const MAX_SEARCH_THREADS: usize = 8;
 /// Most searches that run at once on the server; more wait their turn.
 pub const MAX_SEARCHES: usize = 16;
+/// Most searches of one person that run at once; more wait their turn.
+pub const MAX_SEARCHES_PER_PERSON: usize = 3;
+/// How long a search waits for a reader that takes nothing of what it found before it ends.
+pub const SEARCH_STALL_LIMIT: Duration = Duration::from_secs(30);
 
 static SEARCHES: Semaphore = Semaphore::const_new(MAX_SEARCHES);
+/// The places of those who search now.
+static PERSONS: LazyLock<Mutex<HashMap<UserId, Weak<Semaphore>>>> = LazyLock::new(Mutex::default);
 
 /// What [`find_files`] found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,25 +60,66 @@ pub struct FoundPaths {
     pub limit_reached: bool,
 }
 
-/// Finds files below `root` by their path.
+/// Finds files below `root` by their path, for `person`.
 pub async fn find_files(
+    person: UserId,
     root: PathBuf,
     query: FindFiles,
     cancel: CancellationToken,
 ) -> Result<FoundPaths, WorkspaceError> {
-    run(cancel, move |stop| find::find(&root, &query, stop)).await
+    run(person, cancel, move |stop| find::find(&root, &query, stop)).await
 }
 
-/// Finds text in files below `root`. Each file's matches are sent to `sink` as they are found; a file with very many
-/// comes in several parts. The search waits while the sink is full, and ends where it is closed.
+/// Finds text in files below `root`, for `person`. Each file's matches are sent to `sink` as they are found; a file with
+/// very many comes in several parts. The search waits while the sink is full, ends where it is closed, and fails where nothing
+/// was taken from it for [`SEARCH_STALL_LIMIT`].
 pub async fn search_text(
+    person: UserId,
     root: PathBuf,
     query: SearchText,
     cancel: CancellationToken,
     sink: mpsc::Sender<FileMatches>,
 ) -> Result<SearchSummary, WorkspaceError> {
-    let outlet = text::Outlet { sink, cancel: cancel.clone(), runtime: tokio::runtime::Handle::current() };
-    run(cancel, move |stop| text::search(&root, &query, outlet, stop)).await
+    search_text_within(person, root, query, cancel, sink, SEARCH_STALL_LIMIT).await
+}
+
+async fn search_text_within(
+    person: UserId,
+    root: PathBuf,
+    query: SearchText,
+    cancel: CancellationToken,
+    sink: mpsc::Sender<FileMatches>,
+    stall_limit: Duration,
+) -> Result<SearchSummary, WorkspaceError> {
+    let outlet = text::Outlet::new(sink, cancel.clone(), stall_limit);
+    run(person, cancel, move |stop| text::search(&root, &query, &outlet, stop)).await
+}
+
+/// A place among the person's searches and one among all; held until the search's threads have ended.
+struct Turn {
+    _own: OwnedSemaphorePermit,
+    _of_all: SemaphorePermit<'static>,
+}
+
+impl Turn {
+    /// The person's own first: who waits for that holds nobody else up.
+    async fn wait(person: UserId) -> Result<Self, WorkspaceError> {
+        let closed = |error: tokio::sync::AcquireError| WorkspaceError::Internal(error.to_string());
+        let own = places_of(person).acquire_owned().await.map_err(closed)?;
+        let of_all = SEARCHES.acquire().await.map_err(closed)?;
+        Ok(Self { _own: own, _of_all: of_all })
+    }
+}
+
+fn places_of(person: UserId) -> Arc<Semaphore> {
+    let mut persons = PERSONS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(places) = persons.get(&person).and_then(Weak::upgrade) {
+        return places;
+    }
+    persons.retain(|_, places| places.strong_count() > 0);
+    let places = Arc::new(Semaphore::new(MAX_SEARCHES_PER_PERSON));
+    persons.insert(person, Arc::downgrade(&places));
+    places
 }
 
 /// Set when a search shall end early.
@@ -96,13 +147,14 @@ impl Drop for StopOnDrop {
 
 /// Runs a search on threads that may block, and ends it when it is cancelled.
 async fn run<T: Send + 'static>(
+    person: UserId,
     cancel: CancellationToken,
     search: impl FnOnce(&Stop) -> Result<T, WorkspaceError> + Send + 'static,
 ) -> Result<T, WorkspaceError> {
     let turn = tokio::select! {
         biased;
         () = cancel.cancelled() => return Err(WorkspaceError::SearchCancelled),
-        turn = SEARCHES.acquire() => turn.map_err(|error| WorkspaceError::Internal(error.to_string()))?,
+        turn = Turn::wait(person) => turn?,
     };
     let stop = StopOnDrop(Stop::default());
     let inside = stop.0.clone();

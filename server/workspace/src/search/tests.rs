@@ -21,6 +21,25 @@ fn tree(files: &[(&str, &str)]) -> TempDir {
     dir
 }
 
+fn somebody() -> UserId {
+    UserId(uuid::Uuid::new_v4())
+}
+
+/// As [`super::find_files`], each by a person of its own.
+async fn find_files(root: PathBuf, query: FindFiles, cancel: CancellationToken) -> Result<FoundPaths, WorkspaceError> {
+    super::find_files(somebody(), root, query, cancel).await
+}
+
+/// As [`super::search_text`], each by a person of its own.
+async fn search_text(
+    root: PathBuf,
+    query: SearchText,
+    cancel: CancellationToken,
+    sink: mpsc::Sender<FileMatches>,
+) -> Result<SearchSummary, WorkspaceError> {
+    super::search_text(somebody(), root, query, cancel, sink).await
+}
+
 async fn find(dir: &TempDir, query: FindFiles) -> FoundPaths {
     find_files(dir.path().to_owned(), query, CancellationToken::new()).await.unwrap()
 }
@@ -100,7 +119,7 @@ fn rg(dir: &TempDir, args: &[&str]) -> Option<String> {
     match Command::new("rg").args(base).args(args).current_dir(dir.path()).output() {
         Ok(output) => Some(String::from_utf8(output.stdout).unwrap()),
         Err(error) => {
-            eprintln!("skipped: rg does not run: {error}");
+            crate::needs::missing("rg", format_args!("rg does not run: {error}"));
             None
         }
     }
@@ -375,6 +394,58 @@ async fn stops_within_milliseconds() {
     let query = SearchText { folders: vec![rel("a")], ..text("needle") };
     let ended = search_text(root.clone(), query, CancellationToken::new(), sink).await.unwrap();
     assert!(ended.matches < 200_000);
+}
+
+#[tokio::test]
+async fn a_search_that_nobody_reads_ends() {
+    let dir = tree(&[("many", &"needle\n".repeat(5000)), ("few", "needle")]);
+    let search = |limit: Duration, sink| {
+        search_text_within(somebody(), dir.path().to_owned(), text("needle"), CancellationToken::new(), sink, limit)
+    };
+    let (sink, unread) = mpsc::channel(1);
+    let error = search(Duration::from_millis(20), sink).await.unwrap_err();
+    assert_eq!(error.code(), "search.stalled");
+    drop(unread);
+    // One that is read, however much more slowly than it finds, does not.
+    let (sink, mut matches) = mpsc::channel::<FileMatches>(1);
+    let reading = async {
+        let mut count = 0;
+        while let Some(file) = matches.recv().await {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            count += file.matches.len();
+        }
+        count
+    };
+    let (summary, count) = tokio::join!(search(Duration::from_secs(20), sink), reading);
+    assert_eq!((summary.unwrap().matches, count), (5001, 5001));
+}
+
+/// However many searches somebody starts and does not read, others find.
+#[tokio::test]
+async fn one_persons_searches_do_not_hold_up_anothers() {
+    let dir = tree(&[("many", &"needle\n".repeat(5000))]);
+    let cancel = CancellationToken::new();
+    let greedy = somebody();
+    let (sinks, mut unread): (Vec<_>, Vec<_>) = (0..2 * MAX_SEARCHES).map(|_| mpsc::channel(1)).unzip();
+    let searches: Vec<_> = sinks
+        .into_iter()
+        .map(|sink| super::search_text(greedy, dir.path().to_owned(), text("needle"), cancel.clone(), sink))
+        .map(tokio::spawn)
+        .collect();
+    // As many run as may: each has found something.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while unread.iter().filter(|matches| !matches.is_empty()).count() < MAX_SEARCHES_PER_PERSON {
+        assert!(Instant::now() < deadline);
+        tokio::task::yield_now().await;
+    }
+    let finding = find_files(dir.path().to_owned(), FindFiles::default(), CancellationToken::new());
+    let found = tokio::time::timeout(Duration::from_secs(10), finding).await.unwrap().unwrap();
+    assert_eq!(found.paths, ["many"]);
+    assert_eq!(unread.iter_mut().filter(|matches| !matches.is_empty()).count(), MAX_SEARCHES_PER_PERSON);
+    cancel.cancel();
+    for search in searches {
+        assert_eq!(search.await.unwrap().unwrap_err().code(), "call.cancelled");
+    }
 }
 
 #[tokio::test]

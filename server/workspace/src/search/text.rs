@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use cap_std::fs::Dir;
 use coditect_protocol::RelPath;
@@ -35,35 +36,60 @@ const LEAD_CHARS: usize = 100;
 const MAX_PATTERN_MEMORY: usize = 16 * 1024 * 1024;
 
 /// Where matches go.
-#[derive(Clone)]
 pub(super) struct Outlet {
-    pub(super) sink: mpsc::Sender<FileMatches>,
-    pub(super) cancel: CancellationToken,
-    pub(super) runtime: tokio::runtime::Handle,
+    sink: mpsc::Sender<FileMatches>,
+    cancel: CancellationToken,
+    runtime: tokio::runtime::Handle,
+    stall_limit: Duration,
+    /// Messages that the reader made room for, whichever thread sent them.
+    taken: AtomicU64,
+    /// Nothing was taken for `stall_limit`.
+    stalled: AtomicBool,
 }
 
 impl Outlet {
+    /// Belongs to the runtime in which it is made.
+    pub(super) fn new(sink: mpsc::Sender<FileMatches>, cancel: CancellationToken, stall_limit: Duration) -> Self {
+        let runtime = tokio::runtime::Handle::current();
+        Self { sink, cancel, runtime, stall_limit, taken: AtomicU64::new(0), stalled: AtomicBool::new(false) }
+    }
+
     /// Waits for room; `false` where nobody wants more.
     fn send(&self, matches: FileMatches) -> bool {
-        let matches = match self.sink.try_send(matches) {
-            Ok(()) => return true,
-            Err(mpsc::error::TrySendError::Closed(_)) => return false,
-            Err(mpsc::error::TrySendError::Full(matches)) => matches,
-        };
-        self.runtime.block_on(async {
+        match self.sink.try_send(matches) {
+            Ok(()) => true,
+            Err(mpsc::error::TrySendError::Closed(_)) => false,
+            Err(mpsc::error::TrySendError::Full(matches)) => self.runtime.block_on(self.send_when_taken(matches)),
+        }
+    }
+
+    async fn send_when_taken(&self, matches: FileMatches) -> bool {
+        let mut room = std::pin::pin!(self.sink.reserve());
+        loop {
+            let before = self.taken.load(Ordering::Relaxed);
             tokio::select! {
                 biased;
-                () = self.cancel.cancelled() => false,
-                sent = self.sink.send(matches) => sent.is_ok(),
+                () = self.cancel.cancelled() => return false,
+                room = &mut room => {
+                    self.taken.fetch_add(1, Ordering::Relaxed);
+                    return room.map(|room| room.send(matches)).is_ok();
+                }
+                () = tokio::time::sleep(self.stall_limit) => {
+                    // Another thread's message may have been taken meanwhile: a slow reader is none that went away.
+                    if self.taken.load(Ordering::Relaxed) == before {
+                        self.stalled.store(true, Ordering::Relaxed);
+                        return false;
+                    }
+                }
             }
-        })
+        }
     }
 }
 
 pub(super) fn search(
     root: &Path,
     query: &SearchText,
-    outlet: Outlet,
+    outlet: &Outlet,
     stop: &Stop,
 ) -> Result<SearchSummary, WorkspaceError> {
     let matcher = compile(query)?;
@@ -86,6 +112,9 @@ pub(super) fn search(
         outlet,
     };
     walk(&walked, || Grep { searcher: searcher(), matcher: matcher.clone(), shared: &shared });
+    if outlet.stalled.load(Ordering::Relaxed) {
+        return Err(WorkspaceError::SearchStalled { seconds: outlet.stall_limit.as_secs() });
+    }
     Ok(SearchSummary {
         files_searched: shared.files.into_inner(),
         matches: u64::from(limit) - shared.left.into_inner(),
@@ -130,7 +159,7 @@ struct Shared<'a> {
     files: AtomicU64,
     max_file_bytes: u64,
     stop: &'a Stop,
-    outlet: Outlet,
+    outlet: &'a Outlet,
 }
 
 impl Shared<'_> {

@@ -22,6 +22,9 @@ const DRAIN_QUIET: Duration = Duration::from_millis(100);
 /// Most bytes read after the program ended; the system keeps less than this.
 const DRAIN_BYTES: usize = 256 * 1024;
 
+/// Where nothing else is due, the choice of events is made anew after so long.
+const IDLE_WAIT: Duration = Duration::from_secs(60 * 60);
+
 pub(super) struct Driver {
     /// Number of the session, which is the process that was started.
     pub(super) session: u32,
@@ -98,7 +101,7 @@ impl Driver {
     }
 
     async fn next_event(&mut self, life: &Life, buffer: &mut [u8]) -> Event {
-        let far = Instant::now() + Duration::from_secs(3600);
+        let far = Instant::now() + IDLE_WAIT;
         let may_read = !life.silent && !buffer.is_empty();
         let stalled_until = life.stalled_since.map_or(far, |since| since + self.stall_limit);
         let writing = life.written < life.pending.len();

@@ -38,6 +38,8 @@ use crate::sandbox::{NetworkPolicy, Sandbox, SandboxSpec, default_shell};
 
 /// Default of [`TerminalSettings::per_workspace`].
 pub const DEFAULT_TERMINALS_PER_WORKSPACE: usize = 32;
+/// Default of [`TerminalSettings::per_person`].
+pub const DEFAULT_TERMINALS_PER_PERSON: usize = 64;
 /// Default of [`TerminalSettings::scrollback_bytes`].
 pub const DEFAULT_SCROLLBACK_BYTES: usize = 1024 * 1024;
 /// Smallest scrollback that a setting gives, in bytes.
@@ -61,6 +63,8 @@ const DEFAULT_ROWS: u16 = 24;
 pub struct TerminalSettings {
     /// Most terminals of one workspace, ended ones that are still listed included.
     pub per_workspace: usize,
+    /// Most terminals of one person in all workspaces together, ended ones that are still listed included.
+    pub per_person: usize,
     /// Output kept for each terminal, in bytes.
     pub scrollback_bytes: usize,
     /// Most bytes of one write.
@@ -75,6 +79,7 @@ impl Default for TerminalSettings {
     fn default() -> Self {
         Self {
             per_workspace: DEFAULT_TERMINALS_PER_WORKSPACE,
+            per_person: DEFAULT_TERMINALS_PER_PERSON,
             scrollback_bytes: DEFAULT_SCROLLBACK_BYTES,
             input_bytes: DEFAULT_INPUT_BYTES,
             stall_limit: DEFAULT_STALL_LIMIT,
@@ -110,6 +115,8 @@ struct Inner {
 struct Table {
     open: HashMap<TerminalId, Arc<Terminal>>,
     workspaces: HashMap<WorkspaceId, Slots>,
+    /// How many terminals each person is just starting; nobody with none.
+    starting: HashMap<UserId, usize>,
     /// Gives every [`Slots`] an age, so that a start that began before its workspace was closed is known as such.
     last_age: u64,
     shut_down: bool,
@@ -148,6 +155,7 @@ impl Terminal {
 /// A place for a terminal that is being started; given back when dropped.
 struct Reservation<'a> {
     inner: &'a Inner,
+    owner: UserId,
     workspace: WorkspaceId,
     age: u64,
     number: u32,
@@ -158,6 +166,12 @@ impl Drop for Reservation<'_> {
         let mut table = self.inner.table();
         if let Some(slots) = table.workspaces.get_mut(&self.workspace).filter(|slots| slots.age == self.age) {
             slots.starting -= 1;
+        }
+        if let Some(starting) = table.starting.get_mut(&self.owner) {
+            *starting -= 1;
+            if *starting == 0 {
+                table.starting.remove(&self.owner);
+            }
         }
     }
 }
@@ -173,16 +187,21 @@ impl Inner {
         found.ok_or(WorkspaceError::TerminalNotFound)
     }
 
-    fn reserve(&self, workspace: WorkspaceId) -> Result<Reservation<'_>, WorkspaceError> {
-        let limit = self.settings.per_workspace;
+    fn reserve(&self, owner: UserId, workspace: WorkspaceId) -> Result<Reservation<'_>, WorkspaceError> {
+        let TerminalSettings { per_workspace, per_person, .. } = self.settings;
         let mut table = self.table();
         if table.shut_down {
             return Err(WorkspaceError::TerminalNotFound);
         }
         let open = table.open.values().filter(|terminal| terminal.workspace == workspace).count();
         let starting = table.workspaces.get(&workspace).map_or(0, |slots| slots.starting);
-        if open + starting >= limit {
-            return Err(WorkspaceError::TooManyTerminals { limit });
+        if open + starting >= per_workspace {
+            return Err(WorkspaceError::TooManyTerminals { limit: per_workspace });
+        }
+        let open = table.open.values().filter(|terminal| terminal.owner == owner).count();
+        let starting = table.starting.get(&owner).copied().unwrap_or(0);
+        if open + starting >= per_person {
+            return Err(WorkspaceError::TooManyTerminalsOfPerson { limit: per_person });
         }
         if !table.workspaces.contains_key(&workspace) {
             table.last_age += 1;
@@ -192,7 +211,9 @@ impl Inner {
         let Some(slots) = table.workspaces.get_mut(&workspace) else { return Err(WorkspaceError::TerminalNotFound) };
         slots.last_number += 1;
         slots.starting += 1;
-        Ok(Reservation { inner: self, workspace, age: slots.age, number: slots.last_number })
+        let (age, number) = (slots.age, slots.last_number);
+        *table.starting.entry(owner).or_default() += 1;
+        Ok(Reservation { inner: self, owner, workspace, age, number })
     }
 
     /// Lists a terminal that was started, unless its workspace was closed meanwhile.
@@ -231,7 +252,7 @@ impl Terminals {
         spec: TerminalSpec,
     ) -> Result<TerminalInfo, WorkspaceError> {
         self.inner.sandbox.check_available()?;
-        let reservation = self.inner.reserve(workspace)?;
+        let reservation = self.inner.reserve(owner, workspace)?;
         let (cols, rows) = (cells(spec.cols, DEFAULT_COLS), cells(spec.rows, DEFAULT_ROWS));
         let program = if spec.program.is_empty() { default_shell().to_owned() } else { spec.program };
         let (pty, pts) = pty::open(cols, rows).map_err(WorkspaceError::TerminalUnavailable)?;

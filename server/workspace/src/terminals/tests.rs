@@ -26,7 +26,7 @@ impl Stage {
         std::fs::create_dir(dir.path().join("home")).unwrap();
         let sandbox = match Sandbox::detect(SandboxSettings { mode, ..SandboxSettings::default() }).await {
             Err(WorkspaceError::SandboxUnavailable { reason }) => {
-                eprintln!("skipped: {reason}");
+                crate::needs::missing("bwrap", reason);
                 return None;
             }
             sandbox => sandbox.unwrap(),
@@ -106,7 +106,7 @@ async fn an_interactive_shell_has_job_control() {
     for stage in Stage::each(TerminalSettings::default()).await {
         let bash = std::path::Path::new("/bin/bash");
         if !bash.exists() {
-            return;
+            return crate::needs::missing("bash", "there is no /bin/bash");
         }
         let info = stage.create(TerminalSpec::default()).await.unwrap();
         assert_eq!((info.program.as_str(), info.title.as_str(), info.number), ("/bin/bash", "bash", 1));
@@ -276,6 +276,27 @@ async fn limits_hold() {
     assert_eq!(stage.create(spec()).await.unwrap().number, 3, "numbers are not used again");
     stage.terminals.shutdown().await;
     assert_eq!(stage.create(spec()).await.unwrap_err().code(), "terminal.not_found");
+}
+
+#[tokio::test]
+async fn a_person_has_a_limit_across_workspaces() {
+    let settings = TerminalSettings { per_person: 2, ..TerminalSettings::default() };
+    let Some(stage) = Stage::new(SandboxMode::None, settings).await else { return };
+    let create = |owner: UserId| {
+        let spec = TerminalSpec { program: "true".to_owned(), ..TerminalSpec::default() };
+        stage.terminals.create(owner, WorkspaceId(Uuid::new_v4()), stage.paths(), spec)
+    };
+    // Each in a workspace of its own, all at the same time.
+    let (a, b, c) = tokio::join!(create(stage.owner), create(stage.owner), create(stage.owner));
+    let (made, refused): (Vec<_>, Vec<_>) = [a, b, c].into_iter().partition(Result::is_ok);
+    let codes: Vec<_> = refused.into_iter().map(|refused| refused.unwrap_err().code()).collect();
+    assert_eq!(codes, ["terminal.too_many_of_person"]);
+    create(UserId(Uuid::new_v4())).await.unwrap();
+    let first = made.into_iter().next().unwrap().unwrap();
+    stage.terminals.close(stage.owner, first.id).await.unwrap();
+    create(stage.owner).await.unwrap();
+    assert_eq!(create(stage.owner).await.unwrap_err().code(), "terminal.too_many_of_person");
+    stage.terminals.shutdown().await;
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Making, deleting, moving and copying.
 
 use super::confined::{Confined, file_kind};
-use super::remove::{Locked, remove_entry};
+use super::remove::{Locked, NEVER, remove_entry};
 use super::write::{Replaces, commit_lock, rename_with, sync_folder, temporary_name};
 use super::{at, is_missing, is_temporary, os_path};
 use crate::error::WorkspaceError;
@@ -35,11 +35,29 @@ pub(super) fn make_folder(confined: &Confined, path: &RelPath) -> Result<FileSta
     confined.stat(path)
 }
 
-pub(super) fn delete(confined: &Confined, path: &RelPath, recursive: bool) -> Result<(), WorkspaceError> {
+/// `known`: the entity tags of the versions that may be deleted, where not just any may.
+pub(super) fn delete(
+    confined: &Confined,
+    path: &RelPath,
+    recursive: bool,
+    known: Option<&[String]>,
+    stop: &AtomicBool,
+) -> Result<(), WorkspaceError> {
     let (parent, name) = confined.entry(path)?;
+    let lock = known.map(|_| commit_lock(&parent, &name)).transpose().map_err(at(path))?;
     let facts = parent.symlink_metadata(&name).map_err(at(path))?;
-    if recursive || !facts.is_dir() {
-        return remove_entry(&parent, &name, &facts, Locked::Respect).map_err(at(path));
+    if let Some(known) = known
+        && !known.contains(&confined.stat(path)?.etag)
+    {
+        return Err(WorkspaceError::Changed(path.clone()));
+    }
+    if !facts.is_dir() {
+        return parent.remove_file(&name).map_err(at(path));
+    }
+    // A folder gets no new version that could be lost, and may take long.
+    drop(lock);
+    if recursive {
+        return remove_entry(&parent, &name, &facts, Locked::Respect, stop).map_err(in_use(path));
     }
     match parent.remove_dir(&name) {
         // What nobody can see must not keep a folder from going.
@@ -48,9 +66,17 @@ pub(super) fn delete(confined: &Confined, path: &RelPath, recursive: bool) -> Re
                 && confined.read_folder(path)?.entries.is_empty()
                 && only_temporary(&parent, &name).map_err(at(path))? =>
         {
-            remove_entry(&parent, &name, &facts, Locked::Respect).map_err(at(path))
+            remove_entry(&parent, &name, &facts, Locked::Respect, stop).map_err(in_use(path))
         }
         result => result.map_err(at(path)),
+    }
+}
+
+/// Names `path` in the error of a removal: one that is not empty even then is being filled.
+fn in_use(path: &RelPath) -> impl Fn(Error) -> WorkspaceError + '_ {
+    move |error| match at(path)(error) {
+        WorkspaceError::FolderNotEmpty(path) => WorkspaceError::FolderInUse(path),
+        other => other,
     }
 }
 
@@ -92,8 +118,8 @@ fn check_apart(from: &RelPath, to: &RelPath) -> Result<(), WorkspaceError> {
     Ok(())
 }
 
-/// Moves an entry to its place. What is there is put aside first where a plain rename cannot replace it, and put back if the
-/// move fails.
+/// Moves an entry to its place. Where a plain rename cannot replace what is there, the two change places at once and what was
+/// there goes; the name is never without one of them. What cannot be removed then stays under a hidden name.
 fn install(source: &Dir, name: &OsStr, target: &Dir, new_name: &OsStr, overwrite: bool) -> IoResult<()> {
     let _lock = commit_lock(target, new_name)?;
     let flags = if overwrite { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
@@ -101,14 +127,47 @@ fn install(source: &Dir, name: &OsStr, target: &Dir, new_name: &OsStr, overwrite
         Err(Errno::ISDIR | Errno::NOTDIR | Errno::EXIST | Errno::NOTEMPTY) if overwrite => {}
         result => return Ok(result?),
     }
+    match rustix::fs::renameat_with(source, name, target, new_name, RenameFlags::EXCHANGE) {
+        Ok(()) => {
+            discard_replaced(source, name);
+            Ok(())
+        }
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => install_in_steps(source, name, target, new_name),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// For file systems that cannot let two names change places: what is there is put aside, and put back if the move fails.
+fn install_in_steps(source: &Dir, name: &OsStr, target: &Dir, new_name: &OsStr) -> IoResult<()> {
     let aside = temporary_name(Replaces::Nothing);
     rename_with(target, new_name, target, &aside, RenameFlags::NOREPLACE)?;
     if let Err(error) = rename_with(source, name, target, new_name, RenameFlags::NOREPLACE) {
         rename_with(target, &aside, target, new_name, RenameFlags::NOREPLACE)?;
         return Err(error.into());
     }
-    let facts = target.symlink_metadata(&aside)?;
-    remove_entry(target, &aside, &facts, Locked::Respect)
+    remove_replaced(target, &aside);
+    Ok(())
+}
+
+/// Hides what was replaced, so that nobody takes it for what was moved, and removes it.
+fn discard_replaced(folder: &Dir, name: &OsStr) {
+    let hidden = temporary_name(Replaces::Nothing);
+    match rename_with(folder, name, folder, &hidden, RenameFlags::NOREPLACE) {
+        Ok(()) => remove_replaced(folder, &hidden),
+        Err(error) => {
+            tracing::debug!(%error, "what was replaced could not be hidden");
+            remove_replaced(folder, name);
+        }
+    }
+}
+
+/// The replacement is in place whatever becomes of this. The watcher tidies up what is left.
+fn remove_replaced(folder: &Dir, name: &OsStr) {
+    let removed =
+        folder.symlink_metadata(name).and_then(|facts| remove_entry(folder, name, &facts, Locked::Respect, &NEVER));
+    if let Err(error) = removed {
+        tracing::warn!(%error, "what was replaced could not be removed");
+    }
 }
 
 pub(super) fn copy(
@@ -135,7 +194,7 @@ pub(super) fn copy(
         .and_then(|()| install(&target, &growing, &target, &new_name, overwrite).map_err(at(to)));
     if let Err(error) = copied {
         if let Ok(facts) = target.symlink_metadata(&growing)
-            && let Err(error) = remove_entry(&target, &growing, &facts, Locked::Force)
+            && let Err(error) = remove_entry(&target, &growing, &facts, Locked::Force, &NEVER)
         {
             tracing::warn!(%error, "an unfinished copy could not be removed");
         }

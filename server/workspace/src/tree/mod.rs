@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Semaphore;
 
 use confined::Confined;
-pub(crate) use remove::{Locked, remove_entry};
+pub(crate) use remove::{Locked, NEVER, remove_entry};
 use write::PendingWrite;
 pub(crate) use write::REPLACING_PREFIX;
 
@@ -205,9 +205,33 @@ impl Tree {
     }
 
     /// Deletes a file, a link (never what it points at) or a folder; one that is not empty only if `recursive`.
+    ///
+    /// A caller that goes away ends it in the middle.
     pub async fn delete(&self, path: &RelPath, recursive: bool) -> Result<(), WorkspaceError> {
+        self.delete_expecting(path, recursive, None).await
+    }
+
+    /// As [`Self::delete`], where what [`Self::stat`] tells of `path` still has one of the entity tags `known`. A write of
+    /// this server comes before or after, never in between.
+    pub async fn delete_known(
+        &self,
+        path: &RelPath,
+        recursive: bool,
+        known: Vec<String>,
+    ) -> Result<(), WorkspaceError> {
+        self.delete_expecting(path, recursive, Some(known)).await
+    }
+
+    async fn delete_expecting(
+        &self,
+        path: &RelPath,
+        recursive: bool,
+        known: Option<Vec<String>>,
+    ) -> Result<(), WorkspaceError> {
         let path = path.clone();
-        self.run(move |confined| change::delete(confined, &path, recursive)).await
+        let stop = Arc::new(AtomicBool::new(false));
+        let _stop_on_drop = StopOnDrop(Arc::clone(&stop));
+        self.run(move |confined| change::delete(confined, &path, recursive, known.as_deref(), &stop)).await
     }
 
     /// Moves a file, link or folder. With `overwrite`, what is at `to` is replaced as a whole.

@@ -396,6 +396,94 @@ async fn moves_and_replaces() {
 }
 
 #[tokio::test]
+async fn a_folder_is_replaced_though_what_was_there_cannot_be_removed() {
+    let f = Fixture::new().await;
+    f.put("new/file", "new");
+    f.put("old/locked/file", "old");
+    // Only root can empty it.
+    let lock = std::fs::Permissions::from_mode(0o555);
+    std::fs::set_permissions(f.real("old/locked"), lock).unwrap();
+    f.tree.rename(&rel("new"), &rel("old"), true).await.unwrap();
+    assert_eq!(f.text("old/file").await.unwrap(), "new");
+    assert_eq!(code(f.text("new/file").await), "files.not_found");
+    assert!(!f.real("old/locked").exists() && !f.real("new").exists());
+    // What is left of it, where it could not be removed, is hidden.
+    let listing = f.tree.read_folder(&RelPath::root()).await.unwrap();
+    assert_eq!(listing.entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>(), ["old"]);
+}
+
+/// Whoever looks while a folder is replaced over and over sees one or the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_replaced_is_never_missing() {
+    let f = Fixture::new().await;
+    f.put("shown/file", "0");
+    let stop = Arc::new(AtomicBool::new(false));
+    let looking = {
+        let (stop, shown) = (Arc::clone(&stop), f.real("shown"));
+        std::thread::spawn(move || {
+            let mut missing = 0;
+            while !stop.load(Ordering::Relaxed) {
+                missing += usize::from(std::fs::symlink_metadata(&shown).is_err());
+            }
+            missing
+        })
+    };
+    for round in 1..300 {
+        f.put("next/file", &round.to_string());
+        f.tree.rename(&rel("next"), &rel("shown"), true).await.unwrap();
+    }
+    stop.store(true, Ordering::Relaxed);
+    assert_eq!((looking.join().unwrap(), f.text("shown/file").await.unwrap().as_str()), (0, "299"));
+    assert_eq!(f.names(), ["shown", "shown/file"]);
+}
+
+#[tokio::test]
+async fn only_the_known_version_is_deleted() {
+    let f = Fixture::new().await;
+    let first = f.write("file", "one", WriteMode::CreateNew).await.unwrap().etag;
+    let second = f.write("file", "two", WriteMode::Overwrite).await.unwrap().etag;
+    let delete = async |path: &str, known: &[&String]| {
+        f.tree.delete_known(&rel(path), true, known.iter().map(ToString::to_string).collect()).await
+    };
+    assert_eq!(code(delete("file", &[&first]).await), "files.changed");
+    assert_eq!(code(delete("file", &[]).await), "files.changed");
+    assert_eq!(f.text("file").await.unwrap(), "two");
+    delete("file", &[&first, &second]).await.unwrap();
+    assert_eq!(code(delete("file", &[&second]).await), "files.not_found");
+    f.put("folder/in", "x");
+    let folder = f.tree.stat(&rel("folder")).await.unwrap().etag;
+    f.put("folder/more", "x");
+    assert_eq!(code(delete("folder", &[&folder]).await), "files.changed");
+    let folder = f.tree.stat(&rel("folder")).await.unwrap().etag;
+    delete("folder", &[&folder]).await.unwrap();
+    assert_eq!(f.names(), [""; 0]);
+}
+
+/// A version that is just being put in place is not deleted by who knew the one before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delete_waits_for_the_writer_before_it_looks() {
+    let f = Fixture::new().await;
+    let folder = f.tree.handle().unwrap();
+    for round in 0..20 {
+        let known = f.write("file", &format!("old {round}"), WriteMode::Overwrite).await.unwrap().etag;
+        let delete = {
+            // What a writer holds from its look to its rename.
+            let _lock = write::commit_lock(&folder, "file".as_ref()).unwrap();
+            let tree = Arc::clone(&f.tree);
+            let delete = tokio::spawn(async move { tree.delete_known(&rel("file"), false, vec![known]).await });
+            while f.tree.slots.available_permits() == DEFAULT_MAX_CONCURRENT_CALLS && !delete.is_finished() {
+                std::thread::yield_now();
+            }
+            f.put("next", "new");
+            std::fs::rename(f.real("next"), f.real("file")).unwrap();
+            delete
+        };
+        assert_eq!(code(delete.await.unwrap()), "files.changed", "round {round}");
+        assert_eq!(f.text("file").await.unwrap(), "new");
+    }
+}
+
+#[tokio::test]
 async fn copies_whole_folders() {
     let f = Fixture::new().await;
     f.put("a/deep/file", "1");
@@ -465,8 +553,7 @@ impl Drop for SmallDisk {
 #[tokio::test]
 async fn a_full_disk_loses_nothing() {
     let Some(disk) = SmallDisk::mount() else {
-        eprintln!("SKIPPED a_full_disk_loses_nothing: a tmpfs can be mounted only by root");
-        return;
+        return crate::needs::missing("mount", "a tmpfs can be mounted only by root");
     };
     let tree = Tree::open(disk.0.path().to_owned(), TreeSettings::default()).await.unwrap();
     let path = rel("file");

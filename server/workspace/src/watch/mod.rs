@@ -32,6 +32,8 @@ pub const DEFAULT_MAX_PENDING_CHANGES: usize = 10_000;
 /// Default of [`WatchSettings::ignore`].
 pub const DEFAULT_IGNORE: [&str; 5] =
     ["**/.git/objects/**", "**/.git/lfs/**", "**/node_modules/**", "**/target/**", "**/.hg/store/**"];
+/// Default of [`WatchSettings::leftover_age`].
+pub const DEFAULT_LEFTOVER_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Batches of changes that a subscriber may be behind before it is told to look again at everything.
 const MAX_BATCHES_BEHIND: usize = 64;
 /// Pause before the tree is walked again after changes were lost, so that a storm of changes causes few walks.
@@ -48,6 +50,8 @@ pub struct WatchSettings {
     pub max_folders: usize,
     /// Most changes told at once; more of them become [`WatchItem::Rescan`].
     pub max_pending_changes: usize,
+    /// A file being written that got its name so long ago was left behind by a server that died, and is removed.
+    pub leftover_age: Duration,
 }
 
 impl Default for WatchSettings {
@@ -57,6 +61,7 @@ impl Default for WatchSettings {
             debounce: DEFAULT_DEBOUNCE,
             max_folders: DEFAULT_MAX_FOLDERS,
             max_pending_changes: DEFAULT_MAX_PENDING_CHANGES,
+            leftover_age: DEFAULT_LEFTOVER_AGE,
         }
     }
 }

@@ -4,9 +4,9 @@ use super::coalesce::{Change, Pending, keys_below};
 use super::rules::IgnoreRules;
 use super::{WatchItem, WatchSettings};
 use crate::error::WorkspaceError;
-use crate::tree::{Locked, REPLACING_PREFIX, is_temporary, os_path, remove_entry};
+use crate::tree::{Locked, NEVER, REPLACING_PREFIX, is_temporary, os_path, remove_entry};
 use cap_fs_ext::DirExt;
-use cap_std::fs::{Dir, Metadata};
+use cap_std::fs::{Dir, Metadata, MetadataExt};
 use coditect_protocol::RelPath;
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
@@ -16,14 +16,12 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Bytes of events fetched at once.
 const EVENT_BUFFER_BYTES: usize = 64 * 1024;
 /// Events handled before others get a turn.
 const MAX_EVENTS_AT_ONCE: usize = 4096;
-/// A file being written that is so old was left behind by a server that died.
-const LEFTOVER_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a scan does beside watching.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,6 +38,7 @@ pub(super) struct Scanner {
     rules: IgnoreRules,
     max_folders: usize,
     max_pending: usize,
+    leftover_age: Duration,
     folders: HashMap<i32, RelPath>,
     watches: BTreeMap<String, i32>,
     pending: Pending,
@@ -80,6 +79,7 @@ impl Scanner {
             rules,
             max_folders: settings.max_folders,
             max_pending: settings.max_pending_changes,
+            leftover_age: settings.leftover_age,
             folders: HashMap::new(),
             watches: BTreeMap::new(),
             pending: Pending::default(),
@@ -213,6 +213,15 @@ impl Scanner {
             if is_folder {
                 self.forget(path);
             }
+            // Where two changed places, the system tells of the one that came before it tells of the one that went.
+            if flags.contains(ReadFlags::MOVED_FROM)
+                && let Ok(facts) = self.root.symlink_metadata(os_path(path))
+            {
+                self.tell(path, Change::MovedHere, facts.is_dir());
+                if facts.is_dir() {
+                    self.scan(path.clone(), Scan::Report);
+                }
+            }
         } else if !is_folder {
             self.tell(path, Change::Updated, false);
         }
@@ -244,7 +253,7 @@ impl Scanner {
                 let Ok(name) = entry.file_name().into_string() else { continue };
                 if is_temporary(&name) {
                     if scan == Scan::Tidy {
-                        tidy(&folder, &name);
+                        tidy(&folder, &name, self.leftover_age);
                     }
                     continue;
                 }
@@ -317,16 +326,19 @@ impl Scanner {
 }
 
 /// Removes what was being written when a server died.
-fn tidy(folder: &Dir, name: &str) {
+fn tidy(folder: &Dir, name: &str, leftover_age: Duration) {
     let Ok(facts) = folder.symlink_metadata(name) else { return };
-    if is_leftover(&facts)
-        && let Err(error) = remove_entry(folder, OsStr::new(name), &facts, Locked::Force)
+    if is_leftover(&facts, leftover_age)
+        && let Err(error) = remove_entry(folder, OsStr::new(name), &facts, Locked::Force, &NEVER)
     {
         tracing::debug!(%error, "a leftover temporary file could not be removed");
     }
 }
 
-fn is_leftover(facts: &Metadata) -> bool {
-    let age = facts.modified().ok().and_then(|time| time.into_std().elapsed().ok());
-    age.is_some_and(|age| age > LEFTOVER_AGE)
+/// By when it got its name, not by what it says of itself: what is put aside for a moment may have been written years ago.
+fn is_leftover(facts: &Metadata, leftover_age: Duration) -> bool {
+    let seconds = u64::try_from(facts.ctime()).unwrap_or_default();
+    let nanos = u32::try_from(facts.ctime_nsec()).unwrap_or_default();
+    let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos);
+    changed.elapsed().is_ok_and(|age| age > leftover_age)
 }

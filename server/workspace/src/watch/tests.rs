@@ -245,13 +245,36 @@ async fn subscriptions_end_with_their_tree() {
 
 #[tokio::test]
 async fn what_a_dead_server_left_is_tidied_up() {
+    let name = ".coditect-tmp-uleft";
     let f = Fixture::new(WatchSettings::default()).await;
-    for name in [".coditect-tmp-uold", ".coditect-tmp-unew"] {
-        std::fs::write(f.real(name), "x").unwrap();
+    std::fs::write(f.real(name), "x").unwrap();
+    // Written long ago, yet under this name only since now: it is being put aside.
+    let file = std::fs::File::options().write(true).open(f.real(name)).unwrap();
+    file.set_modified(std::time::SystemTime::now() - Duration::from_secs(365 * 24 * 60 * 60)).unwrap();
+    drop(f.subscribe().await);
+    assert!(f.real(name).exists());
+    let f = Fixture::new(WatchSettings { leftover_age: Duration::ZERO, ..WatchSettings::default() }).await;
+    std::fs::write(f.real(name), "x").unwrap();
+    // The clock of the file system ticks coarser than the process's.
+    let changed = std::fs::metadata(f.real(name)).unwrap().modified().unwrap();
+    while std::time::SystemTime::now() <= changed {
+        tokio::task::yield_now().await;
     }
-    let day_before = std::time::SystemTime::now() - Duration::from_secs(25 * 60 * 60);
-    let old = std::fs::File::options().write(true).open(f.real(".coditect-tmp-uold")).unwrap();
-    old.set_modified(day_before).unwrap();
     let _heard = f.subscribe().await;
-    assert!(!f.real(".coditect-tmp-uold").exists() && f.real(".coditect-tmp-unew").exists());
+    assert!(!f.real(name).exists());
+}
+
+#[tokio::test]
+async fn folders_that_change_places_stay_watched() {
+    let f = Fixture::new(WatchSettings::default()).await;
+    for file in ["one/a", "two/b"] {
+        std::fs::create_dir(f.real(file).parent().unwrap()).unwrap();
+        std::fs::write(f.real(file), "x").unwrap();
+    }
+    let mut heard = f.subscribe().await;
+    let (one, two) = (RelPath::parse("one").unwrap(), RelPath::parse("two").unwrap());
+    f.tree.rename(&one, &two, true).await.unwrap();
+    heard.expect(&[("one", Deleted), ("two", Added), ("two/a", Added)]).await;
+    std::fs::write(f.real("two/later"), "x").unwrap();
+    heard.expect(&[("two/later", Added)]).await;
 }

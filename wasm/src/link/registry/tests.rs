@@ -16,6 +16,7 @@ use super::*;
 struct Server {
     session: Session,
     link: u128,
+    max_calls: Option<u32>,
     messages: Vec<ClientMessage>,
 }
 
@@ -30,12 +31,13 @@ impl Server {
     fn welcome(&self, resumed: bool) -> Welcome {
         let link = LinkId(uuid::Uuid::from_u128(self.link));
         let server_version = "1".to_owned();
-        Welcome { link, resumed, received: self.session.received(), keep_ms: 1, server_version }
+        let max_calls = self.max_calls;
+        Welcome { link, resumed, received: self.session.received(), keep_ms: 1, max_calls, server_version }
     }
 
     /// Loses everything, as a restarted server.
     fn restart(&mut self) {
-        *self = Self { link: self.link + 1, ..Self::default() };
+        *self = Self { link: self.link + 1, max_calls: self.max_calls, ..Self::default() };
     }
 
     fn say(&mut self, registry: &mut Registry, message: &ServerMessage) {
@@ -135,7 +137,7 @@ fn a_resumed_link_loses_nothing() {
     registry.lost();
     let (_, _later) = registry.start(read()).unwrap();
     assert!(registry.pump().is_empty());
-    assert_eq!(registry.hello().resume.unwrap().received, 0);
+    assert_eq!(registry.hello(None).resume.unwrap().received, 0);
     server.take(registry.welcomed(&server.welcome(true)).unwrap());
     assert_eq!(server.calls().len(), 2);
     assert!(events(&mut answers).is_empty());
@@ -260,6 +262,63 @@ fn what_waits_is_bounded() {
 }
 
 #[test]
+fn no_more_calls_are_under_way_than_the_server_takes() {
+    let (mut registry, mut server) = (Registry::default(), Server { max_calls: Some(2), ..Server::default() });
+    let (_, _terminal) = registry.start(attach()).unwrap();
+    let (first, _a) = registry.start(read()).unwrap();
+    let (second, _b) = registry.start(read()).unwrap();
+    server.take(registry.welcomed(&server.welcome(false)).unwrap());
+    assert_eq!(server.calls().len(), 2);
+    // Given up, it is under way all the same until the server says otherwise.
+    server.take(registry.cancel(first));
+    server.take(registry.pump());
+    assert_eq!(server.calls().len(), 2);
+    server.say(&mut registry, &ServerMessage::End { id: first, outcome: Ok(Reply::Done) });
+    assert!(registry.is_waiting());
+    server.take(registry.pump());
+    assert_eq!(server.calls().last(), Some(&second));
+    // A server that was started anew has none of them.
+    registry.lost();
+    server.restart();
+    server.take(registry.welcomed(&server.welcome(false)).unwrap());
+    assert_eq!(server.calls().len(), 2);
+}
+
+#[test]
+fn calls_do_not_wait_for_what_never_ends() {
+    let (mut registry, mut server) = (Registry::default(), Server { max_calls: Some(2), ..Server::default() });
+    let _lasting = [attach(), attach(), read()].map(|call| registry.start(call).unwrap());
+    server.take(registry.welcomed(&server.welcome(false)).unwrap());
+    // The server refuses it, which says more than waiting for ever.
+    assert_eq!(server.calls().len(), 3);
+}
+
+#[test]
+fn a_call_that_is_too_large_ends_and_the_link_goes_on() {
+    let (mut registry, mut server) = online();
+    let query = SearchText { query: "x".repeat(MAX_STRUCTURED_BYTES), ..SearchText::default() };
+    let (_, mut refused) =
+        registry.start(Request::SearchText { workspace: WorkspaceId(uuid::Uuid::nil()), query }).unwrap();
+    assert!(registry.pump().is_empty());
+    assert_eq!(events(&mut refused), ["call.too_large"]);
+    let (_, mut refused) = registry.start(write(MAX_MESSAGE_BYTES)).unwrap();
+    assert!(registry.pump().is_empty());
+    assert_eq!(events(&mut refused), ["call.too_large"]);
+    assert_eq!((registry.queued_bytes, registry.pending()), (0, 0));
+    // Files may be as large as a frame.
+    let (_, mut taken) = registry.start(write(MAX_STRUCTURED_BYTES + 1)).unwrap();
+    server.take(registry.pump());
+    assert_eq!(server.calls().len(), 1);
+    assert!(events(&mut taken).is_empty());
+}
+
+#[test]
+fn a_hello_says_whose_page_it_is() {
+    let user = UserId(uuid::Uuid::max());
+    assert_eq!(Registry::default().hello(Some(user)).user, Some(user));
+}
+
+#[test]
 fn closing_ends_every_call() {
     let (mut registry, mut server) = online();
     let (_, mut sent) = registry.start(read()).unwrap();
@@ -269,7 +328,7 @@ fn closing_ends_every_call() {
     registry.close(&ShellError::NotConnected);
     assert_eq!(events(&mut sent), ["link.not_connected"]);
     assert_eq!(events(&mut waiting), ["link.not_connected"]);
-    assert_eq!((registry.hello().resume, registry.queued_bytes, registry.pending()), (None, 0, 0));
+    assert_eq!((registry.hello(None).resume, registry.queued_bytes, registry.pending()), (None, 0, 0));
 }
 
 #[test]

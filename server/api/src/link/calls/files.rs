@@ -1,6 +1,5 @@
 //! Files and their watch.
 
-use coditect_protocol::Kind;
 use coditect_protocol::call::{Item, Reply};
 use coditect_protocol::files::{Place, Root, WriteMode};
 use coditect_workspace::WorkspaceError;
@@ -30,7 +29,7 @@ pub(super) async fn read(
     let (stat, mut file) = context.tree(place.root).await?.open_read(&place.path).await?;
     let broken = |error| WorkspaceError::from_io(&place.path, error);
     let mut left = stat.size.saturating_sub(offset).min(length.unwrap_or(u64::MAX));
-    refuse_too_large(context, left)?;
+    refuse_too_large(context, place, left)?;
     if left > 0 {
         file.seek(std::io::SeekFrom::Start(offset)).await.map_err(broken)?;
     }
@@ -46,13 +45,9 @@ pub(super) async fn read(
     Ok(Reply::Stat(stat))
 }
 
-fn refuse_too_large(context: &Context, size: u64) -> Result<(), ApiError> {
+fn refuse_too_large(context: &Context, place: &Place, size: u64) -> Result<(), WorkspaceError> {
     let limit = context.state.settings.files_max_call_bytes;
-    if size <= limit {
-        return Ok(());
-    }
-    let message = format!("The file has {size} bytes; the editor takes up to {limit} (setting files_max_call_bytes).");
-    Err(ApiError::new(Kind::TooLarge, "files.too_large", message))
+    if size <= limit { Ok(()) } else { Err(WorkspaceError::TooLarge { path: place.path.clone(), limit }) }
 }
 
 pub(super) async fn write(
@@ -61,7 +56,7 @@ pub(super) async fn write(
     content: Vec<u8>,
     mode: WriteMode,
 ) -> Result<Reply, ApiError> {
-    refuse_too_large(context, content.len() as u64)?;
+    refuse_too_large(context, place, content.len() as u64)?;
     Ok(Reply::Stat(context.tree(place.root).await?.write(&place.path, content.into(), mode).await?))
 }
 
@@ -85,6 +80,8 @@ pub(super) async fn copy(context: &Context, from: &Place, to: &Place, overwrite:
 pub(super) async fn watch(context: &Context, root: Root) -> Result<Reply, ApiError> {
     let tree = context.tree(root).await?;
     let mut subscription = context.state.watchers.subscribe(&tree).await?;
+    // Only the page knows whether it has seen anything that changed before the watch stood.
+    context.call.item(Item::Rescan).await?;
     while let Some(event) = subscription.next().await {
         context
             .call

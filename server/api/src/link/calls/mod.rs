@@ -8,27 +8,30 @@ mod terminals;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use coditect_protocol::call::{ClientMessage, Item, Reply, Request};
+use coditect_auth::Identity;
+use coditect_protocol::call::{CallId, ClientMessage, Item, Reply, Request};
 use coditect_protocol::files::{Place, Root};
-use coditect_protocol::{Kind, Problem, UserId};
+use coditect_protocol::{Coded as _, Problem, UserId};
 use coditect_workspace::tree::Tree;
 use futures_util::FutureExt as _;
+use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::state::{Call, Content, Gone, Link, Refused};
+use super::budget::Held;
+use super::state::{Call, Gone, Link, Refused};
 use crate::AppState;
-use crate::error::ApiError;
+use crate::error::{ApiError, ApiFault};
 
 /// What a call is carried out with.
 pub(super) struct Context {
     state: AppState,
     user: UserId,
     call: Arc<Call>,
-    _content: Content,
+    _held: Held,
 }
 
-/// Takes in a message of so many bytes; a new call runs in a task of its own. Fails where the page overdoes it and must be cut off.
-pub(super) fn accept(state: &AppState, link: &Arc<Link>, message: ClientMessage, size: usize) -> Result<(), Problem> {
+/// Takes in a message that takes so many bytes in memory; a new call runs in a task of its own. Fails where the page overdoes it and must be cut off.
+pub(super) fn accept(state: &AppState, link: &Arc<Link>, message: ClientMessage, weight: usize) -> Result<(), Problem> {
     match message {
         ClientMessage::Credit { id, bytes } => {
             if let Some(call) = link.call(id) {
@@ -42,32 +45,23 @@ pub(super) fn accept(state: &AppState, link: &Arc<Link>, message: ClientMessage,
             }
             Ok(())
         }
-        ClientMessage::Call { id, request } => match link.begin_call(id, size) {
-            Ok((call, content)) => {
-                let context = Context { state: state.clone(), user: link.user_id, call, _content: content };
+        ClientMessage::Call { id, request } => match link.begin_call(id, weight) {
+            Ok((call, held)) => {
+                let context = Context { state: state.clone(), user: link.user_id, call, _held: held };
                 tokio::spawn(run(context, link.clone(), id, *request));
                 Ok(())
             }
-            Err(Refused::IdInUse) => {
-                Err(Problem::new(Kind::Invalid, "link.call_in_use", "Two calls of one page have the same number."))
-            }
+            // Who would get the answer?
+            Err(Refused::IdInUse) => Err(ApiFault::CallInUse.problem()),
             // Without a task: a flood of refused calls must not become a flood of tasks.
-            Err(refused) if link.refuse(id, refusal(&refused)) => Ok(()),
-            Err(refused) => Err(refusal(&refused)),
+            Err(Refused::TooMany) => refuse(link, id, &ApiFault::TooManyCalls),
+            Err(Refused::TooLarge) => refuse(link, id, &ApiFault::TooMuchContent),
         },
     }
 }
 
-fn refusal(refused: &Refused) -> Problem {
-    let (code, message) = match refused {
-        Refused::TooLarge => {
-            ("link.too_much_content", "The calls under way are too large together; wait for some to end.")
-        }
-        Refused::TooMany | Refused::IdInUse => {
-            ("link.too_many_calls", "Too many calls are under way; wait for some to end.")
-        }
-    };
-    Problem::new(Kind::TooManyRequests, code, message)
+fn refuse(link: &Link, id: CallId, fault: &ApiFault) -> Result<(), Problem> {
+    if link.refuse(id, fault.problem()) { Ok(()) } else { Err(fault.problem()) }
 }
 
 async fn run(context: Context, link: Arc<Link>, id: u32, request: Request) {
@@ -75,55 +69,78 @@ async fn run(context: Context, link: Arc<Link>, id: u32, request: Request) {
     // A call that panics ends as well, and its page learns of it.
     let carried_out = AssertUnwindSafe(Box::pin(carry_out(context, &link, request))).catch_unwind();
     let outcome = tokio::select! {
-        outcome = carried_out => outcome.unwrap_or_else(|_| Err(ApiError::internal())).map_err(ApiError::into_problem),
-        () = cancel.cancelled() => Err(Problem::cancelled()),
+        outcome = carried_out => outcome.unwrap_or_else(|_| Err(ApiError::internal())),
+        () = cancel.cancelled() => Err(ApiError::cancelled()),
     };
-    if let Err(problem) = &outcome {
-        tracing::debug!(link = %link.id, call = id, code = problem.code, "call failed");
-    }
-    link.finish(id, outcome).await;
+    let (outcome, held) = match outcome {
+        Ok((reply, held)) => (Ok(reply), held),
+        Err(error) => {
+            let problem = error.into_problem();
+            tracing::debug!(link = %link.id, call = id, code = problem.code, "call failed");
+            let held = link.person.answers.hold(encoded_bytes(&problem));
+            (Err(problem), held)
+        }
+    };
+    link.finish(id, outcome, held).await;
 }
 
-/// Whether a call's answer may be large, in one piece or in many.
-fn is_bulk(request: &Request) -> bool {
-    matches!(
-        request,
-        Request::ReadFolder(_) | Request::ReadFile { .. } | Request::FindFiles { .. } | Request::SearchText { .. }
-    )
-}
-
-async fn carry_out(context: Context, link: &Link, request: Request) -> Result<Reply, ApiError> {
+/// Answers a call, with what its answer weighs.
+async fn carry_out(context: Context, link: &Link, request: Request) -> Result<(Reply, Held), ApiError> {
     let identity = context.state.auth.check_session(link.session_id).await?;
-    // It is never closed, so that there is a place sooner or later.
-    let _place = if is_bulk(&request) { link.bulk.acquire().await.ok() } else { None };
+    let _place = link.person.place(&request).await?;
+    let reply = answer(&context, &identity, request).await?;
+    // Before the place is given to the next.
+    let held = link.person.answers.hold(encoded_bytes(&reply));
+    Ok((reply, held))
+}
+
+/// Bytes of a message on the wire, counted and not kept.
+fn encoded_bytes(message: &impl Serialize) -> usize {
+    struct Counter(usize);
+    impl std::io::Write for Counter {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut counter = Counter(0);
+    // What cannot be encoded is told where it is sent.
+    let _ = rmp_serde::encode::write_named(&mut counter, message);
+    counter.0
+}
+
+async fn answer(context: &Context, identity: &Identity, request: Request) -> Result<Reply, ApiError> {
     match request {
         Request::Session => Ok(Reply::Session(identity.session_info())),
         Request::OpenWorkspace { workspace } => {
             Ok(Reply::Workspace(context.state.workspaces.touch_opened(context.user, workspace).await?))
         }
 
-        Request::Stat(place) => files::stat(&context, &place).await,
-        Request::ReadFolder(place) => files::read_folder(&context, &place).await,
-        Request::ReadFile { place, offset, length } => files::read(&context, &place, offset, length).await,
-        Request::WriteFile { place, content, mode } => files::write(&context, &place, content, mode).await,
-        Request::MakeFolder(place) => files::make_folder(&context, &place).await,
-        Request::Delete { place, recursive } => files::delete(&context, &place, recursive).await,
-        Request::Rename { from, to, overwrite } => files::rename(&context, &from, &to, overwrite).await,
-        Request::Copy { from, to, overwrite } => files::copy(&context, &from, &to, overwrite).await,
-        Request::Watch { root } => files::watch(&context, root).await,
+        Request::Stat(place) => files::stat(context, &place).await,
+        Request::ReadFolder(place) => files::read_folder(context, &place).await,
+        Request::ReadFile { place, offset, length } => files::read(context, &place, offset, length).await,
+        Request::WriteFile { place, content, mode } => files::write(context, &place, content, mode).await,
+        Request::MakeFolder(place) => files::make_folder(context, &place).await,
+        Request::Delete { place, recursive } => files::delete(context, &place, recursive).await,
+        Request::Rename { from, to, overwrite } => files::rename(context, &from, &to, overwrite).await,
+        Request::Copy { from, to, overwrite } => files::copy(context, &from, &to, overwrite).await,
+        Request::Watch { root } => files::watch(context, root).await,
 
-        Request::FindFiles { workspace, query } => search::find_files(&context, workspace, query).await,
-        Request::SearchText { workspace, query } => search::search_text(&context, workspace, query).await,
+        Request::FindFiles { workspace, query } => search::find_files(context, workspace, query).await,
+        Request::SearchText { workspace, query } => search::search_text(context, workspace, query).await,
 
-        Request::ListTerminals { workspace } => terminals::list(&context, workspace).await,
-        Request::CreateTerminal { workspace, spec } => terminals::create(&context, workspace, spec).await,
-        Request::AttachTerminal { terminal, from } => terminals::attach(&context, terminal, from).await,
-        Request::WriteTerminal { terminal, data } => terminals::write(&context, terminal, &data).await,
-        Request::ResizeTerminal { terminal, cols, rows } => terminals::resize(&context, terminal, cols, rows).await,
-        Request::CloseTerminal { terminal } => terminals::close(&context, terminal).await,
+        Request::ListTerminals { workspace } => terminals::list(context, workspace).await,
+        Request::CreateTerminal { workspace, spec } => terminals::create(context, workspace, spec).await,
+        Request::AttachTerminal { terminal, from } => terminals::attach(context, terminal, from).await,
+        Request::WriteTerminal { terminal, data } => terminals::write(context, terminal, &data).await,
+        Request::ResizeTerminal { terminal, cols, rows } => terminals::resize(context, terminal, cols, rows).await,
+        Request::CloseTerminal { terminal } => terminals::close(context, terminal).await,
 
         Request::ListModels { refresh } => Ok(Reply::Models(context.state.models.list(refresh).await)),
-        Request::Chat(request) => models::chat(&context, request).await,
+        Request::Chat(request) => models::chat(context, request).await,
     }
 }
 
@@ -157,11 +174,7 @@ impl Context {
     /// The tree that both places are in.
     async fn shared_tree(&self, from: &Place, to: &Place) -> Result<Arc<Tree>, ApiError> {
         if from.root != to.root {
-            return Err(ApiError::new(
-                Kind::Invalid,
-                "files.across_roots",
-                "A file cannot be moved or copied between a workspace and the home in one step.",
-            ));
+            return Err(ApiFault::AcrossRoots.into());
         }
         self.tree(from.root).await
     }
@@ -169,7 +182,6 @@ impl Context {
 
 impl From<Gone> for ApiError {
     fn from(_: Gone) -> Self {
-        let cancelled = Problem::cancelled();
-        Self::new(cancelled.kind, &cancelled.code, cancelled.message)
+        Self::cancelled()
     }
 }

@@ -14,7 +14,7 @@ const QUEUED_FILES: usize = 64;
 
 pub(super) async fn find_files(context: &Context, workspace: WorkspaceId, query: FindFiles) -> Result<Reply, ApiError> {
     let paths = context.state.workspaces.paths(context.user, workspace).await?;
-    let found = search::find_files(paths.files, query, context.call.cancel.clone()).await?;
+    let found = search::find_files(context.user, paths.files, query, context.call.cancel.clone()).await?;
     Ok(Reply::Paths { paths: found.paths, limit_reached: found.limit_reached })
 }
 
@@ -25,6 +25,6 @@ pub(super) async fn search_text(
 ) -> Result<Reply, ApiError> {
     let paths = context.state.workspaces.paths(context.user, workspace).await?;
     let (sink, matches) = mpsc::channel(QUEUED_FILES);
-    let searching = search::search_text(paths.files, query, context.call.cancel.child_token(), sink);
+    let searching = search::search_text(context.user, paths.files, query, context.call.cancel.child_token(), sink);
     Ok(Reply::Searched(context.forward(searching, matches, Item::Matches).await?))
 }

@@ -153,6 +153,60 @@ async fn bombs_are_refused() {
     assert_eq!(refused(&zip.finish().unwrap().into_inner()).await, "import.archive_too_large");
 }
 
+/// A zip archive without a file, with the larger record; `end` has the numbers of the smaller one: entries, bytes, place.
+fn zip64(entries: u64, list_bytes: u64, record_at: Option<u64>, end: (u16, u32, u32)) -> Vec<u8> {
+    let mut out = b"PK\x03\x04".to_vec();
+    out.resize(64, 0);
+    let at = out.len() as u64;
+    out.extend_from_slice(b"PK\x06\x06");
+    out.extend_from_slice(&44_u64.to_le_bytes());
+    out.extend_from_slice(&[0; 12]);
+    for number in [entries, entries, list_bytes, 4] {
+        out.extend_from_slice(&number.to_le_bytes());
+    }
+    out.extend_from_slice(b"PK\x06\x07\0\0\0\0");
+    out.extend_from_slice(&record_at.unwrap_or(at).to_le_bytes());
+    out.extend_from_slice(&1_u32.to_le_bytes());
+    out.extend_from_slice(b"PK\x05\x06\0\0\0\0");
+    out.extend_from_slice(&end.0.to_le_bytes());
+    out.extend_from_slice(&end.0.to_le_bytes());
+    out.extend_from_slice(&end.1.to_le_bytes());
+    out.extend_from_slice(&end.2.to_le_bytes());
+    out.extend_from_slice(&[0; 2]);
+    out
+}
+
+#[tokio::test]
+async fn the_larger_record_of_a_zip_archive_counts_where_the_library_reads_it() {
+    for end in [(0xffff, 0, 0), (0, u32::MAX, 0), (0, 0, u32::MAX), (1, 46, u32::MAX)] {
+        assert_eq!(refused(&zip64(1_000_000, 46, None, end)).await, "import.archive_too_large", "{end:?}");
+        assert_eq!(refused(&zip64(1, 1 << 30, None, end)).await, "import.archive_too_large", "{end:?}");
+        for place in [0, 1 << 40, u64::MAX] {
+            let error = unpack_bytes(&zip64(1, 46, Some(place), end), &small()).await.0.unwrap_err();
+            assert!(error.to_string().contains("record of its list"), "{place} {end:?} {error}");
+        }
+    }
+    // Where nothing names a larger record the numbers are meant as they are.
+    let mut lone = zip64(1, 46, None, (0xffff, u32::MAX, 0));
+    let locator = lone.len() - 22 - 20;
+    lone[locator] = 0;
+    assert_eq!(refused(&lone).await, "import.archive_too_large");
+    // Far from the end of the file, behind which the library allows a little more than a comment.
+    let mut far = zip64(1_000_000, 46, None, (0, 0, u32::MAX));
+    far.resize(far.len() + 65_535, 0);
+    assert_eq!(refused(&far).await, "import.archive_too_large");
+}
+
+#[tokio::test]
+async fn a_list_that_is_not_where_it_should_be_is_not_looked_for() {
+    let mut zip = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
+    zip.start_file("a", SimpleFileOptions::default()).unwrap();
+    let whole = zip.finish().unwrap().into_inner();
+    let mut shifted = b"PK\x03\x04".to_vec();
+    shifted.extend_from_slice(&whole);
+    assert_eq!(refused(&shifted).await, "import.archive_invalid");
+}
+
 #[tokio::test]
 async fn unpacks_zip() {
     let mut zip = zip::ZipWriter::new(io::Cursor::new(Vec::new()));

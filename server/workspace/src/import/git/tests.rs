@@ -91,6 +91,115 @@ async fn no_other_path_is_cloned() {
 }
 
 #[tokio::test]
+async fn no_repository_leads_out_of_its_folder() {
+    let run = Run::new();
+    let (open, closed) = (run.dir.path().join("open"), run.dir.path().join("closed"));
+    let secret = repository(&closed);
+    let git_dir = secret.join(".git");
+    let refused = async |what: &str, path: &Path| {
+        assert_eq!(run.clone(&path.display().to_string()).await.unwrap_err().code(), "import.path_refused", "{what}");
+        assert!(!run.target().exists(), "{what}");
+    };
+    let folder = |name: &str| {
+        let path = open.join(name);
+        std::fs::create_dir(&path).unwrap();
+        path
+    };
+    let link = folder("link");
+    std::os::unix::fs::symlink(&git_dir, link.join(".git")).unwrap();
+    refused("a link", &link).await;
+    for (name, text) in [("absolute", git_dir.display().to_string()), ("relative", "../../closed/repo/.git".to_owned())]
+    {
+        let path = folder(name);
+        std::fs::write(path.join(".git"), format!("gitdir: {text}\n")).unwrap();
+        refused(name, &path).await;
+    }
+    let worktree = folder("worktree");
+    std::fs::create_dir(worktree.join(".git")).unwrap();
+    std::fs::copy(git_dir.join("HEAD"), worktree.join(".git/HEAD")).unwrap();
+    std::fs::write(worktree.join(".git/commondir"), "../../../closed/repo/.git").unwrap();
+    refused("a worktree", &worktree).await;
+    let own = repository(&open);
+    for (name, target) in
+        [("objects/info/alternates", "objects"), ("objects/pack/linked", "HEAD"), ("objects/fe", "refs")]
+    {
+        let place = own.join(".git").join(name);
+        if name.ends_with("alternates") {
+            std::fs::write(&place, format!("{}\n", git_dir.join(target).display())).unwrap();
+        } else {
+            let _ = std::fs::remove_dir_all(&place);
+            std::os::unix::fs::symlink(git_dir.join(target), &place).unwrap();
+        }
+        refused(name, &own).await;
+        std::fs::remove_file(&place).unwrap();
+    }
+    std::os::unix::fs::symlink(&git_dir, own.join(".git/.git")).unwrap();
+    refused("a repository in git's own folder", &own).await;
+    std::fs::remove_file(own.join(".git/.git")).unwrap();
+    // What git would guess from the name of a folder that is no repository.
+    let guessed = folder("guessed");
+    std::os::unix::fs::symlink(&secret, open.join("guessed.git")).unwrap();
+    assert_eq!(run.clone(&guessed.display().to_string()).await.unwrap_err().code(), "import.git_failed");
+    // And what stays inside is cloned, through a worktree and borrowed objects too.
+    let git = |args: &[&str]| {
+        let done = std::process::Command::new("git").args(args).current_dir(&own).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    };
+    git(&["worktree", "add", "../tree"]);
+    git(&["clone", "--shared", "--bare", ".", "../borrows"]);
+    for name in ["repo", "tree", "borrows"] {
+        run.clone(&open.join(name).display().to_string()).await.unwrap();
+        assert_eq!(std::fs::read_to_string(run.target().join("README.md")).unwrap(), "hello", "{name}");
+        std::fs::remove_dir_all(run.target()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn forbidden_folders_are_refused_in_open_ones() {
+    let mut run = Run::new();
+    let open = run.dir.path().join("open");
+    let source = repository(&open);
+    for forbidden in [open.clone(), source.clone(), source.join(".git"), source.join(".git/objects")] {
+        run.settings.forbidden_paths = vec![forbidden];
+        let error = run.clone(&source.display().to_string()).await.unwrap_err();
+        assert_eq!(error.code(), "import.path_refused", "{:?}", run.settings.forbidden_paths);
+    }
+    run.settings.forbidden_paths = vec![open.join("rep"), open.join("repo/none")];
+    run.clone(&source.display().to_string()).await.unwrap();
+}
+
+#[tokio::test]
+async fn errors_do_not_tell_the_servers_places() {
+    let mut run = Run::new();
+    let source = repository(&run.dir.path().join("open"));
+    let alias = run.dir.path().join("alias");
+    std::os::unix::fs::symlink(&source, &alias).unwrap();
+    run.pretend("for last; do :; done; echo \"fatal: $last and $HOME/x and $(dirname $last)/y: $7\" >&2; exit 1");
+    let error = run.clone(&alias.display().to_string()).await.unwrap_err().to_string();
+    assert!(error.contains("the workspace and the server/x and the server/y"), "{error}");
+    assert!(!error.contains(&run.target().display().to_string()) && !error.contains("open/repo"), "{error}");
+}
+
+#[tokio::test]
+async fn git_is_bounded() {
+    let mut run = Run::new();
+    std::fs::create_dir(run.dir.path().join("open/x")).unwrap();
+    // The limits are set right after the start: the script looks until they are there.
+    run.pretend(
+        "until [ \"$(ulimit -t)\" != unlimited ]; do :; done
+         echo \"fatal: memory $(ulimit -v) files $(ulimit -n) time $(ulimit -t)\" >&2; exit 1",
+    );
+    run.settings.clone_timeout = Duration::from_secs(60);
+    let error = run.clone(&run.dir.path().join("open/x").display().to_string()).await.unwrap_err().to_string();
+    let number = |word: &str| -> u64 {
+        let (_, rest) = error.split_once(word).unwrap();
+        rest.split_whitespace().next().unwrap().trim_end_matches('.').parse().unwrap_or(u64::MAX)
+    };
+    assert!(number("memory ") <= MAX_GIT_MEMORY_BYTES / 1024 && number("files ") <= MAX_GIT_OPEN_FILES, "{error}");
+    assert!(number("time ") < u64::MAX, "{error}");
+}
+
+#[tokio::test]
 async fn failures_give_gits_reason_without_secrets() {
     let run = Run::new();
     // A port where nothing listens: bound by us, never accepted from, then closed.
@@ -198,7 +307,7 @@ async fn progress_is_read_from_gits_messages() {
     let long = "x".repeat(100_000);
     let text =
         format!("Cloning\nReceiving objects:  5%\rReceiving objects:  6%\r{long}\nfatal: no\x1b[31m way\nhint: try\n");
-    follow(text.as_bytes(), &sender, &mut last).await;
+    follow(text.as_bytes(), &sender, &Places(Vec::new()), &mut last).await;
     assert_eq!((last.as_str(), receiver.borrow().percent), ("fatal: no[31m way", Some(6)));
 }
 
@@ -207,5 +316,11 @@ fn size_is_bounded() {
     let dir = TempDir::new().unwrap();
     std::fs::create_dir(dir.path().join("a")).unwrap();
     std::fs::write(dir.path().join("a/b"), vec![0; 100_000]).unwrap();
-    assert!(is_larger_than(dir.path(), 99_999) && !is_larger_than(dir.path(), 1_000_000));
+    let check = |max_unpacked_bytes, max_entries| {
+        let settings = ImportSettings { max_unpacked_bytes, max_entries, ..ImportSettings::default() };
+        size_allowed(dir.path(), &settings).map_err(|error| error.to_string())
+    };
+    assert_eq!(check(1_000_000, 2), Ok(()));
+    assert!(check(99_999, 2).unwrap_err().contains("99999 bytes"));
+    assert!(check(1_000_000, 1).unwrap_err().contains("1 entries"));
 }

@@ -1,0 +1,100 @@
+//! What all links of one person share: places and budgets, so that more pages do not mean more memory.
+
+use std::sync::Arc;
+
+use coditect_protocol::call::Request;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::Limits;
+use super::budget::Budget;
+use crate::error::ApiFault;
+
+/// Large frames of one person that arrive at the same time; whoever sends one more is cut off and comes back.
+const LARGE_FRAMES_AT_ONCE: usize = 4;
+/// Calls of one person that read much and are answered in parts as the page takes them; further ones wait.
+const STREAMS_AT_ONCE: usize = 64;
+/// Calls of one person whose answer comes in one piece that may be large, while it is made; further ones wait.
+const WHOLE_ANSWERS_AT_ONCE: usize = 16;
+/// Searches by name of one person, while they go on; further ones wait. Their answers are the largest, and they take the longest: the
+/// rest must not wait for them.
+const SEARCHES_BY_NAME_AT_ONCE: usize = 4;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Person {
+    /// Places for large frames that arrive.
+    pub(super) large_frames: Arc<Semaphore>,
+    /// Bytes of the calls under way.
+    pub(super) calls: Arc<Budget>,
+    /// Bytes of the answers that their pages have not acknowledged. A budget of its own: calls wait for room among the answers, and
+    /// room among the answers never waits for a call.
+    pub(super) answers: Arc<Budget>,
+    streams: Semaphore,
+    whole_answers: Semaphore,
+    searches_by_name: Semaphore,
+    chats: Semaphore,
+    max_chats: usize,
+}
+
+/// Where the memory of a call's answer goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// Nowhere: it is small.
+    Small,
+    /// Into parts, one after the other.
+    Streamed,
+    /// Into one piece.
+    Whole,
+    /// Into one piece of paths, which takes long.
+    Paths,
+    /// Into a conversation, which is held as long as the model takes.
+    Chat,
+}
+
+impl Answer {
+    fn to(request: &Request) -> Self {
+        match request {
+            Request::ReadFile { .. } | Request::SearchText { .. } => Self::Streamed,
+            Request::ReadFolder(_) | Request::ListTerminals { .. } | Request::ListModels { .. } => Self::Whole,
+            Request::FindFiles { .. } => Self::Paths,
+            Request::Chat(_) => Self::Chat,
+            _ => Self::Small,
+        }
+    }
+}
+
+impl Person {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            large_frames: Arc::new(Semaphore::new(LARGE_FRAMES_AT_ONCE)),
+            calls: Arc::new(Budget::new(limits.content_bytes)),
+            answers: Arc::new(Budget::new(limits.content_bytes)),
+            streams: Semaphore::new(STREAMS_AT_ONCE),
+            whole_answers: Semaphore::new(WHOLE_ANSWERS_AT_ONCE),
+            searches_by_name: Semaphore::new(SEARCHES_BY_NAME_AT_ONCE),
+            chats: Semaphore::new(limits.chats),
+            max_chats: limits.chats,
+        }
+    }
+
+    /// The place that a call needs while it is carried out, once there is one and room for the answer.
+    pub(super) async fn place(&self, request: &Request) -> Result<Option<SemaphorePermit<'_>>, ApiFault> {
+        // No semaphore is ever closed, so that there is a place sooner or later.
+        match Answer::to(request) {
+            Answer::Small => Ok(None),
+            Answer::Streamed => Ok(self.streams.acquire().await.ok()),
+            Answer::Whole => Ok(self.place_and_room(&self.whole_answers).await),
+            Answer::Paths => Ok(self.place_and_room(&self.searches_by_name).await),
+            Answer::Chat => {
+                let place = self.chats.try_acquire();
+                place.map(Some).map_err(|_| ApiFault::TooManyChats { limit: self.max_chats })
+            }
+        }
+    }
+
+    async fn place_and_room<'a>(&self, places: &'a Semaphore) -> Option<SemaphorePermit<'a>> {
+        let place = places.acquire().await.ok();
+        self.answers.room().await;
+        place
+    }
+}
