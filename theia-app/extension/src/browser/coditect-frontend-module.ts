@@ -1,10 +1,13 @@
 import '../../resources/coditect.css';
 import { Agent, LanguageModelAliasRegistry, LanguageModelProvider, LanguageModelRegistryFrontendDelegate, TokenUsageService } from '@theia/ai-core';
+import { AiConfigurationServiceImpl } from '@theia/ai-core/lib/browser/ai-configuration-service-impl';
+import { TrustAwarePreferenceReader } from '@theia/ai-core/lib/browser/trust-aware-preference-reader';
 import { SkillPromptCoordinator } from '@theia/ai-core/lib/browser/skill-prompt-coordinator';
 import { ChatAgent, DefaultChatAgentId } from '@theia/ai-chat/lib/common';
 import { ChatSessionNamingAgent } from '@theia/ai-chat/lib/common/chat-session-naming-service';
 import { ToolConfirmationManager } from '@theia/ai-chat/lib/browser/chat-tool-preference-bindings';
 import { AIChatContribution } from '@theia/ai-chat-ui/lib/browser/ai-chat-ui-contribution';
+import { AIChatInputWidget } from '@theia/ai-chat-ui/lib/browser/chat-input-widget';
 import { ChatWelcomeMessageProvider } from '@theia/ai-chat-ui/lib/browser/chat-tree-view';
 import { CommandContribution } from '@theia/core';
 import { ApplicationShellOptions, bindViewContribution, FrontendApplicationContribution, StorageService, WidgetFactory } from '@theia/core/lib/browser';
@@ -45,6 +48,7 @@ import { CurrentChatContribution } from './chat/current-chat-contribution';
 import { createModelRegistryProvider, ModelCatalogue, ModelRegistryProvider } from './chat/model-catalogue';
 import { ModelRefresh } from './chat/model-refresh';
 import { PageTokenUsageService } from './chat/page-token-usage-service';
+import { PersonalAiConfiguration, PersonalPreferenceReader } from './chat/personal-ai-configuration';
 import { QuietSessionNaming } from './chat/quiet-session-naming';
 import { WorkspaceToolConfirmation, WorkspaceTools } from './chat/workspace-tools';
 import { PageKeyStore } from './environment/page-key-store';
@@ -63,8 +67,10 @@ import { ShellFileSearchService } from './search/shell-file-search-service';
 import { ShellSearchInWorkspaceServer } from './search/shell-search-in-workspace-server';
 import { QuietTerminalContribution } from './terminal/quiet-terminal-contribution';
 import { TellingQuickFileOpen } from './search/telling-quick-file-open';
+import { createTerminalDrawn, TerminalDrawn } from './terminal/terminal-drawn';
 import { ShellTerminalServer } from './terminal/shell-terminal-server';
 import { TerminalConnectionProvider } from './terminal/terminal-connection-provider';
+import { DeferredChatInput } from './startup/deferred-chat-input';
 import {
     bindDeferredPreferencesWidget, DeferredJsonSchemaStore, DeferredKeymapsContribution, DeferredSkillPromptCoordinator
 } from './startup/deferred-contributions';
@@ -108,6 +114,7 @@ export default new ContainerModule((bind, unbind, isBound, rebind) => {
     replace(StorageService, PersonalStorageService);
 
     // Terminals
+    bind(TerminalDrawn).toDynamicValue(createTerminalDrawn).inSingletonScope();
     replace(ShellTerminalServerProxy, ShellTerminalServer);
     replace(RemoteConnectionProvider, TerminalConnectionProvider);
     rebind(LocalConnectionProvider).toService(TerminalConnectionProvider);
@@ -138,6 +145,8 @@ export default new ContainerModule((bind, unbind, isBound, rebind) => {
     bind(Agent).toService(CoditectAgent);
     bind(ChatAgent).toService(CoditectAgent);
     bind(DefaultChatAgentId).toConstantValue({ id: CODITECT_AGENT_ID });
+    rebind(TrustAwarePreferenceReader).to(PersonalPreferenceReader).inSingletonScope();
+    rebind(AiConfigurationServiceImpl).to(PersonalAiConfiguration).inSingletonScope();
     rebind(ChatSessionNamingAgent).to(QuietSessionNaming).inSingletonScope();
     rebind(AIChatContribution).to(CurrentChatContribution).inSingletonScope();
     bind(ChatWelcome).toSelf().inSingletonScope();
@@ -162,6 +171,7 @@ export default new ContainerModule((bind, unbind, isBound, rebind) => {
     rebind(SkillPromptCoordinator).to(DeferredSkillPromptCoordinator).inSingletonScope();
     rebind(KeymapsFrontendContribution).to(DeferredKeymapsContribution).inSingletonScope();
     bindDeferredPreferencesWidget(bind, unbind);
+    rebind(AIChatInputWidget).to(DeferredChatInput);
 
     // Views
     bindViewContribution(bind, CoditectViewContribution);

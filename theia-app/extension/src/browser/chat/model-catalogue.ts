@@ -23,7 +23,7 @@ export class ModelCatalogue {
 
     protected list: ModelList = { models: [], upstreams: [] };
     protected failure: string | undefined;
-    protected running: Promise<void> | undefined;
+    protected running: { readonly anew: boolean; readonly done: Promise<void> } | undefined;
     protected readonly changeEmitter = new Emitter<void>();
     /** The models, or what is known about their upstreams, changed. */
     readonly onDidChange = this.changeEmitter.event;
@@ -52,8 +52,18 @@ export class ModelCatalogue {
 
     /** Looks again; with `anew` the server asks the upstreams themselves. */
     async refresh(anew: boolean): Promise<void> {
-        this.running ??= this.update(anew).finally(() => this.running = undefined);
-        return this.running;
+        if (this.running && (this.running.anew || !anew)) {
+            return this.running.done;
+        }
+        // One that only asks the server's memory does not answer whoever wants the upstreams asked.
+        const earlier = this.running?.done ?? Promise.resolve();
+        const done = earlier.then(() => this.update(anew)).finally(() => {
+            if (this.running?.done === done) {
+                this.running = undefined;
+            }
+        });
+        this.running = { anew, done };
+        return done;
     }
 
     protected async update(anew: boolean): Promise<void> {

@@ -3,7 +3,7 @@ import { CommandContribution, CommandRegistry } from '@theia/core';
 import { CommonCommands, FrontendApplicationContribution } from '@theia/core/lib/browser';
 import { inject, injectable } from '@theia/core/shared/inversify';
 import { ToolConfirmationManager } from '@theia/ai-chat/lib/browser/chat-tool-preference-bindings';
-import { TOOL_CONFIRMATION_PREFERENCE, ToolConfirmationMode } from '@theia/ai-chat/lib/common/chat-tool-preferences';
+import { DEFAULT_TOOL_CONFIRMATION_PREFERENCE, TOOL_CONFIRMATION_PREFERENCE, ToolConfirmationMode } from '@theia/ai-chat/lib/common/chat-tool-preferences';
 import { toolNeedsConfirmation } from 'coditect-shell';
 import { toAbortSignal } from '../shell/abort';
 import { ShellHost } from '../shell/shell-host';
@@ -51,10 +51,16 @@ export class WorkspaceTools implements FrontendApplicationContribution, CommandC
 export class WorkspaceToolConfirmation extends ToolConfirmationManager {
 
     override getConfirmationMode(toolId: string, chatId: string, toolRequest?: ToolRequest): ToolConfirmationMode {
-        const chosen = this.sessionOverrides.get(chatId)?.has(toolId) || toolId in this.getAllConfirmationSettings();
-        if (!chosen && toolRequest?.providerName === PROVIDER_NAME && !toolNeedsConfirmation(toolId)) {
+        if (!this.isChosen(toolId, chatId) && toolRequest?.providerName === PROVIDER_NAME && !toolNeedsConfirmation(toolId)) {
             return ToolConfirmationMode.ALWAYS_ALLOW;
         }
         return super.getConfirmationMode(toolId, chatId, toolRequest);
+    }
+
+    /** Whether the person said anything about this tool, or about all. */
+    protected isChosen(toolId: string, chatId: string): boolean {
+        return !!this.sessionOverrides.get(chatId)?.has(toolId)
+            || toolId in this.getAllConfirmationSettings()
+            || this.aiConfigurationService.inspect(DEFAULT_TOOL_CONFIRMATION_PREFERENCE)?.globalValue !== undefined;
     }
 }

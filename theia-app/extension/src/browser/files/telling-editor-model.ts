@@ -1,6 +1,6 @@
 import { ILogger, MessageService, Resource } from '@theia/core';
 import { CancellationToken } from '@theia/core/lib/common/cancellation';
-import { SaveOptions, SaveReason } from '@theia/core/lib/browser';
+import { Saveable, SaveOptions, SaveReason } from '@theia/core/lib/browser';
 import { inject, injectable } from '@theia/core/shared/inversify';
 import { EditorPreferences } from '@theia/editor/lib/common/editor-preferences';
 import { MonacoEditorModel } from '@theia/monaco/lib/browser/monaco-editor-model';
@@ -15,8 +15,10 @@ import { ShellProblem } from '../shell/shell-problem';
  */
 class TellingEditorModel extends MonacoEditorModel {
 
-    protected told: string | undefined;
+    protected told: { readonly text: string; readonly version: number } | undefined;
     protected held = false;
+    /** Version of the text that is on its way to the server. */
+    protected sending: number | undefined;
 
     constructor(
         resource: Resource, m2p: MonacoToProtocolConverter, p2m: ProtocolToMonacoConverter, logger: ILogger, preferences: EditorPreferences,
@@ -31,22 +33,50 @@ class TellingEditorModel extends MonacoEditorModel {
         }));
     }
 
+    /** Closing the tab asks as well, where saving by itself has ended. */
+    override get autosaveable(): boolean | undefined {
+        return this.held ? false : super.autosaveable;
+    }
+
     protected override async doSave(token: CancellationToken, overwriteEncoding?: boolean, options?: SaveOptions): Promise<void> {
-        const byItself = options?.saveReason === SaveReason.AfterDelay || options?.saveReason === SaveReason.FocusChange;
-        if (byItself && this.held) {
-            return;
-        }
         try {
             await super.doSave(token, overwriteEncoding, options);
-            this.held = this.dirty && !token.isCancellationRequested;
+            // Nothing went wrong, nothing was typed, and still not saved: the person declined to overwrite a newer version.
+            this.held = this.dirty && !token.isCancellationRequested && this.sending === this.model.getAlternativeVersionId();
         } catch (error) {
-            const text = ShellProblem.describe(error);
-            // Saving by itself fails again with each key; once is enough to know.
-            if (!byItself || text !== this.told) {
-                this.tell(text);
-            }
-            this.told = text;
+            this.fail(ShellProblem.describe(error), options);
+        } finally {
+            this.sending = undefined;
         }
+    }
+
+    protected override async fireWillSaveModel(token: CancellationToken, options?: SaveOptions): Promise<void> {
+        await super.fireWillSaveModel(token, options);
+        this.sending = this.model.getAlternativeVersionId();
+    }
+
+    /** What was typed while the text before it was on its way is not saved yet; the stock model takes it for saved. */
+    protected override setDirty(dirty: boolean): void {
+        if (!dirty && this.sending !== undefined && this.sending !== this.model.getAlternativeVersionId()) {
+            this.bufferSavedVersionId = this.sending;
+            return;
+        }
+        super.setDirty(dirty);
+    }
+
+    override async revert(options?: Saveable.RevertOptions): Promise<void> {
+        this.sending = undefined;
+        await super.revert(options);
+    }
+
+    /** Saving by itself fails again with each key; once is enough to know. */
+    protected fail(text: string, options: SaveOptions | undefined): void {
+        const byItself = options?.saveReason === SaveReason.AfterDelay || options?.saveReason === SaveReason.FocusChange;
+        const version = this.model.getAlternativeVersionId();
+        if (!byItself || text !== this.told?.text || version === this.told.version) {
+            this.tell(text);
+        }
+        this.told = { text, version };
     }
 
     protected tell(text: string): void {

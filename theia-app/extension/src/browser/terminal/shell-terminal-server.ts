@@ -1,5 +1,5 @@
 import { Event, ILogger, RpcProxy, URI } from '@theia/core';
-import { inject, injectable, named } from '@theia/core/shared/inversify';
+import { inject, injectable, named, postConstruct } from '@theia/core/shared/inversify';
 import { IBaseTerminalClient, TerminalExitReason, TerminalProcessInfo } from '@theia/terminal/lib/common/base-terminal-protocol';
 import { IShellTerminalServer, IShellTerminalServerOptions } from '@theia/terminal/lib/common/shell-terminal-protocol';
 import { TerminalWatcher } from '@theia/terminal/lib/common/terminal-watcher';
@@ -7,6 +7,7 @@ import { ShellHost } from '../shell/shell-host';
 import { ShellProblem } from '../shell/shell-problem';
 import type { TerminalInfo } from '../shell/shell-types';
 import { TerminalChannel } from './terminal-channel';
+import { TerminalDrawn } from './terminal-drawn';
 
 /** What Theia takes for "there is no such terminal". */
 const NO_TERMINAL = -1;
@@ -20,6 +21,7 @@ type EnvironmentDescriptions = Awaited<ReturnType<IShellTerminalServer['getEnvVa
 export class ShellTerminalServer implements RpcProxy<IShellTerminalServer> {
 
     @inject(ShellHost) protected readonly host: ShellHost;
+    @inject(TerminalDrawn) protected readonly drawn: TerminalDrawn;
     @inject(TerminalWatcher) protected readonly watcher: TerminalWatcher;
     @inject(ILogger) @named('coditect:terminal') protected readonly logger: ILogger;
 
@@ -30,6 +32,22 @@ export class ShellTerminalServer implements RpcProxy<IShellTerminalServer> {
     protected readonly known = new Map<number, TerminalInfo>();
     protected readonly folders = new Map<number, string>();
     protected readonly attached = new Map<number, AbortController>();
+    /** Terminals that run, but whose output ended with the connection. */
+    protected readonly cutOff = new Map<number, TerminalChannel>();
+    /** How many bytes of a terminal's output were shown. */
+    protected readonly shown = new Map<number, number>();
+
+    @postConstruct()
+    protected init(): void {
+        let online = this.host.status.connection === 'online';
+        this.host.onStatus(({ connection }) => {
+            const before = online;
+            online = connection === 'online';
+            if (online && !before) {
+                this.rejoin();
+            }
+        });
+    }
 
     async create(options: IShellTerminalServerOptions): Promise<number> {
         const folder = options.rootURI ? new URI(options.rootURI) : this.host.rootUri;
@@ -67,11 +85,25 @@ export class ShellTerminalServer implements RpcProxy<IShellTerminalServer> {
             channel.end('There is no such terminal.');
             return;
         }
+        let told = false;
+        channel.onInput(bytes => this.host.shell.writeTerminal(info.id, bytes).then(
+            () => told = false,
+            error => {
+                // Once until it works again: a person who types does not want it for each key.
+                if (!told) {
+                    channel.notice(`What you typed did not arrive. ${ShellProblem.describe(error)}`);
+                }
+                told = true;
+            }
+        ));
+        this.join(id, info, channel, 0);
+    }
+
+    protected join(id: number, info: TerminalInfo, channel: TerminalChannel, from: number): void {
         this.attached.get(id)?.abort();
         const abort = new AbortController();
         this.attached.set(id, abort);
-        channel.onInput(bytes => this.host.shell.writeTerminal(info.id, bytes).catch(error => this.logger.warn(ShellProblem.describe(error))));
-        this.host.shell.attachTerminal(info.id, 0, (bytes: Uint8Array) => channel.output(bytes), abort.signal).then(
+        this.host.shell.attachTerminal(info.id, from, (bytes: Uint8Array, at: number) => this.show(id, channel, bytes, at), abort.signal).then(
             exit => this.exited(id, channel, exit),
             error => {
                 if (!abort.signal.aborted) {
@@ -81,6 +113,25 @@ export class ShellTerminalServer implements RpcProxy<IShellTerminalServer> {
         );
     }
 
+    /** Hands output to the terminal. Resolves once it is drawn, so that a program cannot outrun the page. */
+    protected show(id: number, channel: TerminalChannel, bytes: Uint8Array, at: number): Promise<void> {
+        this.shown.set(id, at + bytes.length);
+        channel.output(bytes);
+        return this.drawn(id);
+    }
+
+    /** The connection ended for good and came back, for instance with a new login: the output goes on where it was. */
+    protected rejoin(): void {
+        const cutOff = [...this.cutOff];
+        this.cutOff.clear();
+        for (const [id, channel] of cutOff) {
+            const info = this.known.get(id);
+            if (info) {
+                this.join(id, info, channel, this.shown.get(id) ?? 0);
+            }
+        }
+    }
+
     async resize(id: number, cols: number, rows: number): Promise<void> {
         await this.tell(id, info => this.host.shell.resizeTerminal(info.id, cols, rows));
     }
@@ -88,6 +139,8 @@ export class ShellTerminalServer implements RpcProxy<IShellTerminalServer> {
     async close(id: number): Promise<void> {
         this.attached.get(id)?.abort();
         this.attached.delete(id);
+        this.cutOff.delete(id);
+        this.shown.delete(id);
         await this.tell(id, info => this.host.shell.closeTerminal(info.id));
         this.known.delete(id);
         this.folders.delete(id);
@@ -162,9 +215,14 @@ export class ShellTerminalServer implements RpcProxy<IShellTerminalServer> {
         channel.end('The program ended.');
     }
 
-    /** The terminal is gone without an exit, for instance because its server was started anew. What it showed stays readable. */
+    /** Either the terminal is gone, for instance because its server was started anew, or only its output is. */
     protected lost(id: number, channel: TerminalChannel, error: unknown): void {
         this.attached.delete(id);
+        if (!ShellProblem.hasKind(error, 'not_found')) {
+            this.cutOff.set(id, channel);
+            channel.notice(`No output until the connection is back. ${ShellProblem.describe(error)}`);
+            return;
+        }
         this.known.delete(id);
         channel.notice(`This terminal is not running any more. ${ShellProblem.describe(error)} Open a new one with Ctrl+Shift+\`.`);
         channel.end('lost');
