@@ -207,7 +207,8 @@ step('every other command that is offered', async () => {
         await ide.escape();
         assert.deepEqual([...faults.errors, ...faults.console], [], `after ${id}`);
     }
-    assert.deepEqual(rejected, []);
+    await ide.settled();
+    assert.deepEqual([...rejected, ...await ide.lateRejections()], []);
     assert.ok(tried > 150, `only ${tried} were offered`);
 });
 

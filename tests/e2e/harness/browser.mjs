@@ -27,6 +27,15 @@ class Faults {
     /** From now on, errors like this one belong to what is tested. */
     expect(...patterns) { this.expected.push(...patterns); }
 
+    /** The same for what `run` does, and not for what comes after it. */
+    async during(patterns, run) {
+        const { expected } = this;
+        this.expected = [...expected, ...patterns];
+        try {
+            return await run();
+        } finally { this.expected = expected; }
+    }
+
     noteError(text) {
         if (!this.expected.some(pattern => pattern.test(text))) { this.errors.push(text); }
     }

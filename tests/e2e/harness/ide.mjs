@@ -39,17 +39,32 @@ export class Ide {
             return window.commandsUnderTest.commands.filter(command => command.label).map(command => command.id);
         });
     }
-    /** Starts a command, whether it asks something or not, and tells how it began. After {@link commandIds}. */
+    /**
+     * Starts a command, whether it asks something or not, and tells how it began. After {@link commandIds}. One that goes on and fails later is
+     * among the {@link lateRejections}.
+     */
     execute(id) {
         return this.page.evaluate(async id => {
             const commands = window.commandsUnderTest;
             if (!commands.isEnabled(id) || !commands.isVisible(id)) { return 'not offered'; }
             const frames = async count => { for (let i = 0; i < count; i++) { await new Promise(resolve => requestAnimationFrame(resolve)); } };
-            try {
-                return await Promise.race([commands.executeCommand(id).then(() => 'done'), frames(12).then(() => 'goes on')]);
-            } catch (error) { return `rejected: ${error?.stack ?? error}`; }
+            let goesOn = false;
+            const describe = error => `rejected: ${error?.stack ?? error}`;
+            const ended = commands.executeCommand(id).then(() => 'done', error => {
+                // Who leaves a question unanswered has cancelled the command: that is no failure.
+                const isCancelled = [error?.name, error?.message].some(text => /^Cancell?ed$/.test(text));
+                if (goesOn && !isCancelled) { (window.lateRejections ??= []).push(`${id}: ${describe(error)}`); }
+                return describe(error);
+            });
+            return Promise.race([ended, frames(12).then(() => {
+                goesOn = true;
+                return 'goes on';
+            })]);
         }, id);
     }
+    /** The commands that had begun well and failed afterwards. */
+    lateRejections() { return this.page.evaluate(() => window.lateRejections ?? []); }
+
     /** Leaves whatever is open in front. */
     async escape() {
         for (let i = 0; i < 2; i++) { await this.page.keyboard.press('Escape'); }
@@ -108,7 +123,13 @@ export class Ide {
     async typeAtEnd(text) {
         await this.page.locator('#theia-main-content-panel .monaco-editor:visible .view-lines').first().click();
         await this.page.keyboard.press('Control+End');
-        await this.page.keyboard.type(text);
+        const [first, ...others] = text.split('\n');
+        await this.page.keyboard.type(first);
+        for (const line of others) {
+            // The key Enter would choose a word where the editor offers one in this moment.
+            await this.page.keyboard.insertText('\n');
+            await this.page.keyboard.type(line);
+        }
     }
     async isDirty() { return await this.page.locator('#theia-main-content-panel .lm-TabBar-tab.lm-mod-current.theia-mod-dirty').count() > 0; }
 

@@ -8,15 +8,43 @@ import path from 'node:path';
 const LIMIT_MS = 30_000;
 const POLL_MS = 20;
 
-/** A port that nobody listens on at the moment. */
-export function freePort() {
-    return new Promise((resolve, reject) => {
+/** The ports that are given out: above those that browsers refuse to talk to. */
+const FIRST_PORT = 20_000;
+const LAST_PORT = 65_535;
+/** How many ports are looked at before there is said to be none. */
+const PORT_TRIES = 100;
+const given = new Set();
+
+/**
+ * A port that nobody listens on at the moment, each only once. The system gives none of them to a connection that goes out, so that a server
+ * which is stopped finds its port free when it is started again.
+ */
+export async function freePort() {
+    const [first, last] = outgoingPorts();
+    const below = Math.max(0, Math.min(first, LAST_PORT + 1) - FIRST_PORT);
+    const above = Math.max(0, LAST_PORT - Math.max(last, FIRST_PORT - 1));
+    for (let tried = 0; tried < PORT_TRIES; tried++) {
+        const at = Math.floor(Math.random() * (below + above));
+        const port = at < below ? FIRST_PORT + at : LAST_PORT - (at - below);
+        if (!given.has(port) && await canListen(port)) {
+            given.add(port);
+            return port;
+        }
+    }
+    throw new Error(`no free port outside of ${first} to ${last}, which the system keeps for connections that go out`);
+}
+
+/** First and last port for connections that go out; elsewhere than on Linux those that the standard names. */
+function outgoingPorts() {
+    const file = '/proc/sys/net/ipv4/ip_local_port_range';
+    return fs.existsSync(file) ? fs.readFileSync(file, 'utf8').trim().split(/\s+/).map(Number) : [49_152, 65_535];
+}
+
+function canListen(port) {
+    return new Promise(resolve => {
         const probe = createServer();
-        probe.once('error', reject);
-        probe.listen(0, '127.0.0.1', () => {
-            const { port } = probe.address();
-            probe.close(() => resolve(port));
-        });
+        probe.once('error', () => resolve(false));
+        probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
     });
 }
 

@@ -1,4 +1,5 @@
 // The product as an operator runs it: the server behind nginx, with the real model server where there is one.
+import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -14,11 +15,32 @@ export const parts = {
     server: given('BIN', 'target/debug/coditect-v5-api'),
     web: given('WEB', 'web/dist'),
     theia: given('THEIA', 'theia-app/app/lib/frontend'),
+    nginx: process.env.CODITECT_E2E_NGINX ?? 'nginx',
     nginxTemplate: given('NGINX_TEMPLATE', 'nginx/coditect.conf.template'),
     /** Base URL of a running model server; empty where none could be had. */
     model: process.env.CODITECT_E2E_MODEL ?? '',
     results: given('RESULTS', 'tests/e2e/results'),
 };
+
+/** The least number of files, not reached, of a repository that is made for a test. */
+export const REPOSITORY_FILES = 3000;
+
+/** Most that git may write at once, in bytes. */
+const GIT_OUTPUT_BYTES = 16 * 1024 * 1024;
+
+/** Runs git in a directory and answers what it writes. */
+export function git(dir, ...args) {
+    return execFileSync('git', ['-c', 'user.name=Test', '-c', 'user.email=test@example.org', ...args], { cwd: dir, stdio: 'pipe', encoding: 'utf8', maxBuffer: GIT_OUTPUT_BYTES });
+}
+
+/** Commits all that is in a directory; it becomes a repository if it is none. */
+export function commit(dir, message) {
+    if (!fs.existsSync(path.join(dir, '.git'))) { git(dir, 'init', '-q', '-b', 'main'); }
+    git(dir, 'add', '-A', '-f');
+    git(dir, 'commit', '-q', '-m', message);
+}
+
+export const trackedFiles = dir => git(dir, 'ls-files', '-z').split('\0').filter(Boolean);
 
 /** Server and nginx over one data directory. */
 export class Stack {
@@ -63,7 +85,7 @@ export class Stack {
         const text = fs.readFileSync(parts.nginxTemplate, 'utf8').replace(/\$\{(\w+)\}/g, (whole, name) => values[name.replace(/^CODITECT_(NGINX_)?/, '')] ?? whole);
         const conf = path.join(prefix, 'nginx.conf');
         fs.writeFileSync(conf, text);
-        this.nginx = new Process('nginx', 'nginx', ['-p', prefix, '-c', conf, '-g', 'daemon off;'], { logDir: this.dir });
+        this.nginx = new Process('nginx', parts.nginx, ['-e', path.join(prefix, 'error.log'), '-p', prefix, '-c', conf, '-g', 'daemon off;'], { logDir: this.dir });
         this.url = `http://127.0.0.1:${port}/`;
         await this.nginx.ready(`${this.url}health`);
     }
@@ -78,20 +100,20 @@ export class Stack {
         return ended;
     }
 
-    /** A real git repository of some thousand files: the sources of the IDE's own packages. */
+    /** A real git repository of more than {@link REPOSITORY_FILES} files, the sources and types of the IDE's own packages, and two commits. */
     makeRepository(name) {
         const dir = path.join(this.imports, name);
         const from = path.join(root, 'theia-app/node_modules/@theia');
-        for (const pkg of fs.readdirSync(from)) {
-            const src = path.join(from, pkg, 'src');
-            if (fs.existsSync(src)) { fs.cpSync(src, path.join(dir, 'packages', pkg, 'src'), { recursive: true }); }
+        const isSource = file => !/\.(js|map)$/.test(file) && path.basename(file) !== 'node_modules';
+        for (const pkg of fs.readdirSync(from).filter(pkg => fs.existsSync(path.join(from, pkg, 'src')))) {
+            fs.cpSync(path.join(from, pkg), path.join(dir, 'packages', pkg), { recursive: true, filter: isSource });
         }
         fs.writeFileSync(path.join(dir, 'README.md'), '# A repository of some thousand files\n\nThe needle is here: quokka-4711.\n');
+        commit(dir, 'first');
         fs.writeFileSync(path.join(dir, 'hello.py'), 'def greet(name):\n    return f"hello {name}"\n\nprint(greet("world"))\n');
-        const git = (...args) => execFileSync('git', ['-c', 'user.name=Test', '-c', 'user.email=test@example.org', ...args], { cwd: dir, stdio: 'pipe' });
-        git('init', '-q', '-b', 'main');
-        git('add', '-A');
-        git('commit', '-q', '-m', 'first');
+        commit(dir, 'second');
+        const files = trackedFiles(dir).length;
+        assert.ok(files > REPOSITORY_FILES, `the repository has only ${files} files`);
         return dir;
     }
     /** Directory on the disk of a workspace's files. */

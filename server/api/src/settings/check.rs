@@ -32,7 +32,7 @@ pub(super) fn out_of_bounds(settings: &Settings) -> Option<(&'static str, String
         files_max_upload_bytes: 1, u64::MAX;
         files_max_call_bytes: 1, coditect_protocol::files::MAX_CALL_FILE_BYTES;
         watch_max_folders: 1, MAX_COUNT;
-        access_token_seconds: 1, MAX_SECONDS;
+        access_token_seconds: 2, MAX_SECONDS;
         session_idle_days: 1, MAX_DAYS;
         session_absolute_days: 1, MAX_DAYS;
         password_checks_at_once: 0, MAX_COUNT;
