@@ -65,8 +65,15 @@ export async function eventually(what, check, limit = LIMIT_MS) {
 
 /** Programs that run; whatever ends the tests, a signal too, ends them. */
 const alive = new Set();
-process.once('exit', () => alive.forEach(child => child.kill('SIGKILL')));
+process.once('exit', () => alive.forEach(killGroup));
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) { process.once(signal, () => process.exit(1)); }
+
+/** Ends what a program left behind, too: nginx has workers, others fork. */
+function killGroup({ pid }) {
+    try {
+        process.kill(-pid, 'SIGKILL');
+    } catch { /* Nobody is left. */ }
+}
 
 /** One running program, its output in a file. */
 export class Process {
@@ -74,13 +81,14 @@ export class Process {
         this.name = name;
         this.logFile = path.join(logDir, `${name}.log`);
         const log = fs.openSync(this.logFile, 'a');
-        this.child = spawn(command, args, { stdio: ['ignore', log, log], env: { ...process.env, ...env }, cwd });
+        this.child = spawn(command, args, { stdio: ['ignore', log, log], env: { ...process.env, ...env }, cwd, detached: true });
         this.running = true;
         alive.add(this.child);
         this.ended = new Promise(resolve => {
             const end = outcome => {
                 this.running = false;
                 alive.delete(this.child);
+                if (this.child.pid !== undefined) { killGroup(this.child); }
                 resolve(outcome);
             };
             this.child.once('exit', (code, signal) => end({ code, signal }));
@@ -102,7 +110,7 @@ export class Process {
     }
     async stop(signal = 'SIGTERM') {
         if (this.running) { this.child.kill(signal); }
-        const timer = setTimeout(() => this.child.kill('SIGKILL'), LIMIT_MS);
+        const timer = setTimeout(() => killGroup(this.child), LIMIT_MS);
         const ended = await this.ended;
         clearTimeout(timer);
         return ended;
