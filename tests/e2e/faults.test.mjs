@@ -335,13 +335,14 @@ describe('the dashboard', () => {
         await page.goto(`${stack.url}dashboard`);
         fs.mkdirSync(path.join(stack.imports, 'no-repository'));
         fs.symlinkSync('/etc', path.join(stack.imports, 'way-out'));
+        const owned = path.join(stack.dir, 'owned');
         for (const [url, code, reason = /.{20}/] of [
             [path.join(stack.imports, 'no-repository'), 'import.git_failed'],
             [path.join(stack.imports, 'not-there'), /import\.(path_refused|git_failed)/],
             ['/etc', 'import.path_refused'],
             [`${stack.imports}/../data`, 'import.path_refused'],
             [path.join(stack.imports, 'way-out'), 'import.path_refused'],
-            ['ext::sh -c touch% /tmp/coditect-e2e-owned', 'import.url_refused'],
+            [`ext::sh -c touch% ${owned}`, 'import.url_refused'],
             ['file:///etc', 'import.url_refused'],
             ['--upload-pack=touch', 'import.url_refused'],
             ['http://example.org/x.git', 'import.url_refused', /not encrypted; use https/],
@@ -362,7 +363,7 @@ describe('the dashboard', () => {
                 assert.equal(await page.getByLabel('Repository URL or path').inputValue(), url, 'what was typed stays');
             }
         }
-        assert.ok(!fs.existsSync('/tmp/coditect-e2e-owned'));
+        assert.ok(!fs.existsSync(owned), 'nothing ran');
     });
 
     inPage('archives that would write outside, and files that are none', async ({ page, context, faults }) => {
