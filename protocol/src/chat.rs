@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// A model that can be talked to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "js", derive(tsify::Tsify))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ModelInfo {
     /// `upstream/model`, unique on the server.
     pub id: String,
@@ -19,6 +20,7 @@ pub struct ModelInfo {
 /// Models, and what is wrong with upstreams that gave none. Body of `GET /api/v5/llm/models`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "js", derive(tsify::Tsify))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ModelList {
     /// Models in the order of the upstreams, then by name.
     pub models: Vec<ModelInfo>,
@@ -32,6 +34,7 @@ pub struct ModelList {
 /// State of one upstream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "js", derive(tsify::Tsify))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UpstreamStatus {
     /// Its name.
     pub name: String,

@@ -32,6 +32,7 @@ pub struct Place {
 /// Kind of a file system entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "js", derive(tsify::Tsify))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FileKind {
     /// A regular file.
@@ -47,6 +48,7 @@ pub enum FileKind {
 /// Facts of a file system entry. For a symbolic link that stays inside the root, those of what it points at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "js", derive(tsify::Tsify))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FileStat {
     /// Kind of the entry.
     pub kind: FileKind,
@@ -67,6 +69,7 @@ pub struct FileStat {
 /// One entry of a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "js", derive(tsify::Tsify))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FolderEntry {
     /// Name within the folder.
     pub name: String,
@@ -83,6 +86,7 @@ pub struct FolderEntry {
 /// A folder's entries, sorted by name. Body of `GET …/files/{folder}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "js", derive(tsify::Tsify))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FolderListing {
     /// The entries.
     pub entries: Vec<FolderEntry>,

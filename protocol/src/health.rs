@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// State of the server. Sent with 200, or with 503 while `status` is `draining`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Health {
     /// Overall state.
     pub status: HealthStatus,
@@ -20,6 +21,7 @@ pub struct Health {
 
 /// Overall state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum HealthStatus {
     /// Everything works.
@@ -32,9 +34,13 @@ pub enum HealthStatus {
 
 /// State of the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StoreHealth {
     /// `memory`, `embedded` or `foundationdb`.
     pub backend: String,
     /// Whether a read succeeded just now.
     pub ok: bool,
+    /// Stable code of what is wrong, where something is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }

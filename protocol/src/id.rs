@@ -8,6 +8,7 @@ macro_rules! ids {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[cfg_attr(feature = "js", derive(tsify::Tsify))]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         #[serde(transparent)]
         pub struct $name(#[cfg_attr(feature = "js", tsify(type = "string"))] pub Uuid);
 
@@ -31,6 +32,10 @@ ids! {
     UserId,
     /// A login of a person on one device.
     SessionId,
+    /// A personal access token.
+    TokenId,
+    /// An invitation.
+    InviteId,
     /// A workspace.
     WorkspaceId,
     /// A terminal of a workspace.

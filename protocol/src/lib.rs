@@ -21,7 +21,7 @@ pub mod search;
 pub mod terminal;
 pub mod workspace;
 
-pub use id::{LinkId, SessionId, TerminalId, UserId, WorkspaceId};
+pub use id::{InviteId, LinkId, SessionId, TerminalId, TokenId, UserId, WorkspaceId};
 pub use path::RelPath;
 pub use problem::{Coded, Kind, Problem};
 

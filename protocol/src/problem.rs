@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// which says what to do where something can be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "js", derive(tsify::Tsify))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// Class of the problem, from which the HTTP status follows.
     pub kind: Kind,
@@ -23,6 +24,7 @@ pub struct Problem {
 /// Class of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "js", derive(tsify::Tsify))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The input is malformed or not allowed (400).

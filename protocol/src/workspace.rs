@@ -15,6 +15,7 @@ pub const HOME_MOUNT: &str = "/home/coditect";
 /// A workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "js", derive(tsify::Tsify))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Workspace {
     /// Identifier.
     pub id: WorkspaceId,
@@ -35,6 +36,7 @@ pub struct Workspace {
 /// Where a workspace's first files come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "js", derive(tsify::Tsify))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum WorkspaceSource {
     /// Nothing yet.
@@ -54,6 +56,7 @@ pub enum WorkspaceSource {
 /// Whether a workspace can be opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "js", derive(tsify::Tsify))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum WorkspaceState {
     /// Being filled.
@@ -77,6 +80,7 @@ pub enum WorkspaceState {
 /// Body of `POST /workspaces`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "js", derive(tsify::Tsify))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateWorkspace {
     /// Name; may be left out for a git source, then the repository's name is taken.
@@ -88,6 +92,7 @@ pub struct CreateWorkspace {
 
 /// Body of `PATCH /workspaces/{id}`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RenameWorkspace {
     /// New name.

@@ -117,13 +117,13 @@ describe('accounts', () => {
             await page.getByRole('button', { name: 'Create account' }).click();
         };
         await fill(email.toUpperCase(), PASSWORD);
-        assert.match(await shownProblem(page, 'auth.email_taken'), /log in/);
+        assert.match(await shownProblem(page, 'auth.login_taken'), /log in/);
         assert.equal(await page.getByLabel('E-mail').getAttribute('aria-invalid'), 'true');
         await fill(newEmail(), 'password1234');
         assert.ok((await shownProblem(page, 'auth.weak_password')).length > 10);
         assert.equal(await page.getByLabel('Password', { exact: true }).getAttribute('aria-invalid'), 'true');
         await fill('some..body@example.org', PASSWORD);
-        await shownProblem(page, 'auth.invalid_email');
+        await shownProblem(page, 'auth.invalid_login');
     });
 
     inPage('an address of another site as the way back leads to the dashboard', async ({ page, context }) => {

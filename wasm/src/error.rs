@@ -4,6 +4,9 @@ use coditect_protocol::link::LinkError;
 use coditect_protocol::path::PathError;
 use coditect_protocol::{Coded, Kind, Problem};
 
+/// Codes of a wrong answer to a question about who somebody is.
+const WRONG_PROOFS: [&str; 3] = ["auth.bad_credentials", "auth.second_factor_wrong", "auth.second_factor_ticket"];
+
 /// Why something that the page asked for failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ShellError {
@@ -135,10 +138,15 @@ impl ShellError {
         }
     }
 
-    /// Whether nobody is logged in (any more).
+    /// Whether nobody is logged in (any more). A wrong code is something else, which no renewed token would change.
     #[must_use]
     pub fn is_unauthenticated(&self) -> bool {
-        self.kind() == Kind::Unauthenticated
+        match self {
+            Self::Problem(problem) => {
+                problem.kind == Kind::Unauthenticated && !WRONG_PROOFS.contains(&problem.code.as_str())
+            }
+            _ => false,
+        }
     }
 }
 
@@ -206,3 +214,16 @@ macro_rules! expect_reply {
     };
 }
 pub(crate) use expect_reply;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_code_is_no_login_that_ended() {
+        let refused = |code| ShellError::Problem(Problem::new(Kind::Unauthenticated, code, "no"));
+        assert!(refused("auth.session_ended").is_unauthenticated());
+        assert!(!refused("auth.second_factor_wrong").is_unauthenticated());
+        assert!(!ShellError::Unreachable.is_unauthenticated());
+    }
+}

@@ -9,6 +9,7 @@
 //! * What decides (reconnecting, calls, paths, edits) is pure and tested on the host; what touches the browser is thin.
 
 mod abort;
+pub mod account;
 mod core;
 pub mod error;
 pub mod files;
@@ -27,7 +28,6 @@ pub mod watch;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use coditect_protocol::auth::Credentials;
 use coditect_protocol::chat::ChatRequest;
 use coditect_protocol::files::WriteMode;
 use coditect_protocol::search::{FindFiles, SearchText};
@@ -80,40 +80,12 @@ impl Subscription {
     }
 }
 
-/// People and workspaces, over REST.
+/// Workspaces, over REST.
 #[wasm_bindgen]
 impl Shell {
     /// A shell for the server whose root is at `base`.
     pub fn create(base: &str) -> Self {
         Self { core: Core::new(base) }
-    }
-
-    /// Registers a person and logs them in.
-    #[wasm_bindgen(unchecked_return_type = "Promise<SessionInfo>")]
-    pub fn register(&self, credentials: Ts<Credentials>) -> Promise {
-        self.run(|core| async move { to_js(&core.rest.register(&from_js(credentials.into())?).await?) })
-    }
-
-    /// Logs a person in.
-    #[wasm_bindgen(unchecked_return_type = "Promise<SessionInfo>")]
-    pub fn login(&self, credentials: Ts<Credentials>) -> Promise {
-        self.run(|core| async move { to_js(&core.rest.login(&from_js(credentials.into())?).await?) })
-    }
-
-    /// Ends the login and the link.
-    #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
-    pub fn logout(&self) -> Promise {
-        self.run(|core| async move {
-            core.rest.logout().await?;
-            core.disconnect();
-            Ok(JsValue::UNDEFINED)
-        })
-    }
-
-    /// Who is logged in; rejects with kind `unauthenticated` when nobody is.
-    #[wasm_bindgen(unchecked_return_type = "Promise<SessionInfo>")]
-    pub fn session(&self) -> Promise {
-        self.run(|core| async move { to_js(&core.rest.session().await?) })
     }
 
     /// The person's workspaces.

@@ -1,12 +1,13 @@
 //! REST with the browser's cookies: people, workspaces, uploads and large files.
 
+mod account;
 mod upload;
 
 use std::cell::{Cell, RefCell};
 use std::pin::pin;
 use std::rc::Rc;
 
-use coditect_protocol::auth::{CSRF_COOKIE, CSRF_HEADER, Credentials, RefreshRequest, SessionInfo, TokenAnswer};
+use coditect_protocol::auth::{CSRF_COOKIE, CSRF_HEADER, RefreshRequest, SessionInfo};
 use coditect_protocol::files::{FileStat, Place, Root, WriteMode};
 use coditect_protocol::workspace::{CreateWorkspace, RenameWorkspace, Workspace};
 use coditect_protocol::{Kind, Problem, UserId};
@@ -68,29 +69,6 @@ impl Rest {
             refresh_at: Cell::new(f64::INFINITY),
             person: Cell::default(),
         }
-    }
-
-    /// Registers a person and logs them in.
-    pub(crate) async fn register(&self, credentials: &Credentials) -> Result<SessionInfo, ShellError> {
-        self.log_in("auth/register", credentials).await
-    }
-
-    /// Logs a person in.
-    pub(crate) async fn login(&self, credentials: &Credentials) -> Result<SessionInfo, ShellError> {
-        self.log_in("auth/login", credentials).await
-    }
-
-    async fn log_in(&self, route: &str, credentials: &Credentials) -> Result<SessionInfo, ShellError> {
-        let answer = self.send_once(&Method::POST, route, json(credentials)?, &[]).await?;
-        self.person.set(None);
-        self.logged_in(read(answer).await?)
-    }
-
-    fn logged_in(&self, answer: TokenAnswer) -> Result<SessionInfo, ShellError> {
-        let life = answer.expires_in as f64 * 1000.0;
-        self.refresh_at.set(js_sys::Date::now() + life * REFRESH_AT_SHARE);
-        self.know(Some(answer.session.clone()));
-        Ok(answer.session)
     }
 
     /// Who the page belongs to.
@@ -387,7 +365,7 @@ mod tests {
         let session = |id: u128| SessionInfo {
             user: UserInfo {
                 id: UserId(uuid::Uuid::from_u128(id)),
-                email: String::new(),
+                login: String::new(),
                 role: Role::Member,
                 created_at: 0,
             },

@@ -3,15 +3,15 @@ import type { Workspace } from 'coditect-shell';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { App } from './App';
 import { navigate } from './parts/router';
-import { doing, fill, later, named, one, render } from './test/render';
+import { doing, fill, later, named, one, press, render } from './test/render';
 import { creating, workspace } from './test/workspace';
 
-const rust = vi.hoisted(() => ({ session: vi.fn(), listWorkspaces: vi.fn(), login: vi.fn(), logout: vi.fn(), deleteWorkspace: vi.fn() }));
+const rust = vi.hoisted(() => ({ session: vi.fn(), listWorkspaces: vi.fn(), login: vi.fn(), logout: vi.fn(), deleteWorkspace: vi.fn(), authConfig: vi.fn() }));
 const warmUp = vi.hoisted(() => vi.fn());
 vi.mock('./shell', () => ({ shell: () => Promise.resolve(rust), warmUp }));
 
 const loggedOut = Object.assign(new Error('Log in first.'), { code: 'auth.not_logged_in', kind: 'unauthenticated' });
-const session = { user: { id: 'u', email: 'ada@example.org', role: 'member', created_at: 0 }, session_id: 's', expires_at: 0 };
+const session = { user: { id: 'u', login: 'ada@example.org', role: 'member', created_at: 0 }, session_id: 's', expires_at: 0 };
 
 async function show(path: string): Promise<void> {
     history.replaceState(null, '', path);
@@ -23,6 +23,8 @@ beforeEach(() => {
     vi.resetAllMocks();
     rust.session.mockResolvedValue(session);
     rust.listWorkspaces.mockResolvedValue([workspace('one')]);
+    rust.login.mockResolvedValue({ type: 'done', session });
+    rust.authConfig.mockResolvedValue({ registration: 'open', password_min_chars: 12, password_max_chars: 128, sends_mail: false });
 });
 afterEach(() => {
     document.cookie = 'coditect_csrf=; max-age=0';
@@ -50,11 +52,11 @@ test('who is not logged in is led to the login and back', async () => {
     await show('/dashboard');
     expect(location.pathname + location.search).toBe('/login?next=/dashboard');
     expect(named<HTMLAnchorElement>('Create an account').search).toBe('?next=/dashboard');
-    await fill('#email', 'ada@example.org');
+    await fill('#login', 'ada@example.org');
     await fill('#password', 'violet teapot');
     const length = history.length;
     await doing(() => one<HTMLFormElement>('form').requestSubmit());
-    expect(rust.login).toHaveBeenCalledExactlyOnceWith({ email: 'ada@example.org', password: 'violet teapot' });
+    expect(rust.login).toHaveBeenCalledExactlyOnceWith({ login: 'ada@example.org', password: 'violet teapot' });
     expect(location.pathname).toBe('/dashboard');
     expect(history.length).toBe(length);
 });
@@ -62,11 +64,11 @@ test('who is not logged in is led to the login and back', async () => {
 test('a refused login keeps what was typed and leads to the field', async () => {
     rust.login.mockRejectedValue(Object.assign(new Error('Wrong.'), { code: 'auth.bad_credentials', kind: 'unauthenticated' }));
     await show('/login');
-    expect(document.activeElement).toBe(one('#email'));
-    await fill('#email', 'ada@example.org');
+    expect(document.activeElement).toBe(one('#login'));
+    await fill('#login', 'ada@example.org');
     await fill('#password', 'wrong');
     await doing(() => one<HTMLFormElement>('form').requestSubmit());
-    expect(one('[role=alert]').textContent).toBe('Wrong. auth.bad_credentials');
+    expect(one('#problem').textContent).toBe('Wrong. auth.bad_credentials');
     expect(one<HTMLInputElement>('#password').value).toBe('wrong');
     expect(document.activeElement).toBe(one('#password'));
     expect(one('#password').getAttribute('aria-describedby')).toBe('problem');
@@ -133,7 +135,7 @@ test('another person who logged in in another tab is shown', async () => {
     await doing(() => dispatchEvent(new Event('online')));
     expect(rust.session.mock.calls.length).toBe(asked);
     document.cookie = 'coditect_csrf=bob';
-    rust.session.mockResolvedValue({ ...session, user: { ...session.user, email: 'bob@example.org' } });
+    rust.session.mockResolvedValue({ ...session, user: { ...session.user, login: 'bob@example.org' } });
     await doing(() => dispatchEvent(new Event('online')));
     expect(one('.who').textContent).toBe('bob@example.org');
 });
@@ -151,10 +153,29 @@ test('one of many workspaces is found', async () => {
 test('logging out leads to the start, a failure is told', async () => {
     rust.logout.mockRejectedValueOnce(new Error('No network.'));
     await show('/dashboard');
+    await doing(() => named('Account of ada@example.org').click());
     await doing(() => named('Log out').click());
     expect(one('[role=alert] .problem').textContent).toContain('No network.');
     await doing(() => named('Dismiss').click());
     expect(document.querySelector('.problem')).toBeNull();
+    await doing(() => named('Account of ada@example.org').click());
     await doing(() => named('Log out').click());
     expect(location.pathname).toBe('/');
+});
+
+test('the menu of the account leaves with Escape, with what is outside, and shows an admin more', async () => {
+    rust.session.mockResolvedValue({ ...session, user: { ...session.user, role: 'admin' } });
+    await show('/dashboard');
+    const button = named('Account of ada@example.org');
+    const menu = one('.menu ul');
+    expect([menu.hidden, button.getAttribute('aria-expanded')]).toEqual([true, 'false']);
+    await doing(() => button.click());
+    expect([menu.hidden, button.getAttribute('aria-expanded')]).toEqual([false, 'true']);
+    expect([...menu.querySelectorAll('a')].map(link => link.pathname)).toContain('/admin/people');
+    await doing(() => named('Your account').focus());
+    await press('Escape');
+    expect([menu.hidden, document.activeElement]).toEqual([true, button]);
+    await doing(() => button.click());
+    await doing(() => one('h1').dispatchEvent(new Event('pointerdown', { bubbles: true })));
+    expect(menu.hidden).toBe(true);
 });

@@ -1,5 +1,10 @@
 //! The command line.
 
+mod command;
+mod credentials;
+mod person;
+mod remote;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -30,6 +35,8 @@ fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand(settings::with_variables(serve))
         .subcommand(Command::new("settings").about("Lists every setting with its default, as a configuration file"))
+        .subcommand(person::command())
+        .subcommands(remote::commands())
 }
 
 /// Runs the program.
@@ -41,6 +48,8 @@ pub fn main() -> ExitCode {
     };
     match matches.subcommand() {
         Some(("serve", serve)) => run_serve(serve),
+        Some(("person", person)) => command::told(person::run(person)),
+        Some((name @ ("login" | "whoami" | "logout"), matches)) => command::told(remote::run(name, matches)),
         _ => {
             println!("{}", documented_file());
             ExitCode::SUCCESS

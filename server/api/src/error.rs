@@ -31,6 +31,14 @@ pub enum ServerError {
         /// Why.
         source: std::io::Error,
     },
+    /// The file of the master key.
+    #[error("the master key {path} cannot be used: {reason}")]
+    MasterKey {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// A setting has a value that cannot be used.
     #[error("the setting `{name}` cannot be used: {reason}")]
     Setting {
@@ -55,6 +63,7 @@ impl ServerError {
             Self::AddressInUse { .. } => "server.address_in_use",
             Self::Listen { .. } => "server.listen",
             Self::Data { .. } => "server.data",
+            Self::MasterKey { .. } => "server.master_key",
             Self::Setting { .. } => "config.bad_value",
             Self::Feature(problem) => &problem.code,
             Self::Serve(_) => "server.serve",
@@ -97,6 +106,26 @@ pub enum ApiFault {
     /// A parameter of the address is missing or malformed.
     #[error("{0}")]
     BadQuery(&'static str),
+    /// A program that asks for tokens brings something else than a device code.
+    #[error("Only urn:ietf:params:oauth:grant-type:device_code is taken as grant_type.")]
+    GrantType,
+    /// A condition of a request that cannot be read.
+    #[error("If-Match takes one entity tag in quotes, or *; If-None-Match takes * only.")]
+    BadEtag,
+    /// A range of a file that it does not have.
+    #[error("The range lies outside the file, which has {size} bytes.")]
+    Range {
+        /// Size of the file, in bytes.
+        size: u64,
+    },
+    /// A file over a limit.
+    #[error("The file is larger than the limit of {limit} bytes (setting {setting}).")]
+    FileTooLarge {
+        /// Limit, in bytes.
+        limit: u64,
+        /// The setting that says so.
+        setting: &'static str,
+    },
     /// The server was reached under a name that is not its own.
     #[error("This server does not answer under that name; who runs it can add the name to the setting allowed_hosts.")]
     UnknownHost,
@@ -164,6 +193,10 @@ impl Coded for ApiFault {
             Self::BadBody(_) => "api.bad_body",
             Self::BadJson => "api.bad_json",
             Self::BadQuery(_) => "api.bad_query",
+            Self::GrantType => "api.grant_type",
+            Self::BadEtag => "files.bad_etag",
+            Self::Range { .. } => "files.range",
+            Self::FileTooLarge { .. } => "files.too_large",
             Self::UnknownHost => "api.unknown_host",
             Self::Internal => "api.internal",
             Self::NotLoggedIn => "auth.not_logged_in",
@@ -185,7 +218,8 @@ impl Coded for ApiFault {
     fn kind(&self) -> Kind {
         match self {
             Self::NoSuchRoute => Kind::NotFound,
-            Self::TooLarge => Kind::TooLarge,
+            Self::TooLarge | Self::FileTooLarge { .. } => Kind::TooLarge,
+            Self::Range { .. } => Kind::RangeNotSatisfiable,
             Self::Timeout => Kind::Timeout,
             Self::NotLoggedIn | Self::OtherPerson => Kind::Unauthenticated,
             Self::UnknownHost | Self::OtherSite => Kind::Forbidden,
@@ -200,6 +234,8 @@ impl Coded for ApiFault {
             | Self::BadBody(_)
             | Self::BadJson
             | Self::BadQuery(_)
+            | Self::GrantType
+            | Self::BadEtag
             | Self::AcrossRoots
             | Self::NotAWebSocket
             | Self::NoHello { is_late: false, .. }
@@ -214,11 +250,6 @@ impl Coded for ApiFault {
 pub struct ApiError(Box<Problem>);
 
 impl ApiError {
-    /// A refusal with a text of its own.
-    pub fn new(kind: Kind, code: &str, message: impl Into<String>) -> Self {
-        Self(Box::new(Problem::new(kind, code, message)))
-    }
-
     /// A fault of the server that was logged already.
     #[must_use]
     pub fn internal() -> Self {
@@ -229,6 +260,18 @@ impl ApiError {
     #[must_use]
     pub fn cancelled() -> Self {
         Self(Box::new(Problem::cancelled()))
+    }
+
+    /// A problem that was made before, told as it is.
+    #[must_use]
+    pub fn told(problem: Problem) -> Self {
+        Self(Box::new(problem))
+    }
+
+    /// What is told.
+    #[must_use]
+    pub fn problem(&self) -> &Problem {
+        &self.0
     }
 
     /// The problem.
@@ -264,7 +307,11 @@ mod tests {
             ApiFault::BadRequest(_) => ApiFault::BadBody(String::new()),
             ApiFault::BadBody(_) => ApiFault::BadJson,
             ApiFault::BadJson => ApiFault::BadQuery(""),
-            ApiFault::BadQuery(_) => ApiFault::UnknownHost,
+            ApiFault::BadQuery(_) => ApiFault::GrantType,
+            ApiFault::GrantType => ApiFault::BadEtag,
+            ApiFault::BadEtag => ApiFault::Range { size: 1 },
+            ApiFault::Range { .. } => ApiFault::FileTooLarge { limit: 1, setting: "" },
+            ApiFault::FileTooLarge { .. } => ApiFault::UnknownHost,
             ApiFault::UnknownHost => ApiFault::Internal,
             ApiFault::Internal => ApiFault::NotLoggedIn,
             ApiFault::NotLoggedIn => ApiFault::OtherSite,

@@ -4,12 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
-use coditect_auth::{Device, Identity};
-use coditect_protocol::auth::{ACCESS_COOKIE, CSRF_HEADER};
+use coditect_auth::{AuthError, Device, Identity};
+use coditect_protocol::auth::{ACCESS_COOKIE, CSRF_HEADER, DEVICE_COOKIE};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Uri, header};
 
 use crate::error::{ApiError, ApiFault};
+use crate::problem::Asker;
+use crate::routes::cookies;
 use crate::settings::Settings;
 use crate::state::AppState;
 
@@ -17,25 +19,39 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 /// Longest user agent that is kept with a login, in characters.
 const MAX_USER_AGENT_CHARS: usize = 300;
 
-/// A caller whose token and session were checked for this request, and whose CSRF token where cookies spoke for them.
+/// Who asks, as the check before the route found out.
 pub struct Caller(pub Identity);
 
 impl FromRequestParts<AppState> for Caller {
     type Rejection = ApiError;
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        if let Some(token) = bearer(&parts.headers) {
-            return Ok(Self(state.auth.check(token).await?));
-        }
-        let Some(token) = cookie(&parts.headers, ACCESS_COOKIE) else {
-            return Err(ApiFault::NotLoggedIn.into());
-        };
-        let identity = state.auth.check(token).await?;
-        if !is_safe(&parts.method) {
-            let header = parts.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
-            state.auth.check_csrf(&identity, header)?;
-        }
-        Ok(Self(identity))
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, ApiError> {
+        // A route that asks who it is without having said who may call it is a fault, and open to nobody.
+        parts.extensions.get::<Identity>().cloned().map(Self).ok_or_else(ApiError::internal)
     }
+}
+
+/// Finds out who asks: checks the token and, where a browser's cookie carried it, that the session's own page made the request.
+pub(crate) async fn identify(parts: &Parts, state: &AppState) -> Result<Identity, ApiError> {
+    let proxies = &state.settings.trusted_proxies;
+    let (token, by_cookie) = match bearer(&parts.headers) {
+        Some(token) => (token, false),
+        None => {
+            let secure = is_secure(&parts.headers, &parts.extensions, proxies);
+            (cookies::value(&parts.headers, ACCESS_COOKIE, secure).ok_or(ApiFault::NotLoggedIn)?, true)
+        }
+    };
+    let identity = state.auth.check(token).await?;
+    if let Some(asker) = parts.extensions.get::<Asker>() {
+        asker.is(identity.user.id);
+    }
+    if by_cookie && identity.session_id().is_none() {
+        // A personal access token is no browser's; in a cookie it was planted.
+        return Err(AuthError::InvalidToken.into());
+    }
+    if by_cookie && !is_safe(&parts.method) {
+        state.auth.check_csrf(&identity, text(&parts.headers, CSRF_HEADER))?;
+    }
+    Ok(identity)
 }
 
 fn is_safe(method: &Method) -> bool {
@@ -69,21 +85,32 @@ pub(crate) struct Origin {
 impl FromRequestParts<AppState> for Origin {
     type Rejection = std::convert::Infallible;
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
+        Ok(Self::of(parts, state))
+    }
+}
+
+impl Origin {
+    pub(crate) fn of(parts: &Parts, state: &AppState) -> Self {
         let proxies = &state.settings.trusted_proxies;
         let peer = peer(&parts.extensions);
-        let trusted = is_trusted(peer, proxies);
-        if !trusted && parts.headers.contains_key(FORWARDED_FOR) {
+        if !is_trusted(peer, proxies) && parts.headers.contains_key(FORWARDED_FOR) {
             warn_of_unknown_proxy(peer);
         }
         let user_agent = text(&parts.headers, header::USER_AGENT.as_str()).unwrap_or_default();
-        Ok(Self {
-            device: Device {
-                address: if trusted { forwarded(&parts.headers, proxies).or(peer) } else { peer },
-                user_agent: user_agent.chars().take(MAX_USER_AGENT_CHARS).collect(),
-            },
-            secure: is_secure(&parts.headers, &parts.extensions, proxies),
-        })
+        let secure = is_secure(&parts.headers, &parts.extensions, proxies);
+        let device = Device {
+            address: address(&parts.headers, &parts.extensions, proxies),
+            user_agent: user_agent.chars().take(MAX_USER_AGENT_CHARS).collect(),
+            known: cookies::value(&parts.headers, DEVICE_COOKIE, secure).map(str::to_owned),
+        };
+        Self { device, secure }
     }
+}
+
+/// Address of who asks, as far as trusted proxies tell.
+pub(crate) fn address(headers: &HeaderMap, extensions: &Extensions, proxies: &[IpAddr]) -> Option<IpAddr> {
+    let peer = peer(extensions);
+    if is_trusted(peer, proxies) { forwarded(headers, proxies).or(peer) } else { peer }
 }
 
 fn peer(extensions: &Extensions) -> Option<IpAddr> {

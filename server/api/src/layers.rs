@@ -1,9 +1,10 @@
 //! Layers around all routes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use http::header::{self, HeaderName, HeaderValue};
@@ -17,7 +18,9 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
 use tower_http::trace::{DefaultOnFailure, TraceLayer};
+use utoipa_axum::router::OpenApiRouter;
 
+use crate::denials::Denials;
 use crate::error::{ApiError, ApiFault, ServerError};
 use crate::identity::{is_known_host, is_secure};
 use crate::settings::Settings;
@@ -29,11 +32,13 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self' 'wa
 
 /// Answers smaller than this are not worth compressing, in bytes.
 const COMPRESS_ABOVE_BYTES: u64 = 1024;
+/// Parameters of routes that nobody but who gave them may know.
+const SECRET_PARAMETERS: [&str; 1] = ["{user_code}"];
 /// Longest request id taken over from a proxy, in bytes.
 const MAX_REQUEST_ID_BYTES: usize = 64;
 
 /// Puts all layers around the routes.
-pub(crate) fn around(routes: Router, state: &AppState) -> Result<Router, ServerError> {
+pub(crate) fn around(routes: Router, settings: &Arc<Settings>, denials: &Denials) -> Result<Router, ServerError> {
     let compressible = SizeAbove::new(COMPRESS_ABOVE_BYTES)
         .and(NotForContentType::const_new("application/octet-stream"))
         .and(NotForContentType::const_new("text/event-stream"))
@@ -41,36 +46,47 @@ pub(crate) fn around(routes: Router, state: &AppState) -> Result<Router, ServerE
         .and(holds_no_token);
     let trace =
         TraceLayer::new_for_http().make_span_with(span).on_response(on_response).on_failure(DefaultOnFailure::new());
+    let rendering = problem::Rendering { settings: settings.clone(), denials: denials.clone() };
     let layers = ServiceBuilder::new()
         .map_request(drop_strange_request_id)
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
         .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION, header::COOKIE]))
         .layer(trace)
         .layer(PropagateRequestIdLayer::x_request_id())
-        .layer(middleware::from_fn_with_state(state.clone(), security_headers))
-        .layer(cors(&state.settings)?)
+        .layer(middleware::from_fn_with_state(settings.clone(), security_headers))
+        .layer(cors(settings)?)
         .layer(CompressionLayer::new().compress_when(compressible))
-        .layer(middleware::from_fn(problem::render))
-        .layer(middleware::from_fn_with_state(state.clone(), refuse_unknown_hosts))
+        .layer(middleware::from_fn_with_state(rendering, problem::render))
+        .layer(middleware::from_fn_with_state(settings.clone(), refuse_unknown_hosts))
         .layer(CatchPanicLayer::new());
     Ok(routes.layer(layers))
 }
 
 /// Fails a request that takes longer than the limit to start its answer.
-pub(crate) fn timeout(routes: Router<AppState>, settings: &Settings) -> Router<AppState> {
+pub(crate) fn timeout(routes: OpenApiRouter<AppState>, settings: &Settings) -> OpenApiRouter<AppState> {
     let limit = Duration::from_secs(settings.request_timeout_seconds);
     routes.layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, limit))
 }
 
 /// Fails a request whose body stands still for longer than the limit; as long as it moves, it may take its time.
-pub(crate) fn moving_body(routes: Router<AppState>, settings: &Settings) -> Router<AppState> {
+pub(crate) fn moving_body(routes: OpenApiRouter<AppState>, settings: &Settings) -> OpenApiRouter<AppState> {
     routes.layer(RequestBodyTimeoutLayer::new(Duration::from_secs(settings.client_idle_seconds)))
 }
 
 fn span(request: &Request) -> tracing::Span {
     let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
     // The query is left out: it may hold what is nobody's business.
-    tracing::info_span!("http", method = %request.method(), path = request.uri().path(), request_id = id)
+    tracing::info_span!("http", method = %request.method(), path = loggable(request), request_id = id)
+}
+
+/// The path without the codes that some have in theirs: for a route of the API as it is written in the table, for a page up to where
+/// a code may begin.
+fn loggable(request: &Request) -> &str {
+    const SECRET_BELOW: [&str; 4] = ["/api/v5/auth/device/", "/invite/", "/reset-password/", "/device/"];
+    let path = request.uri().path();
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let route = route.filter(|route| SECRET_PARAMETERS.iter().any(|parameter| route.contains(parameter)));
+    route.or_else(|| SECRET_BELOW.into_iter().find(|folder| path.starts_with(folder))).unwrap_or(path)
 }
 
 fn on_response<B>(response: &http::Response<B>, latency: Duration, _: &tracing::Span) {
@@ -94,15 +110,15 @@ fn holds_no_token(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions
     !headers.contains_key(header::SET_COOKIE)
 }
 
-async fn refuse_unknown_hosts(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    if is_known_host(request.uri(), request.headers(), &state.settings) {
+async fn refuse_unknown_hosts(State(settings): State<Arc<Settings>>, request: Request, next: Next) -> Response {
+    if is_known_host(request.uri(), request.headers(), &settings) {
         return next.run(request).await;
     }
     ApiError::from(ApiFault::UnknownHost).into_response()
 }
 
-async fn security_headers(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let secure = is_secure(request.headers(), request.extensions(), &state.settings.trusted_proxies);
+async fn security_headers(State(settings): State<Arc<Settings>>, request: Request, next: Next) -> Response {
+    let secure = is_secure(request.headers(), request.extensions(), &settings.trusted_proxies);
     let policy = content_security_policy(request.headers().get(header::HOST));
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
@@ -117,7 +133,7 @@ async fn security_headers(State(state): State<AppState>, request: Request, next:
     set_default(headers, HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
     set_default(headers, HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
     set_default(headers, header::CACHE_CONTROL, "no-store");
-    let hsts = state.settings.hsts_seconds;
+    let hsts = settings.hsts_seconds;
     if secure
         && hsts > 0
         && let Ok(value) = format!("max-age={hsts}").parse()

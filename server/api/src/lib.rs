@@ -10,16 +10,20 @@
 
 pub mod cli;
 mod connection;
+mod denials;
 mod descriptors;
 pub mod error;
+mod features;
 pub mod identity;
 mod layers;
 pub mod link;
+mod master_key;
 pub mod problem;
 pub mod routes;
 pub mod server;
 mod serving;
 pub mod settings;
+mod standby;
 mod state;
 mod static_files;
 

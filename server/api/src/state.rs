@@ -11,6 +11,7 @@ use coditect_workspace::terminals::Terminals;
 use coditect_workspace::watch::Watchers;
 use tokio_util::sync::CancellationToken;
 
+use crate::denials::Denials;
 use crate::link::Links;
 use crate::serving;
 use crate::settings::Settings;
@@ -22,7 +23,7 @@ pub struct AppState(Arc<Features>);
 /// See [`AppState`].
 pub struct Features {
     /// The settings in force.
-    pub settings: Settings,
+    pub settings: Arc<Settings>,
     /// The store, for `health`.
     pub store: Store,
     /// People and their logins.
@@ -37,6 +38,8 @@ pub struct Features {
     pub models: Models,
     /// Links of the pages.
     pub links: Links,
+    /// Tells the log of what was refused.
+    pub(crate) denials: Denials,
     /// Cancelled when the server begins to stop: `health` says so.
     pub draining: CancellationToken,
     /// Cancelled when it takes no more connections and lets go of the pages, `drain_grace_seconds` later.

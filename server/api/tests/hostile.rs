@@ -18,22 +18,11 @@ use coditect_protocol::search::FindFiles;
 use coditect_protocol::terminal::TerminalSpec;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::json;
-use support::{LIMIT, PASSWORD, Page, TestServer, client, connect, refusal, server};
+use support::{LIMIT, PASSWORD, Page, TestServer, client, connect, refusal, server, until};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
-
-/// Waits for something that the server does by itself.
-async fn until(mut holds: impl FnMut() -> bool) {
-    let mut tick = tokio::time::interval(std::time::Duration::from_millis(5));
-    let waiting = async {
-        while !holds() {
-            tick.tick().await;
-        }
-    };
-    timeout(LIMIT, waiting).await.expect("it never became so");
-}
 
 /// Sends bytes as they are, and reads to the end of the connection.
 async fn raw(address: SocketAddr, request: &[u8]) -> String {
@@ -607,7 +596,7 @@ async fn a_login_ended_elsewhere_ends_its_pages() {
     let ada = server.person("ada@example.org").await;
     let mut page = ada.page().await;
     // Not by way of the route, which would end the links itself: as another server of the same store would.
-    server.state.auth.logout(ada.token.session.session_id).await.unwrap();
+    server.state.auth.logout(ada.token.session.session_id, &coditect_auth::Device::default()).await.unwrap();
     assert_eq!(page.next().await.unwrap_err().code, "auth.session_ended");
     server.stop().await;
 }

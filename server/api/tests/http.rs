@@ -59,32 +59,32 @@ async fn register_login_refresh_logout() {
 
     assert_eq!(
         refusal(post("/auth/register", json!({"email": "ada@EXAMPLE.org", "password": PASSWORD})).await).await.1,
-        "auth.email_taken"
+        "auth.login_taken"
     );
     assert_eq!(
-        refusal(post("/auth/register", json!({"email": "b@example.org", "password": "short"})).await).await.1,
+        refusal(post("/auth/register", json!({"login": "b@example.org", "password": "short"})).await).await.1,
         "auth.weak_password"
     );
     assert_eq!(
-        refusal(post("/auth/register", json!({"email": "nonsense", "password": PASSWORD})).await).await.1,
-        "auth.invalid_email"
+        refusal(post("/auth/register", json!({"login": "no name at all", "password": PASSWORD})).await).await.1,
+        "auth.invalid_login"
     );
     assert_eq!(
-        refusal(post("/auth/login", json!({"email": "ada@example.org", "password": "wrong password 1"})).await).await,
+        refusal(post("/auth/login", json!({"login": "ada@example.org", "password": "wrong password 1"})).await).await,
         (401, "auth.bad_credentials".to_owned())
     );
     assert_eq!(
-        refusal(post("/auth/login", json!({"email": "nobody@example.org", "password": PASSWORD})).await).await.1,
+        refusal(post("/auth/login", json!({"login": "nobody@example.org", "password": PASSWORD})).await).await.1,
         "auth.bad_credentials"
     );
-    assert_eq!(refusal(post("/auth/login", json!({"email": "ada@example.org"})).await).await.1, "api.bad_body");
+    assert_eq!(refusal(post("/auth/login", json!({"login": "ada@example.org"})).await).await.1, "api.bad_body");
     assert_eq!(
-        refusal(post("/auth/login", json!({"email": "a@b.c", "password": "x", "role": "admin"})).await).await.1,
+        refusal(post("/auth/login", json!({"login": "a@b.c", "password": "x", "role": "admin"})).await).await.1,
         "api.bad_body"
     );
 
     let me = ada.request("GET", "/auth/me").send().await.unwrap();
-    assert_eq!(me.json::<serde_json::Value>().await.unwrap()["user"]["email"], "Ada@example.org");
+    assert_eq!(me.json::<serde_json::Value>().await.unwrap()["user"]["login"], "Ada@example.org");
 
     let answer: serde_json::Value =
         post("/auth/refresh", json!({"refresh_token": ada.token.refresh_token})).await.json().await.unwrap();
@@ -125,7 +125,7 @@ async fn forged_tokens_are_refused() {
 async fn cookies_need_the_csrf_token_and_the_own_site() {
     let server = server(|_| {}).await;
     let http = client();
-    let body = json!({"email": "ada@example.org", "password": PASSWORD});
+    let body = json!({"login": "ada@example.org", "password": PASSWORD});
     let register =
         |origin: &'static str| http.post(server.url("/api/v5/auth/register")).header("origin", origin).json(&body);
     assert_eq!(
@@ -141,7 +141,7 @@ async fn cookies_need_the_csrf_token_and_the_own_site() {
         .unwrap();
     let set: Vec<_> =
         response.headers().get_all("set-cookie").iter().map(|value| value.to_str().unwrap().to_owned()).collect();
-    assert_eq!(set.len(), 3);
+    assert_eq!(set.len(), 4);
     for cookie in &set {
         assert!(cookie.contains("SameSite=Strict"), "{cookie}");
         assert_eq!(cookie.contains("HttpOnly"), !cookie.starts_with("coditect_csrf"), "{cookie}");

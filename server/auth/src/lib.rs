@@ -1,57 +1,95 @@
 //! People, passwords, sessions and tokens.
 //!
-//! A person logs in with an address and a password and gets a **session**: a row in the store, named by its id. What the
+//! A person logs in with an address or a name and a password and gets a **session**: a row in the store, named by its id. What the
 //! person's device holds are two tokens of it: a short-lived **access token** (a signed JWT) that goes with each request, and
-//! a **refresh token** (random, kept as a digest) that is good once for the next pair.
+//! a **refresh token** (random, kept as a digest) that is good once for the next pair. Programs act for a person with a **personal
+//! access token**, which is good for its scopes only.
 //!
 //! **May know:** `coditect-store` and `coditect-protocol`; nothing of HTTP, cookies or routes.
 //!
 //! **Invariants:**
-//! * Everything is refused unless it is known to be good; an access token alone lets in nobody: [`Auth::check`] reads the
-//!   session's row each time, so that a session that was ended anywhere is ended everywhere with the next request. There is no
-//!   cache that could be stale.
+//! * Everything is refused unless it is known to be good; an access token alone lets in nobody: [`Auth::check`] asks for the rows of
+//!   its session and its person. What was read is believed for a second at the longest, counted from before it was read, and dropped
+//!   as soon as the log of endings tells: what is ended anywhere is ended everywhere within that second, whatever fails.
 //! * No password and no refresh token is stored in a form that can be used again, and no secret is shown by `Debug`, written to
 //!   a log or told to the [`AuditSink`].
-//! * An unknown address and a wrong password take the same work and get the same answer.
-//! * Nobody can lock out somebody else: attempts are counted by where they come from.
-//! * A password is hashed on threads that may block, and only so many at once; who finds the queue full is told so at once.
+//! * An unknown login and a wrong password take the same work and get the same answer; a mail with a code is prepared beside it.
+//! * Nobody can lock out somebody else: attempts from a device that its person has used before are counted by that device alone.
+//! * Every code, ticket and invitation is kept as a digest and used up in the transaction that it serves: once, on all servers
+//!   together. What must be readable again (authenticators' secrets, signing keys) is sealed with the master key.
+//! * A password is hashed on threads that may block, and only so many at once; who finds the queue full is told so at once, and no
+//!   address fills it alone.
 //! * Ids and secrets are made outside of transactions, so that a transaction whose result is unknown can be run again.
 
 mod accounts;
+mod admin;
 mod audit;
+mod cache;
+mod check;
 mod clock;
-mod email;
+mod codes;
+mod confirm;
+mod device_login;
+mod device_name;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
+mod invites;
 mod keys;
+mod known_device;
+mod login;
+mod login_name;
+mod mail;
+mod maintenance;
+mod master;
+mod operator;
 mod password;
+mod reset;
+mod revocation;
 mod rows;
+mod second_factor;
 mod secret;
 mod sessions;
 mod settings;
+mod signature;
 #[cfg(test)]
 mod tests;
 mod throttle;
+mod tokens;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use coditect_protocol::auth::{SessionInfo, TokenAnswer, UserInfo};
-use coditect_protocol::{SessionId, UserId};
-use coditect_store::Store;
+use coditect_protocol::auth::{Role, Scope, SecondFactorChallenge, SessionInfo, TokenAnswer, UserInfo};
+use coditect_protocol::{SessionId, TokenId, UserId};
+use coditect_store::{MasterKey, Store};
+use tokio::sync::{Semaphore, broadcast};
 
-pub use audit::{AuditAction, AuditEvent, AuditSink, LogSink};
-pub use email::EmailFault;
+pub use admin::PEOPLE_PAGE_MAX;
+pub use audit::{AuditAction, AuditEvent, AuditSink, LogSink, LoginMeans};
+pub use device_login::CLIENT_NAME_MAX_CHARS;
 pub use error::AuthError;
+pub use invites::MAX_OPEN_INVITES;
 pub use keys::{Jwks, PublicKey};
+pub use login_name::LoginFault;
+pub use mail::{FileMailer, LogMailer, MAIL_FILES_KEPT, Mail, MailError, Mailer};
 pub use password::Weakness;
+pub use revocation::Ending;
 pub use settings::{
-    AuthSettings, DEFAULT_ATTEMPTS_PER_ACCOUNT, DEFAULT_ATTEMPTS_PER_ADDRESS, DEFAULT_ATTEMPTS_REMEMBERED,
-    DEFAULT_HASH_QUEUE, DEFAULT_PASSWORD_MAX_CHARS, DEFAULT_REUSE_GRACE, DEFAULT_SESSIONS_PER_USER, HashCost,
-    MAX_REUSE_GRACE, PASSWORD_MAX_BYTES, PASSWORD_MIN_CHARS_FLOOR, Rate, Registration,
+    AuthSettings, DEFAULT_ATTEMPTS_PER_ACCOUNT, DEFAULT_ATTEMPTS_PER_ACCOUNT_ANYWHERE, DEFAULT_ATTEMPTS_PER_ADDRESS,
+    DEFAULT_ATTEMPTS_PER_SECOND_FACTOR, DEFAULT_ATTEMPTS_REMEMBERED, DEFAULT_DEVICE_CODE_LIFETIME,
+    DEFAULT_DEVICE_CODES_OPEN, DEFAULT_HASH_QUEUE, DEFAULT_HASH_SHARE, DEFAULT_INVITE_MAX_DAYS, DEFAULT_KEY_ROTATION,
+    DEFAULT_MAILED_CODES_PER_ACCOUNT, DEFAULT_PASSWORD_MAX_CHARS, DEFAULT_RESET_CODE_LIFETIME, DEFAULT_REUSE_GRACE,
+    DEFAULT_SESSIONS_PER_USER, DEFAULT_TOKEN_MAX_DAYS, DEFAULT_TOKENS_PER_PERSON, HashCost, MAX_DEVICE_CODE_LIFETIME,
+    MAX_REUSE_GRACE, MailDelivery, PASSWORD_MAX_BYTES, PASSWORD_MIN_CHARS_FLOOR, Rate,
 };
+pub use tokens::{TOKEN_NAME_MAX_CHARS, TOKEN_PREFIX};
 
+use check::Caches;
 use clock::{Clock, SystemClock};
 use keys::Keys;
+use mail::Post;
 use password::Hasher;
 use throttle::Throttle;
 
@@ -61,6 +99,8 @@ pub struct Auth {
     store: Store,
     inner: Arc<Inner>,
     audit: Arc<dyn AuditSink>,
+    /// Nothing where no mail is sent.
+    post: Option<Post>,
 }
 
 struct Inner {
@@ -69,15 +109,38 @@ struct Inner {
     hasher: Hasher,
     throttle: Throttle,
     clock: Arc<dyn Clock>,
+    /// Protects what is secret in the store.
+    master: MasterKey,
+    caches: Caches,
+    /// What ends, for who listens.
+    endings: broadcast::Sender<Ending>,
+    /// Whether the store was there and has been made ready.
+    prepared: AtomicBool,
+    /// Places for mails with a code that are being prepared.
+    preparing: Arc<Semaphore>,
+    /// Places for notes of tokens' last uses.
+    token_uses: Arc<Semaphore>,
 }
 
 /// Where a request comes from. It is kept with the session, for the person to recognise it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Device {
     /// Address of the person's device, not of a proxy before the server. Without it, all that have none are counted as one.
     pub address: Option<IpAddr>,
     /// What the program calls itself; the first 256 characters are kept.
     pub user_agent: String,
+    /// Value of the device cookie, if the program sent one: a browser from which somebody has logged in before.
+    pub known: Option<String>,
+}
+
+impl std::fmt::Debug for Device {
+    /// Shows no device token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Device")
+            .field("address", &self.address)
+            .field("user_agent", &self.user_agent)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A pair of tokens and what belongs to it.
@@ -91,6 +154,8 @@ pub struct Login {
     pub refresh_token: String,
     /// What the page must repeat with each request that changes something; the same for the whole session.
     pub csrf_token: String,
+    /// For the device cookie, where the browser should get a new one.
+    pub device_token: Option<String>,
     /// Who is logged in.
     pub session: SessionInfo,
 }
@@ -98,10 +163,10 @@ pub struct Login {
 impl From<Login> for TokenAnswer {
     fn from(login: Login) -> Self {
         Self {
-            access_token: login.access_token,
+            access_token: Some(login.access_token),
             token_type: "Bearer".to_owned(),
             expires_in: login.expires_in,
-            refresh_token: login.refresh_token,
+            refresh_token: Some(login.refresh_token),
             session: login.session,
         }
     }
@@ -114,29 +179,86 @@ impl std::fmt::Debug for Login {
     }
 }
 
+/// What a login came to whose password was right.
+#[derive(Debug, Clone)]
+pub enum LoginStep {
+    /// Logged in.
+    Done(Login),
+    /// The account has a second factor, which is asked for now.
+    SecondFactor(SecondFactorChallenge),
+}
+
+/// What somebody showed to be let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// A login.
+    Session(SessionId),
+    /// A personal access token.
+    Token {
+        /// Which.
+        id: TokenId,
+        /// What it may be used for.
+        scopes: Vec<Scope>,
+    },
+}
+
 /// Who makes a request.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The person, as the store knows them now.
     pub user: UserInfo,
-    /// Their login.
-    pub session_id: SessionId,
-    /// When the login ends unless it is refreshed, milliseconds since 1970.
+    /// What they showed.
+    pub credential: Credential,
+    /// When the login ends unless it is refreshed, or the token ends, milliseconds since 1970.
     pub expires_at: u64,
-    csrf: [u8; 32],
+    /// Of a session only: a token is no browser's.
+    csrf: Option<[u8; 32]>,
 }
 
 impl Identity {
-    /// Answer of `GET /auth/me`.
+    /// Answer of `GET /auth/me`. For a personal access token, the id is the token's, under which there is no session.
     #[must_use]
     pub fn session_info(&self) -> SessionInfo {
-        SessionInfo { user: self.user.clone(), session_id: self.session_id, expires_at: self.expires_at }
+        let session_id = match &self.credential {
+            Credential::Session(id) => *id,
+            Credential::Token { id, .. } => SessionId(id.0),
+        };
+        SessionInfo { user: self.user.clone(), session_id, expires_at: self.expires_at }
     }
 
-    /// The session's CSRF token, for its own page.
+    /// The session, where it is one.
+    #[must_use]
+    pub fn session_id(&self) -> Option<SessionId> {
+        match self.credential {
+            Credential::Session(id) => Some(id),
+            Credential::Token { .. } => None,
+        }
+    }
+
+    /// The session's CSRF token, for its own page; empty where there is no session.
     #[must_use]
     pub fn csrf_token(&self) -> String {
-        secret::encode(&self.csrf)
+        self.csrf.as_ref().map(|csrf| secret::encode(csrf)).unwrap_or_default()
+    }
+
+    /// Refuses a personal access token that was not made for this. A session may do everything that its person may.
+    pub fn require(&self, scope: Scope) -> Result<(), AuthError> {
+        match &self.credential {
+            Credential::Session(_) => Ok(()),
+            Credential::Token { scopes, .. } if scopes.contains(&scope) => Ok(()),
+            Credential::Token { .. } => Err(AuthError::MissingScope(scope)),
+        }
+    }
+
+    /// Refuses every personal access token, for what only a login may do.
+    pub fn require_session(&self) -> Result<SessionId, AuthError> {
+        self.session_id().ok_or(AuthError::NeedsLogin)
+    }
+
+    /// Refuses who is no admin now, and a token that may not act as one.
+    pub fn require_admin(&self) -> Result<(), AuthError> {
+        self.require(Scope::Admin)?;
+        if self.user.role == Role::Admin { Ok(()) } else { Err(AuthError::NotAdmin) }
     }
 }
 
@@ -145,31 +267,55 @@ impl std::fmt::Debug for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Identity")
             .field("user", &self.user)
-            .field("session_id", &self.session_id)
+            .field("credential", &self.credential)
             .field("expires_at", &self.expires_at)
             .finish_non_exhaustive()
     }
 }
 
 impl Auth {
-    /// Reads the signing keys from the store, or makes the first one. Events go to the log.
-    pub async fn open(store: Store, settings: AuthSettings) -> Result<Self, AuthError> {
-        Self::open_at(store, settings, Arc::new(SystemClock)).await
+    /// Reads the signing keys from the store, or makes the first one; `master` protects them and what else is secret there. A store
+    /// that is away is no error: everything answers that until it is back. Events go to the log.
+    pub async fn open(store: Store, settings: AuthSettings, master: MasterKey) -> Result<Self, AuthError> {
+        Self::open_at(store, settings, master, Arc::new(SystemClock)).await
     }
 
-    async fn open_at(store: Store, settings: AuthSettings, clock: Arc<dyn Clock>) -> Result<Self, AuthError> {
+    async fn open_at(
+        store: Store,
+        settings: AuthSettings,
+        master: MasterKey,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, AuthError> {
         settings.validate()?;
-        let keys = Keys::open(store.clone(), &settings, clock.now()).await?;
-        let hasher = Hasher::new(&settings)?;
-        let throttle = Throttle::new(&settings);
-        let inner = Arc::new(Inner { settings, keys, hasher, throttle, clock });
-        Ok(Self { store, inner, audit: Arc::new(LogSink) })
+        let prepared = master::prepare(&store, &master).await?;
+        let post = Post::to(&settings);
+        let inner = Inner {
+            keys: Keys::open(store.clone(), &settings, master.clone(), clock.now()).await?,
+            hasher: Hasher::new(&settings)?,
+            throttle: Throttle::new(&settings),
+            clock,
+            master,
+            caches: Caches::new(),
+            endings: broadcast::Sender::new(revocation::ENDINGS_WAITING),
+            prepared: AtomicBool::new(prepared),
+            preparing: reset::preparing(),
+            token_uses: Arc::new(Semaphore::new(tokens::USES_NOTED_AT_ONCE)),
+            settings,
+        };
+        Ok(Self { store, inner: Arc::new(inner), audit: Arc::new(LogSink), post })
     }
 
     /// The same, with its events told to `audit`.
     #[must_use]
     pub fn with_audit(mut self, audit: Arc<dyn AuditSink>) -> Self {
         self.audit = audit;
+        self
+    }
+
+    /// The same, with its mail sent by `mailer`.
+    #[must_use]
+    pub fn with_mailer(mut self, mailer: Arc<dyn Mailer>) -> Self {
+        self.post = Some(Post::new(mailer));
         self
     }
 
@@ -185,10 +331,16 @@ impl Auth {
         self.inner.keys.jwks()
     }
 
-    /// Makes a new signing key. It signs after two minutes, when every server knows it; tokens signed before stay good.
-    pub async fn rotate_keys(&self) -> Result<(), AuthError> {
+    /// Makes a new signing key, for an admin. It signs after two minutes, when every server knows it; tokens signed before stay good.
+    pub async fn rotate_keys(&self, identity: &Identity, device: &Device) -> Result<(), AuthError> {
+        identity.require_admin()?;
         self.inner.keys.rotate(self.now()).await?;
-        self.tell(AuditAction::KeysRotated, None, None, None);
+        self.record(&AuditEvent {
+            actor: Some(identity.user.id),
+            session: identity.session_id(),
+            address: device.address,
+            ..self.event(AuditAction::KeysRotated)
+        });
         Ok(())
     }
 
@@ -197,7 +349,16 @@ impl Auth {
     }
 
     fn tell(&self, action: AuditAction, user: Option<UserId>, session: Option<SessionId>, address: Option<IpAddr>) {
-        self.audit.record(&AuditEvent { action, at: self.now(), user, session, address });
+        self.record(&AuditEvent { user, session, address, ..self.event(action) });
+    }
+
+    /// An event that happens now, to be filled in.
+    fn event(&self, action: AuditAction) -> AuditEvent {
+        AuditEvent::new(action, self.now())
+    }
+
+    fn record(&self, event: &AuditEvent) {
+        self.audit.record(event);
     }
 }
 

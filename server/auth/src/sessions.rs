@@ -1,4 +1,4 @@
-//! Sessions: checking, refreshing and ending them.
+//! Sessions: refreshing, listing and ending them.
 //!
 //! # Refresh tokens
 //!
@@ -11,12 +11,14 @@
 //! quick enough to use the grace is therefore found out at the next refresh: of two people who go on with two siblings, the
 //! second comes after the grace with a used token, and the session ends for both.
 
-use coditect_protocol::SessionId;
-use coditect_protocol::auth::{SessionInfo, UserInfo};
-use subtle::ConstantTimeEq as _;
+use coditect_protocol::auth::{Ended, SessionEntry, SessionInfo, UserInfo};
+use coditect_protocol::{SessionId, UserId};
 use uuid::Uuid;
 
-use crate::audit::AuditAction;
+use crate::admin::require_admin_now;
+use crate::audit::{AuditAction, AuditEvent};
+use crate::device_name::device_name;
+use crate::revocation::Ending;
 use crate::rows::{self, SessionRow, Superseded};
 use crate::secret::{self, RefreshToken, SecretHash, random};
 use crate::settings::{AuthSettings, millis};
@@ -28,8 +30,6 @@ const USER_AGENT_MAX_CHARS: usize = 256;
 const MAX_SIBLINGS: usize = 32;
 /// Used tokens that are remembered within the grace.
 const MAX_SUPERSEDED: usize = 128;
-/// Ended sessions that one transaction takes away.
-const PURGE_BATCH: usize = 256;
 
 /// A session that is about to be stored, with its first refresh token.
 pub(crate) struct NewSession {
@@ -38,12 +38,7 @@ pub(crate) struct NewSession {
 }
 
 impl NewSession {
-    pub(crate) fn new(
-        user: coditect_protocol::UserId,
-        device: &Device,
-        settings: &AuthSettings,
-        now: u64,
-    ) -> Result<Self, AuthError> {
+    pub(crate) fn new(user: UserId, device: &Device, settings: &AuthSettings, now: u64) -> Result<Self, AuthError> {
         let token = RefreshToken::first(SessionId(Uuid::now_v7()))?;
         let mut row = SessionRow {
             user,
@@ -66,6 +61,32 @@ impl NewSession {
     }
 }
 
+/// New secrets of a session that goes on.
+pub(crate) struct Renewal {
+    pub(crate) token: RefreshToken,
+    csrf: [u8; 32],
+}
+
+impl Renewal {
+    pub(crate) fn new(session: SessionId) -> Result<Self, AuthError> {
+        Ok(Self { token: RefreshToken::first(session)?, csrf: random()? })
+    }
+
+    /// The session with these secrets. Refresh tokens of the family until now are no tokens of it any more, so that who comes with
+    /// one neither gets in nor ends it.
+    pub(crate) fn apply(&self, row: SessionRow, device: &Device, settings: &AuthSettings, now: u64) -> SessionRow {
+        let mut row = SessionRow {
+            family: self.token.family_hash(),
+            current: vec![self.token.rotating_hash()],
+            superseded: Vec::new(),
+            csrf: self.csrf,
+            ..row
+        };
+        row.touch(device, settings, now);
+        row
+    }
+}
+
 /// What a refresh token turned out to be.
 enum Turn {
     /// Good, or used within the grace.
@@ -76,7 +97,7 @@ enum Turn {
 
 impl SessionRow {
     /// When it ends. The lifetimes in force now count too, for an operator who shortens them means the sessions there are.
-    fn ends_at(&self, settings: &AuthSettings) -> u64 {
+    pub(crate) fn ends_at(&self, settings: &AuthSettings) -> u64 {
         let idle = self.refreshed_at.saturating_add(millis(settings.refresh_idle_lifetime));
         let absolute = self.created_at.saturating_add(millis(settings.absolute_lifetime));
         self.expires_at.min(idle).min(absolute)
@@ -97,7 +118,8 @@ impl SessionRow {
             // This very call was committed before without anybody knowing.
             return Ok(Turn::Next(self));
         }
-        self.superseded.retain(|token| now.saturating_sub(token.at) < grace);
+        // Also where the clock was set back: that must not make the grace any longer.
+        self.superseded.retain(|token| now.abs_diff(token.at) < grace);
         if self.current.contains(&used) {
             self.superseded.extend(self.current.drain(..).map(|hash| Superseded { hash, at: now }));
             let forgotten = self.superseded.len().saturating_sub(MAX_SUPERSEDED);
@@ -110,6 +132,24 @@ impl SessionRow {
         self.current.push(next);
         Ok(Turn::Next(self))
     }
+}
+
+/// What a list shows of a session.
+fn entry(id: SessionId, row: SessionRow, current: bool, settings: &AuthSettings) -> SessionEntry {
+    SessionEntry {
+        id,
+        current,
+        device: device_name(&row.user_agent),
+        expires_at: row.ends_at(settings),
+        user_agent: row.user_agent,
+        address: row.address.map(|address| address.to_string()),
+        created_at: row.created_at,
+        used_at: row.refreshed_at,
+    }
+}
+
+fn count(ended: &[SessionId]) -> Ended {
+    Ended { ended: u32::try_from(ended.len()).unwrap_or(u32::MAX) }
 }
 
 impl Auth {
@@ -130,7 +170,7 @@ impl Auth {
                     return Err(AuthError::InvalidToken);
                 }
                 let user = rows::user(&tx, before.user).await?;
-                let Some(user) = user.filter(|_| before.ends_at(settings) > now) else {
+                let Some(user) = user.filter(|user| !user.disabled && before.ends_at(settings) > now) else {
                     rows::clear_session(&tx, id, &before)?;
                     return Ok(None);
                 };
@@ -148,6 +188,11 @@ impl Auth {
                 }
             })
             .await?;
+        // The end of the session has moved, if it has not come.
+        self.inner.caches.sessions.drop_one(&used.session);
+        if !matches!(turned, Some((_, Some(_)))) {
+            self.forget(&[Ending::Session(used.session)]);
+        }
         match turned {
             None => Err(AuthError::SessionEnded),
             Some((user, None)) => {
@@ -160,7 +205,7 @@ impl Auth {
     }
 
     /// Ends a session. One that has ended already is no error.
-    pub async fn logout(&self, session: SessionId) -> Result<(), AuthError> {
+    pub async fn logout(&self, session: SessionId, device: &Device) -> Result<(), AuthError> {
         let ended = self
             .store
             .transact(|tx| async move {
@@ -171,58 +216,84 @@ impl Auth {
                 Ok::<_, AuthError>(row)
             })
             .await?;
+        self.forget(&[Ending::Session(session)]);
         if let Some(row) = ended {
-            self.tell(AuditAction::LoggedOut, Some(row.user), Some(session), row.address);
+            self.tell(AuditAction::LoggedOut, Some(row.user), Some(session), device.address);
         }
         Ok(())
     }
 
-    /// Who an access token belongs to: verifies it, then reads the session.
-    pub async fn check(&self, access_token: &str) -> Result<Identity, AuthError> {
-        let claims = self.inner.keys.verify(access_token, self.now()).await?;
-        let identity = self.check_session(claims.sid).await?;
-        if identity.user.id == claims.sub { Ok(identity) } else { Err(AuthError::InvalidToken) }
+    /// The person's sessions that have not ended, the one used last first.
+    pub async fn sessions(&self, identity: &Identity) -> Result<Vec<SessionEntry>, AuthError> {
+        let current = identity.require_session()?;
+        let (user, now, settings) = (identity.user.id, self.now(), &self.inner.settings);
+        let rows =
+            self.store.transact(|tx| async move { Ok::<_, AuthError>(rows::sessions(&tx, user).await?) }).await?;
+        let live = rows.into_iter().filter(|(_, row)| row.ends_at(settings) > now);
+        let mut entries: Vec<_> = live.map(|(id, row)| entry(id, row, id == current, settings)).collect();
+        entries.sort_by_key(|entry| std::cmp::Reverse((entry.used_at, entry.id)));
+        Ok(entries)
     }
 
-    /// Who a session belongs to, if it has not ended. For connections that outlive the token they were opened with.
-    pub async fn check_session(&self, session: SessionId) -> Result<Identity, AuthError> {
-        let now = self.now();
-        let (row, user) = self
-            .store
+    /// Ends one of the person's sessions. Somebody else's does not exist.
+    pub async fn end_session(&self, identity: &Identity, id: SessionId, device: &Device) -> Result<(), AuthError> {
+        identity.require_session()?;
+        let user = identity.user.id;
+        self.store
             .transact(|tx| async move {
-                let row = rows::session(&tx, session).await?.ok_or(AuthError::SessionEnded)?;
-                let user = rows::user(&tx, row.user).await?.ok_or(AuthError::SessionEnded)?;
-                Ok::<_, AuthError>((row, user))
+                let row = rows::session(&tx, id).await?.filter(|row| row.user == user);
+                rows::clear_session(&tx, id, &row.ok_or(AuthError::NoSuchSession)?)?;
+                Ok::<_, AuthError>(())
             })
             .await?;
-        let expires_at = row.ends_at(&self.inner.settings);
-        if expires_at <= now {
-            return Err(AuthError::SessionEnded);
-        }
-        Ok(Identity { user: user.info(row.user), session_id: session, expires_at, csrf: row.csrf })
+        self.forget(&[Ending::Session(id)]);
+        self.tell(AuditAction::SessionEnded, Some(user), Some(id), device.address);
+        Ok(())
     }
 
-    /// Whether a request that came with a cookie was made by the session's own page: it repeats the session's CSRF token.
-    pub fn check_csrf(&self, identity: &Identity, header: Option<&str>) -> Result<(), AuthError> {
-        let expected = identity.csrf_token();
-        let given = header.unwrap_or_default();
-        if bool::from(expected.as_bytes().ct_eq(given.as_bytes())) { Ok(()) } else { Err(AuthError::Csrf) }
+    /// Ends every session of the person but the one that asks.
+    pub async fn end_other_sessions(&self, identity: &Identity, device: &Device) -> Result<Ended, AuthError> {
+        let current = identity.require_session()?;
+        let user = identity.user.id;
+        let ended = self
+            .store
+            .transact(|tx| async move { Ok::<_, AuthError>(rows::end_sessions_of(&tx, user, Some(current)).await?) })
+            .await?;
+        self.forget_sessions(&ended);
+        self.tell(AuditAction::OtherSessionsEnded, Some(user), Some(current), device.address);
+        Ok(count(&ended))
     }
 
-    /// Takes away the rows of sessions that have ended; says how many. They are refused all the same.
-    pub async fn purge_expired(&self) -> Result<usize, AuthError> {
-        let now = self.now();
-        let mut purged = 0;
-        loop {
-            let batch = self
-                .store
-                .transact(|tx| async move { Ok::<_, AuthError>(rows::purge(&tx, now, PURGE_BATCH).await?) })
-                .await?;
-            purged += batch;
-            if batch < PURGE_BATCH {
-                return Ok(purged);
-            }
-        }
+    /// Ends every session of somebody, for an admin.
+    pub async fn end_sessions_of(
+        &self,
+        identity: &Identity,
+        user: UserId,
+        device: &Device,
+    ) -> Result<Ended, AuthError> {
+        identity.require_admin()?;
+        let ended = self
+            .store
+            .transact(|tx| async move {
+                require_admin_now(&tx, identity).await?;
+                rows::user(&tx, user).await?.ok_or(AuthError::NoSuchPerson)?;
+                Ok::<_, AuthError>(rows::end_sessions_of(&tx, user, None).await?)
+            })
+            .await?;
+        self.forget_sessions(&ended);
+        self.record(&AuditEvent {
+            user: Some(user),
+            actor: Some(identity.user.id),
+            address: device.address,
+            ..self.event(AuditAction::SessionsEndedByAdmin)
+        });
+        Ok(count(&ended))
+    }
+
+    /// Drops what this server has cached of sessions that were just ended.
+    pub(crate) fn forget_sessions(&self, ended: &[SessionId]) {
+        let endings: Vec<_> = ended.iter().copied().map(Ending::Session).collect();
+        self.forget(&endings);
     }
 
     /// The pair of tokens of a session as it was just stored.
@@ -239,6 +310,7 @@ impl Auth {
             expires_in: ends_at.saturating_sub(now / 1000),
             refresh_token: token.reveal(),
             csrf_token: secret::encode(&row.csrf),
+            device_token: None,
             session: SessionInfo { user, session_id: token.session, expires_at: row.expires_at },
         })
     }

@@ -137,6 +137,18 @@ pub enum StoreError {
         /// Newest version known.
         known: u8,
     },
+    /// A master key cannot be read.
+    #[error("The master key cannot be read: {detail}. Give 32 bytes, or lines of 32 bytes in Base64.")]
+    MasterKeyForm {
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// A sealed value was sealed with a master key that is not here.
+    #[error("This was sealed with another master key; start the server with the key that the data were written with.")]
+    SealedElsewhere,
+    /// A sealed value was changed, or belongs somewhere else.
+    #[error("A sealed value is damaged or was moved; restore it from a backup.")]
+    SealBroken,
 }
 
 impl StoreError {
@@ -182,6 +194,9 @@ impl Coded for StoreError {
             Self::KeyCorrupt { .. } => "store.key_corrupt",
             Self::RecordCorrupt { .. } => "store.record_corrupt",
             Self::RecordVersion { .. } => "store.record_version",
+            Self::MasterKeyForm { .. } => "store.master_key_form",
+            Self::SealedElsewhere => "store.sealed_elsewhere",
+            Self::SealBroken => "store.seal_broken",
         }
     }
 
@@ -193,9 +208,11 @@ impl Coded for StoreError {
             Self::KeyTooLarge { .. } | Self::ValueTooLarge { .. } | Self::TransactionTooLarge | Self::RangeTooLarge => {
                 Kind::TooLarge
             }
-            Self::KeyReserved | Self::BadUrl { .. } | Self::BackendMissing { .. } | Self::NotAStore { .. } => {
-                Kind::Invalid
-            }
+            Self::KeyReserved
+            | Self::BadUrl { .. }
+            | Self::BackendMissing { .. }
+            | Self::NotAStore { .. }
+            | Self::MasterKeyForm { .. } => Kind::Invalid,
             Self::TooManyWatches => Kind::TooManyRequests,
             Self::OutOfSpace => Kind::OutOfSpace,
             Self::TransactionFinished
@@ -207,7 +224,9 @@ impl Coded for StoreError {
             | Self::NewerFormat { .. }
             | Self::KeyCorrupt { .. }
             | Self::RecordCorrupt { .. }
-            | Self::RecordVersion { .. } => Kind::Internal,
+            | Self::RecordVersion { .. }
+            | Self::SealedElsewhere
+            | Self::SealBroken => Kind::Internal,
         }
     }
 }

@@ -6,6 +6,9 @@ export interface Problem {
     kind?: string;
 }
 
+/** Codes of a wrong answer to a question about who somebody is: they say nothing about a login that is there. */
+const WRONG_PROOFS = new Set(['auth.bad_credentials', 'auth.second_factor_wrong', 'auth.second_factor_ticket']);
+
 /** Any rejection as a problem. */
 export function problemOf(error: unknown): Problem {
     if (!(error instanceof Error)) {
@@ -22,5 +25,5 @@ export function pageProblem(code: string, message: string): Error {
 
 /** Whether it means that nobody is logged in (any more). */
 export function isLoggedOut(problem: Problem): boolean {
-    return problem.kind === 'unauthenticated';
+    return problem.kind === 'unauthenticated' && !WRONG_PROOFS.has(problem.code);
 }

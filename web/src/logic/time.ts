@@ -3,13 +3,20 @@ const format = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
 
 /** `3 hours ago`; `just now` within the minute. Both times in milliseconds. */
 export function ago(then: number, now: number): string {
-    const seconds = Math.round((then - now) / 1000);
-    for (const [unit, size] of STEPS) {
-        if (Math.abs(seconds) >= size) {
-            return format.format(Math.trunc(seconds / size), unit);
-        }
-    }
-    return 'just now';
+    return inWords(then - now, Math.trunc) ?? 'just now';
+}
+
+/** `in 3 days`; `in a moment` within the minute, `over` afterwards. Both times in milliseconds. */
+export function until(then: number, now: number): string {
+    // Rounded, so that what has just been made for 30 days is said to last 30 and not 29.
+    return then <= now ? 'over' : inWords(then - now, Math.round) ?? 'in a moment';
+}
+
+/** A span in its largest unit; nothing below a minute. */
+function inWords(milliseconds: number, whole: (count: number) => number): string | undefined {
+    const seconds = Math.round(milliseconds / 1000);
+    const step = STEPS.find(([, size]) => Math.abs(seconds) >= size);
+    return step && format.format(whole(seconds / step[1]), step[0]);
 }
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];

@@ -1,15 +1,14 @@
 import { useEffect, useRef, useState } from 'react';
 import type { Workspace } from 'coditect-shell';
-import { problemOf, type Problem } from '../logic/problem';
+import type { Problem } from '../logic/problem';
 import { FIND_FROM, isFound } from '../logic/workspaces';
 import { CreateDialog } from '../parts/CreateDialog';
 import { DeleteDialog, RenameDialog } from '../parts/EditDialogs';
 import { Header } from '../parts/Header';
+import { PersonMenu } from '../parts/PersonMenu';
 import { ProblemNote } from '../parts/ProblemNote';
 import { WorkspaceCard } from '../parts/WorkspaceCard';
-import { navigate } from '../parts/router';
 import { useWorkspaces } from '../parts/useWorkspaces';
-import { shell } from '../shell';
 
 /** The dialogue that is open; the workspace by its id, since it may change under the dialogue. */
 type Open = { kind: 'create' } | { kind: 'rename' | 'delete'; id: string } | undefined;
@@ -34,15 +33,6 @@ export function Dashboard() {
         wasOpen.current = isOpen;
     }, [isOpen]);
 
-    async function logOut(): Promise<void> {
-        try {
-            await (await shell()).logout();
-            navigate('/', { replace: true });
-        } catch (error) {
-            setLate(problemOf(error));
-        }
-    }
-
     function added(made: Workspace): void {
         setQuery('');
         change(list => [made, ...list.filter(({ id }) => id !== made.id)]);
@@ -51,8 +41,7 @@ export function Dashboard() {
     return (
         <>
             <Header>
-                {session && <span className="who" title={session.user.email}>{session.user.email}</span>}
-                {session && <button type="button" onClick={() => void logOut()}>Log out</button>}
+                {session && <PersonMenu user={session.user} onProblem={setLate} />}
             </Header>
             <main className="dashboard" tabIndex={-1}>
                 <div className="title-row">

@@ -81,7 +81,7 @@ export function Landing() {
                 </section>
             </main>
             <footer className="foot">
-                <p>Coditect is free software under the Apache License 2.0.</p>
+                <p>Coditect is free software under the Apache License 2.0. Programs reach it through its <Link href="/api-docs">API</Link>.</p>
             </footer>
         </>
     );

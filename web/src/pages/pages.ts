@@ -5,7 +5,18 @@ export const PAGES = {
     '/': 'Coditect: several minds, one workspace',
     '/login': 'Log in · Coditect',
     '/register': 'Create your account · Coditect',
+    '/reset-password': 'Reset your password · Coditect',
     '/dashboard': 'Workspaces · Coditect',
+    '/account': 'Your account · Coditect',
+    '/account/password': 'Password · Coditect',
+    '/account/second-factor': 'Second factor · Coditect',
+    '/account/sessions': 'Logins · Coditect',
+    '/account/tokens': 'Access tokens · Coditect',
+    '/admin/people': 'People · Coditect',
+    '/admin/invites': 'Invitations · Coditect',
+    '/admin/keys': 'Signing keys · Coditect',
+    '/device': 'Let a program in · Coditect',
+    '/api-docs': 'API · Coditect',
 } as const;
 
 export type PagePath = keyof typeof PAGES;

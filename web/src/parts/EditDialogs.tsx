@@ -1,47 +1,9 @@
-import { useState, type ReactNode, type SyntheticEvent } from 'react';
+import { useState } from 'react';
 import type { Workspace } from 'coditect-shell';
 import type { Problem } from '../logic/problem';
 import { MAX_NAME_CHARS } from '../logic/workspaces';
 import { shell } from '../shell';
-import { Dialog } from './Dialog';
-import { ProblemNote } from './ProblemNote';
-import { SubmitButton } from './SubmitButton';
-import { useAction } from './useAction';
-
-interface ActionProps {
-    title: string;
-    label: string;
-    busyLabel: string;
-    className: string;
-    disabled?: boolean;
-    run: () => Promise<void>;
-    onClose: () => void;
-    onLate: (problem: Problem) => void;
-    children: ReactNode;
-}
-
-/** A dialogue with one action that may fail; what was typed stays. */
-function ActionDialog({ title, label, busyLabel, className, disabled = false, run, onClose, onLate, children }: ActionProps) {
-    const { busy, problem, start } = useAction(onLate);
-    async function submit(event: SyntheticEvent): Promise<void> {
-        event.preventDefault();
-        if (!disabled && await start(run)) {
-            onClose();
-        }
-    }
-    return (
-        <Dialog title={title} onClose={onClose}>
-            <form onSubmit={event => void submit(event)}>
-                {children}
-                <ProblemNote problem={problem} />
-                <footer>
-                    <button type="button" onClick={onClose} data-first={className === 'danger' || undefined}>Keep it as it is</button>
-                    <SubmitButton busy={busy} busyLabel={busyLabel} className={className} disabled={disabled}>{label}</SubmitButton>
-                </footer>
-            </form>
-        </Dialog>
-    );
-}
+import { ActionDialog } from './ActionDialog';
 
 interface Props<T> {
     workspace: Workspace;

@@ -1,25 +1,27 @@
 //! The resumable WebSocket link of each page.
 //!
 //! [`Links`] holds them by id, also while their page is away; [`state::Link`] is one of them: the numbered session, and the calls under
-//! way; [`socket`] runs it over one WebSocket; [`calls`] carries out what is asked.
+//! way; [`socket`] runs it over one WebSocket; [`calls`] carries out what is asked; [`ends`] ends what may not go on.
 
 mod budget;
 mod calls;
+mod ends;
 mod person;
+mod scope;
 mod shape;
 mod socket;
 mod state;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::{State, WebSocketUpgrade};
 use axum::response::Response;
-use coditect_auth::{AuthError, Identity};
+use coditect_auth::Identity;
 use coditect_protocol::link::{MAX_FRAME_BYTES, Resume};
-use coditect_protocol::{Coded as _, Kind, LinkId, Problem, SessionId};
+use coditect_protocol::{Coded as _, Kind, LinkId, Problem};
 use http::HeaderMap;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -28,12 +30,11 @@ use crate::AppState;
 use crate::connection::Intake;
 use crate::error::{ApiError, ApiFault};
 use crate::identity::{Caller, Origin, same_origin};
+use crate::routes::Refusals;
 use crate::settings::Settings;
+pub(crate) use ends::watch;
 use person::Person;
 use state::Link;
-
-/// How often links are looked after: expired ones dropped, ended sessions cut off.
-const REAP_EVERY: Duration = Duration::from_secs(1);
 
 /// Buffer of each socket, in bytes: most are idle most of the time.
 const READ_BUFFER_BYTES: usize = 16 * 1024;
@@ -92,13 +93,12 @@ impl Links {
     fn open(&self, identity: &Identity, resume: Option<&Resume>) -> Result<Opened, Problem> {
         let mut links = lock(&self.by_id);
         if let Some(resume) = resume
-            && let Some(link) =
-                links.get(&resume.link).filter(|link| link.session_id == identity.session_id && !link.is_closed())
+            && let Some(link) = links.get(&resume.link).filter(|link| link.is_of(identity) && !link.is_closed())
             && let Some((generation, received)) = link.attach(resume.received)
         {
             return Ok(Opened { link: link.clone(), resumed: true, generation, received, cursor: resume.received });
         }
-        let own: Vec<_> = links.values().filter(|link| link.user_id == identity.user.id).cloned().collect();
+        let own: Vec<_> = links.values().filter(|link| link.user_id() == identity.user.id).cloned().collect();
         let person = own.first().map_or_else(|| Arc::new(Person::new(&self.limits)), |link| link.person.clone());
         if own.iter().filter(|link| !link.is_closed()).count() >= self.limits.per_person {
             let away = own.iter().filter(|link| link.detached_since().is_some());
@@ -111,15 +111,6 @@ impl Links {
         let (generation, received) = link.attach(0).ok_or_else(|| ApiFault::TooManyLinks.problem())?;
         links.insert(link.id, link.clone());
         Ok(Opened { link, resumed: false, generation, received, cursor: 0 })
-    }
-
-    /// Ends every link of a login at once.
-    pub fn end_session(&self, session: SessionId) {
-        let ended: Vec<_> =
-            lock(&self.by_id).extract_if(|_, link| link.session_id == session).map(|(_, link)| link).collect();
-        for link in ended {
-            link.close(Some(AuthError::SessionEnded.problem()));
-        }
     }
 
     /// How many are kept.
@@ -145,10 +136,6 @@ impl Links {
         }
     }
 
-    fn sessions(&self) -> HashSet<SessionId> {
-        lock(&self.by_id).values().map(|link| link.session_id).collect()
-    }
-
     fn remove(&self, id: LinkId) {
         lock(&self.by_id).remove(&id);
     }
@@ -159,24 +146,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Looks after the links until the server stops.
-pub(crate) async fn reap(state: AppState) {
-    let mut tick = tokio::time::interval(REAP_EVERY);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tick.tick().await;
-        state.links.expire();
-        for session in state.links.sessions() {
-            let outcome = state.auth.check_session(session).await;
-            // Only a clear answer ends a link: a store that does not answer must not throw everybody out.
-            if outcome.is_err_and(|error| error.kind() == Kind::Unauthenticated) {
-                state.links.end_session(session);
-            }
-        }
-    }
-}
+/// What the opening of a link is refused with.
+pub(crate) const UPGRADE: &[Refusals] =
+    &[&[(Kind::Forbidden, &["auth.other_site"]), (Kind::Invalid, &["link.not_a_websocket"])]];
 
-/// `GET /ws`: only for the site's own pages, since a browser sends the cookies along whoever asks.
+/// Opens the link of a page: one WebSocket (`coditect_protocol::link`).
+///
+/// Only for the site's own pages, since a browser sends the cookies along whoever asks, and for programs with a token.
+#[utoipa::path(get, path = "/ws", operation_id = "open_link", tag = "server",
+    responses((status = 101, description = "From here on it is a WebSocket.")))]
 pub(crate) async fn upgrade(
     State(state): State<AppState>,
     Caller(identity): Caller,

@@ -1,7 +1,7 @@
 //! One link: the numbered session and the calls under way, whether a socket is open or not.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use coditect_auth::Identity;
 use coditect_protocol::call::{CallId, ClientMessage, INITIAL_CREDIT_BYTES, Item, Reply, ServerMessage};
 use coditect_protocol::link::{Frame, LinkError, Session};
-use coditect_protocol::{LinkId, Problem, SessionId, UserId};
+use coditect_protocol::{LinkId, Problem, UserId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -30,8 +30,10 @@ const CONTENT_WAIT: Duration = Duration::from_secs(5);
 /// See the module.
 pub(super) struct Link {
     pub(super) id: LinkId,
-    pub(super) session_id: SessionId,
-    pub(super) user_id: UserId,
+    /// Who opened it, as they were then.
+    pub(super) opened_by: Identity,
+    /// When that ends, as far as is known, milliseconds since 1970.
+    good_until: AtomicU64,
     pub(super) person: Arc<Person>,
     limits: Limits,
     inner: Mutex<Inner>,
@@ -99,8 +101,8 @@ impl Link {
     pub(super) fn new(id: LinkId, identity: &Identity, person: Arc<Person>, limits: Limits) -> Self {
         Self {
             id,
-            session_id: identity.session_id,
-            user_id: identity.user.id,
+            opened_by: identity.clone(),
+            good_until: AtomicU64::new(identity.expires_at),
             person,
             limits,
             inner: Mutex::new(Inner {
@@ -116,6 +118,24 @@ impl Link {
             closed: CancellationToken::new(),
             calls: Mutex::default(),
         }
+    }
+
+    pub(super) fn user_id(&self) -> UserId {
+        self.opened_by.user.id
+    }
+
+    /// Whether it was opened with the same login or token.
+    pub(super) fn is_of(&self, identity: &Identity) -> bool {
+        self.opened_by.credential == identity.credential
+    }
+
+    pub(super) fn good_until(&self) -> u64 {
+        self.good_until.load(Ordering::Relaxed)
+    }
+
+    /// The login or the token was looked at again.
+    pub(super) fn is_good_until(&self, time: u64) {
+        self.good_until.store(time, Ordering::Relaxed);
     }
 
     pub(super) fn is_closed(&self) -> bool {

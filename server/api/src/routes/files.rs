@@ -4,17 +4,18 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{RawPathParams, State};
 use axum::response::{IntoResponse, Response};
-use coditect_protocol::files::{FileKind, Root, WriteMode};
-use coditect_protocol::{Kind, RelPath};
+use coditect_protocol::files::{FileKind, FileStat, FolderListing, Root, WriteMode};
+use coditect_protocol::{Kind, RelPath, WorkspaceId};
 use coditect_workspace::WorkspaceError;
 use futures_util::TryStreamExt as _;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
 
-use super::workspaces::WorkspacePath;
+use super::named::Named;
+use super::refusals::Refusals;
 use crate::AppState;
-use crate::error::ApiError;
+use crate::error::{ApiError, ApiFault};
 use crate::identity::{Caller, text};
 
 /// Bytes read from the disk at a time.
@@ -23,22 +24,97 @@ const READ_CHUNK_BYTES: usize = 128 * 1024;
 /// Kept by the person's browser only, and asked for each time.
 const CACHING: &str = "private, no-cache";
 
+/// Reaching a place in a workspace's tree.
+const PLACE: Refusals = &[
+    (
+        Kind::Invalid,
+        &["path.nul", "path.absolute", "path.outside", "path.too_long", "files.name_too_long", "files.too_many_links"],
+    ),
+    (Kind::Forbidden, &["files.no_permission", "files.outside", "files.is_the_root"]),
+    (Kind::NotFound, &["workspace.not_found", "files.not_found"]),
+    (
+        Kind::Conflict,
+        &[
+            "workspace.not_ready",
+            "files.exists",
+            "files.is_a_folder",
+            "files.not_a_folder",
+            "files.not_a_file",
+            "files.folder_not_empty",
+            "files.folder_in_use",
+            "files.other_file_system",
+        ],
+    ),
+];
+pub(super) const READ: &[Refusals] =
+    &[PLACE, &[(Kind::TooLarge, &["files.too_many_entries"]), (Kind::RangeNotSatisfiable, &["files.range"])]];
+pub(super) const WRITE: &[Refusals] = &[
+    PLACE,
+    &[
+        (Kind::Invalid, &["files.bad_etag", "files.interrupted"]),
+        (Kind::PreconditionFailed, &["files.changed"]),
+        (Kind::TooLarge, &["files.too_large"]),
+        (Kind::OutOfSpace, &["files.out_of_space"]),
+    ],
+];
+pub(super) const DELETE: &[Refusals] = &[
+    PLACE,
+    &[
+        (Kind::Invalid, &["files.bad_etag"]),
+        (Kind::PreconditionFailed, &["files.changed"]),
+        (Kind::TooLarge, &["files.too_many_entries"]),
+    ],
+];
+
 /// The path in the URL; axum has decoded it once, so `%2e%2e` and `%2f` arrive as what they stand for and are judged as such.
 fn path_of(params: &RawPathParams) -> Result<RelPath, ApiError> {
     let path = params.iter().find(|(name, _)| *name == "path").map_or("", |(_, value)| value);
     Ok(RelPath::parse(path)?)
 }
 
-pub(super) async fn read_root(state: State<AppState>, caller: Caller, id: WorkspacePath) -> Result<Response, ApiError> {
-    let State(state) = state;
-    let tree = state.workspaces.tree(caller.0.user.id, Root::Workspace(id.0)).await?;
-    Ok(Json(tree.read_folder(&RelPath::root()).await?).into_response())
+/// The workspace's own folder.
+#[utoipa::path(get, path = "/workspaces/{id}/files", operation_id = "read_root", tag = "files",
+    params(("id" = WorkspaceId, Path)), responses((status = 200, body = FolderListing)))]
+pub(super) async fn read_root(
+    State(state): State<AppState>,
+    Caller(identity): Caller,
+    Named(id): Named<WorkspaceId>,
+) -> Result<Json<FolderListing>, ApiError> {
+    let tree = state.workspaces.tree(identity.user.id, Root::Workspace(id)).await?;
+    Ok(Json(tree.read_folder(&RelPath::root()).await?))
 }
 
+/// The workspace's own folder, with the slash of a folder.
+#[utoipa::path(get, path = "/workspaces/{id}/files/", operation_id = "read_root_folder", tag = "files",
+    params(("id" = WorkspaceId, Path)), responses((status = 200, body = FolderListing)))]
+pub(super) async fn read_root_folder(
+    state: State<AppState>,
+    caller: Caller,
+    id: Named<WorkspaceId>,
+) -> Result<Json<FolderListing>, ApiError> {
+    read_root(state, caller, id).await
+}
+
+/// The bytes of a file, or the listing of a folder.
+#[utoipa::path(get, path = "/workspaces/{id}/files/{*path}", operation_id = "read_file", tag = "files",
+    params(
+        ("id" = WorkspaceId, Path),
+        ("path" = String, Path, max_length = 4095, description = "Path below the workspace; slashes may be encoded."),
+        ("range" = Option<String>, Header, description = "One range of bytes (RFC 9110 §14)."),
+        ("if-none-match" = Option<String>, Header, description = "Entity tags that are known."),
+        ("if-range" = Option<String>, Header, description = "The entity tag for which the range holds."),
+    ),
+    responses(
+        (status = 200, description = "The file, or of a folder its listing (`FolderListing`).",
+            headers(("etag" = String, description = "Strong entity tag of the file.")),
+            content((Vec<u8> = "application/octet-stream"), (FolderListing = "application/json"))),
+        (status = 206, description = "The range.", content_type = "application/octet-stream", body = Vec<u8>),
+        (status = 304, description = "It is what the entity tag says."),
+    ))]
 pub(super) async fn read(
     State(state): State<AppState>,
     Caller(identity): Caller,
-    WorkspacePath(id): WorkspacePath,
+    Named(id): Named<WorkspaceId>,
     params: RawPathParams,
     method: Method,
     headers: HeaderMap,
@@ -91,10 +167,23 @@ fn file_headers(etag: &str, length: u64) -> [(header::HeaderName, String); 7] {
     ]
 }
 
+/// Writes a file, with the folders above it. The body is the content.
+#[utoipa::path(put, path = "/workspaces/{id}/files/{*path}", operation_id = "write_file", tag = "files",
+    params(
+        ("id" = WorkspaceId, Path),
+        ("path" = String, Path, max_length = 4095, description = "Path below the workspace; slashes may be encoded."),
+        ("if-match" = Option<String>, Header, description = "The entity tag, in quotes, of the version to replace."),
+        ("if-none-match" = Option<String>, Header, description = "`*`: the file must not be there."),
+    ),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses(
+        (status = 200, body = FileStat, description = "Written.", headers(("etag" = String))),
+        (status = 201, body = FileStat, description = "Created.", headers(("etag" = String))),
+    ))]
 pub(super) async fn write(
     State(state): State<AppState>,
     Caller(identity): Caller,
-    WorkspacePath(id): WorkspacePath,
+    Named(id): Named<WorkspaceId>,
     params: RawPathParams,
     headers: HeaderMap,
     body: Body,
@@ -107,30 +196,42 @@ pub(super) async fn write(
         .and_then(|length| length.parse().ok())
         .is_some_and(|length: u64| length > limit)
     {
-        return Err(too_large(limit));
+        return Err(too_large(limit).into());
     }
     let stream = body.into_data_stream().map_err(std::io::Error::other);
     if let Some(folder) = path.parent().filter(|folder| !folder.is_root()) {
         tree.make_folder(&folder).await?;
     }
     let created = matches!(mode, WriteMode::CreateNew);
-    let stat = tree.write_stream(&path, stream, mode, limit).await?;
+    let stat = tree.write_stream(&path, stream, mode, limit).await.map_err(|error| told_with_setting(error, limit))?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, [(header::ETAG, quoted(&stat.etag))], Json(stat)).into_response())
 }
 
-fn too_large(limit: u64) -> ApiError {
-    ApiError::new(
-        Kind::TooLarge,
-        "files.too_large",
-        format!("The file is larger than the limit of {limit} bytes (setting files_max_upload_bytes)."),
-    )
+/// The tree knows the limit, and not the setting that it comes from.
+fn told_with_setting(error: WorkspaceError, limit: u64) -> ApiError {
+    match error {
+        WorkspaceError::TooLarge { .. } => too_large(limit).into(),
+        other => other.into(),
+    }
 }
 
+fn too_large(limit: u64) -> ApiFault {
+    ApiFault::FileTooLarge { limit, setting: "files_max_upload_bytes" }
+}
+
+/// Deletes a file, or a folder with everything in it.
+#[utoipa::path(delete, path = "/workspaces/{id}/files/{*path}", operation_id = "delete_file", tag = "files",
+    params(
+        ("id" = WorkspaceId, Path),
+        ("path" = String, Path, max_length = 4095, description = "Path below the workspace; slashes may be encoded."),
+        ("if-match" = Option<String>, Header, description = "Entity tags, in quotes, of versions that may be deleted."),
+    ),
+    responses((status = 204, description = "Deleted.")))]
 pub(super) async fn delete(
     State(state): State<AppState>,
     Caller(identity): Caller,
-    WorkspacePath(id): WorkspacePath,
+    Named(id): Named<WorkspaceId>,
     params: RawPathParams,
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
@@ -168,13 +269,8 @@ fn condition<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Result<Op
     let Some(line) = lines.next() else { return Ok(None) };
     match (line.to_str(), lines.next()) {
         (Ok(value), None) => Ok(Some(value.trim())),
-        _ => Err(bad_condition()),
+        _ => Err(ApiFault::BadEtag.into()),
     }
-}
-
-fn bad_condition() -> ApiError {
-    let message = "If-Match takes one entity tag in quotes, or *; If-None-Match takes * only.";
-    ApiError::new(Kind::Invalid, "files.bad_etag", message)
 }
 
 fn write_mode(headers: &HeaderMap) -> Result<WriteMode, ApiError> {
@@ -186,8 +282,8 @@ fn write_mode(headers: &HeaderMap) -> Result<WriteMode, ApiError> {
             .and_then(|rest| rest.strip_suffix('"'))
             .filter(|etag| !etag.contains('"'))
             .map(|etag| WriteMode::Replace(etag.to_owned()))
-            .ok_or_else(bad_condition),
-        _ => Err(bad_condition()),
+            .ok_or_else(|| ApiFault::BadEtag.into()),
+        _ => Err(ApiFault::BadEtag.into()),
     }
 }
 
@@ -198,13 +294,6 @@ fn parse_range(value: &str, size: u64) -> Result<Option<(u64, u64)>, ApiError> {
     else {
         return Ok(None);
     };
-    let outside = || {
-        ApiError::new(
-            Kind::RangeNotSatisfiable,
-            "files.range",
-            format!("The range lies outside the file, which has {size} bytes."),
-        )
-    };
     let (first, end) = match (first.trim().parse::<u64>().ok(), last.trim().parse::<u64>().ok()) {
         (Some(first), Some(last)) if first <= last => (first, last.saturating_add(1).min(size)),
         (Some(first), None) if last.trim().is_empty() => (first, size),
@@ -214,7 +303,7 @@ fn parse_range(value: &str, size: u64) -> Result<Option<(u64, u64)>, ApiError> {
         _ => return Ok(None),
     };
     if first >= end {
-        return Err(outside());
+        return Err(ApiFault::Range { size }.into());
     }
     Ok(Some((first, end - first)))
 }

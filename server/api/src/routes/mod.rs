@@ -1,46 +1,127 @@
-//! HTTP routes: each module translates one area into calls of its feature.
+//! HTTP routes: each module translates one area into calls of its feature. [`all`] is the table of them: who may call each, and what
+//! it refuses with.
 
+pub(crate) mod access;
+mod admin;
+mod api;
 mod auth;
 mod files;
 mod health;
 mod llm;
+pub(crate) mod named;
+mod openapi;
+mod refusals;
+mod well_known;
 mod workspaces;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
+use axum::{Extension, Router};
 use coditect_protocol::API_PREFIX;
+use coditect_protocol::auth::Scope;
+use http::StatusCode;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use crate::settings::Settings;
 use crate::{AppState, layers, link};
+use access::Access::{Admin, AdminLogin, AnyCredential, Everybody, Login, OwnSite, Scoped};
+use api::Routes;
+use auth::{device, password, second_factor, sessions, tokens};
+
+pub(crate) use auth::cookies;
+pub(crate) use refusals::Refusals;
 
 /// Every route but the static files.
-pub(crate) fn all(settings: &Settings) -> Router<AppState> {
-    let small = Router::new()
-        .route("/health", get(health::show))
-        .route("/auth/register", post(auth::register))
-        .route("/auth/login", post(auth::login))
-        .route("/auth/refresh", post(auth::refresh))
-        .route("/auth/logout", post(auth::logout))
-        .route("/auth/me", get(auth::me))
-        .route("/workspaces", get(workspaces::list).post(workspaces::create))
-        .route("/workspaces/{id}", get(workspaces::show).patch(workspaces::rename).delete(workspaces::delete))
-        .route("/llm/models", get(llm::models))
-        .layer(DefaultBodyLimit::max(settings.request_max_bytes));
+pub(crate) fn all(state: &AppState) -> Result<Router<AppState>, serde_json::Error> {
+    let settings = &state.settings;
+    let small = Routes::merge([accounts(state), account(state), administration(state), work(state)]);
+    let small = small.layer(DefaultBodyLimit::max(settings.request_max_bytes));
     // Uploads and downloads take as long as they take, and bound their bodies themselves.
-    let large = Router::new()
-        .route("/workspaces/upload", post(workspaces::upload))
-        .route("/workspaces/{id}/files", get(files::read_root))
-        .route("/workspaces/{id}/files/", get(files::read_root))
-        .route("/workspaces/{id}/files/{*path}", get(files::read).put(files::write).delete(files::delete))
-        .route("/ws", get(link::upgrade))
-        .layer(DefaultBodyLimit::disable());
-    Router::new()
-        .nest(
-            API_PREFIX,
-            layers::timeout(small, settings)
-                .merge(layers::moving_body(large, settings))
-                .fallback(|| async { http::StatusCode::NOT_FOUND }),
-        )
-        .route("/health", get(health::show))
+    let large = content(state).into_router().layer(DefaultBodyLimit::disable());
+    let api = layers::timeout(small, settings)
+        .merge(layers::moving_body(large, settings))
+        .fallback(|| async { StatusCode::NOT_FOUND });
+    let root = Routes::new(state)
+        .add(Everybody, &[], routes!(health::show))
+        .add(Everybody, &[], routes!(well_known::jwks))
+        .add(Everybody, &[], routes!(well_known::change_password))
+        .into_router()
+        // What else others look for is not here; the front's page would be taken for it.
+        .route("/.well-known/{*other}", axum::routing::any(|| async { StatusCode::NOT_FOUND }));
+    let (router, document) = api::split(OpenApiRouter::new().nest(API_PREFIX, api).merge(root));
+    let json = serde_json::to_vec(&document)?;
+    Ok(router.layer(Extension(openapi::Document(json.into()))))
+}
+
+/// What comes before a login.
+fn accounts(state: &AppState) -> Routes {
+    Routes::new(state)
+        .add(Everybody, &[], routes!(health::show_below_api))
+        .add(Everybody, &[], routes!(openapi::show))
+        .add(Everybody, &[], routes!(auth::config))
+        .add(OwnSite, auth::REGISTER, routes!(auth::register))
+        .add(OwnSite, auth::LOGIN, routes!(auth::login))
+        .add(OwnSite, auth::ANSWER_SECOND_FACTOR, routes!(auth::answer_second_factor))
+        .add(OwnSite, auth::REFRESH, routes!(auth::refresh))
+        .add(OwnSite, password::FORGOT, routes!(password::forgot))
+        .add(OwnSite, password::RESET, routes!(password::reset))
+        .add(OwnSite, device::CODE, routes!(device::code))
+        .add(OwnSite, device::TOKEN, routes!(device::token))
+}
+
+/// What a person does about their own account.
+fn account(state: &AppState) -> Routes {
+    Routes::new(state)
+        .add(Scoped(Scope::AccountRead), &[], routes!(auth::me))
+        .add(Login, &[], routes!(auth::logout))
+        .add(Login, password::CHANGE, routes!(password::change))
+        .add(Login, &[], routes!(sessions::list))
+        .add(Login, &[], routes!(sessions::end_others))
+        .add(Login, sessions::END, routes!(sessions::end))
+        .add(Login, &[], routes!(tokens::list))
+        .add(Login, tokens::MAKE, routes!(tokens::make))
+        .add(Login, tokens::REVOKE, routes!(tokens::revoke))
+        .add(Login, &[], routes!(second_factor::status))
+        .add(Login, second_factor::BEGIN, routes!(second_factor::begin))
+        .add(Login, second_factor::CONFIRM, routes!(second_factor::confirm))
+        .add(Login, second_factor::CHANGE, routes!(second_factor::renew_codes))
+        .add(Login, second_factor::CHANGE, routes!(second_factor::disable))
+        .add(Login, device::SHOW, routes!(device::show))
+        .add(Login, device::SHOW, routes!(device::decide))
+}
+
+/// What an admin does.
+fn administration(state: &AppState) -> Routes {
+    Routes::new(state)
+        .add(Admin, admin::PEOPLE, routes!(admin::people))
+        .add(Admin, admin::CHANGE_PERSON, routes!(admin::change_person))
+        .add(AdminLogin, admin::SOMEBODY, routes!(admin::issue_reset_code))
+        .add(AdminLogin, admin::SECOND_FACTOR, routes!(admin::remove_second_factor))
+        .add(Admin, admin::PERSON, routes!(admin::end_sessions))
+        .add(Admin, &[], routes!(admin::invites))
+        .add(Admin, admin::MAKE_INVITE, routes!(admin::make_invite))
+        .add(Admin, admin::INVITE, routes!(admin::revoke_invite))
+        .add(Admin, admin::ROTATE_KEYS, routes!(admin::rotate_keys))
+}
+
+/// Workspaces and models.
+fn work(state: &AppState) -> Routes {
+    Routes::new(state)
+        .add(Scoped(Scope::WorkspacesRead), &[], routes!(workspaces::list))
+        .add(Scoped(Scope::WorkspacesWrite), workspaces::CREATE, routes!(workspaces::create))
+        .add(Scoped(Scope::WorkspacesRead), workspaces::ONE, routes!(workspaces::show))
+        .add(Scoped(Scope::WorkspacesWrite), workspaces::RENAME, routes!(workspaces::rename))
+        .add(Scoped(Scope::WorkspacesWrite), workspaces::ONE, routes!(workspaces::delete))
+        .add(Scoped(Scope::Llm), &[], routes!(llm::models))
+}
+
+/// What carries files, or is the link.
+fn content(state: &AppState) -> Routes {
+    Routes::new(state)
+        .add(Scoped(Scope::WorkspacesWrite), workspaces::UPLOAD, routes!(workspaces::upload))
+        .add(Scoped(Scope::FilesRead), files::READ, routes!(files::read_root))
+        .add(Scoped(Scope::FilesRead), files::READ, routes!(files::read_root_folder))
+        .add(Scoped(Scope::FilesRead), files::READ, routes!(files::read))
+        .add(Scoped(Scope::FilesWrite), files::WRITE, routes!(files::write))
+        .add(Scoped(Scope::FilesWrite), files::DELETE, routes!(files::delete))
+        .add(AnyCredential, link::UPGRADE, routes!(link::upgrade))
 }

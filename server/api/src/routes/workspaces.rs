@@ -3,34 +3,47 @@
 use axum::Json;
 use axum::body::Body as HttpBody;
 use axum::extract::{Query, State};
-use coditect_protocol::WorkspaceId;
 use coditect_protocol::workspace::{CreateWorkspace, RenameWorkspace, Workspace};
-use coditect_workspace::WorkspaceError;
+use coditect_protocol::{Kind, WorkspaceId};
 use futures_util::TryStreamExt as _;
 use http::StatusCode;
 use serde::Deserialize;
 
+use super::named::Named;
+use super::refusals::Refusals;
 use crate::AppState;
 use crate::error::{ApiError, ApiFault};
 use crate::identity::Caller;
 use crate::problem::Body;
 
-/// An id in the path; one that is no id at all names nothing, like any other unknown one.
-pub(super) struct WorkspacePath(pub(super) WorkspaceId);
+pub(super) const ONE: &[Refusals] = &[&[(Kind::NotFound, &["workspace.not_found"])]];
+pub(super) const CREATE: &[Refusals] = &[
+    BAD_NAME,
+    &[
+        (Kind::Invalid, &["import.url_refused", "import.path_refused", "import.archive_invalid"]),
+        (Kind::Conflict, &["workspace.too_many"]),
+        (Kind::TooManyRequests, &["workspace.too_many_imports"]),
+        (Kind::Unavailable, &["import.git_missing", "sandbox.unavailable"]),
+        (Kind::OutOfSpace, &["files.out_of_space"]),
+    ],
+];
+pub(super) const UPLOAD: &[Refusals] = &[
+    BAD_NAME,
+    &[
+        (Kind::Invalid, &["api.bad_query", "import.archive_invalid", "import.entry_refused", "files.interrupted"]),
+        (Kind::Conflict, &["workspace.too_many"]),
+        (Kind::TooLarge, &["import.archive_too_large", "files.too_large"]),
+        (Kind::Cancelled, &["import.cancelled"]),
+        (Kind::TooManyRequests, &["workspace.too_many_imports"]),
+        (Kind::OutOfSpace, &["files.out_of_space"]),
+    ],
+];
+pub(super) const RENAME: &[Refusals] = &[BAD_NAME, &[(Kind::NotFound, &["workspace.not_found"])]];
+const BAD_NAME: Refusals = &[(Kind::Invalid, &["workspace.bad_name"])];
 
-impl<S: Send + Sync> axum::extract::FromRequestParts<S> for WorkspacePath {
-    type Rejection = ApiError;
-    async fn from_request_parts(parts: &mut http::request::Parts, state: &S) -> Result<Self, ApiError> {
-        let path = axum::extract::RawPathParams::from_request_parts(parts, state).await.ok();
-        let id = path
-            .iter()
-            .flat_map(|params| params.iter())
-            .find(|(name, _)| *name == "id")
-            .and_then(|(_, value)| value.parse().ok());
-        Ok(id.map(Self).ok_or(WorkspaceError::WorkspaceNotFound)?)
-    }
-}
-
+/// The person's workspaces.
+#[utoipa::path(get, path = "/workspaces", operation_id = "list_workspaces", tag = "workspaces",
+    responses((status = 200, body = Vec<Workspace>)))]
 pub(super) async fn list(
     State(state): State<AppState>,
     Caller(identity): Caller,
@@ -38,6 +51,9 @@ pub(super) async fn list(
     Ok(Json(state.workspaces.list(identity.user.id).await?))
 }
 
+/// Creates a workspace. One from a git repository is answered at once and filled afterwards; its state tells how far it is.
+#[utoipa::path(post, path = "/workspaces", operation_id = "create_workspace", tag = "workspaces",
+    request_body = CreateWorkspace, responses((status = 201, body = Workspace)))]
 pub(super) async fn create(
     State(state): State<AppState>,
     Caller(identity): Caller,
@@ -53,7 +69,14 @@ pub(super) struct UploadQuery {
     file_name: String,
 }
 
-/// The body is the archive itself.
+/// Creates a workspace from an archive, which is the body: `.zip`, `.tar` or `.tar.gz`.
+#[utoipa::path(post, path = "/workspaces/upload", operation_id = "upload_workspace", tag = "workspaces",
+    params(
+        ("name" = String, Query, max_length = 100, description = "Name of the workspace."),
+        ("file_name" = String, Query, description = "Name of the archive; its ending says what it is."),
+    ),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 201, body = Workspace)))]
 pub(super) async fn upload(
     State(state): State<AppState>,
     Caller(identity): Caller,
@@ -67,27 +90,36 @@ pub(super) async fn upload(
     Ok((StatusCode::CREATED, Json(workspace)))
 }
 
+/// A workspace.
+#[utoipa::path(get, path = "/workspaces/{id}", operation_id = "show_workspace", tag = "workspaces",
+    params(("id" = WorkspaceId, Path)), responses((status = 200, body = Workspace)))]
 pub(super) async fn show(
     State(state): State<AppState>,
     Caller(identity): Caller,
-    WorkspacePath(id): WorkspacePath,
+    Named(id): Named<WorkspaceId>,
 ) -> Result<Json<Workspace>, ApiError> {
     Ok(Json(state.workspaces.get(identity.user.id, id).await?))
 }
 
+/// Renames a workspace; its folder keeps its name.
+#[utoipa::path(patch, path = "/workspaces/{id}", operation_id = "rename_workspace", tag = "workspaces",
+    params(("id" = WorkspaceId, Path)), request_body = RenameWorkspace, responses((status = 200, body = Workspace)))]
 pub(super) async fn rename(
     State(state): State<AppState>,
     Caller(identity): Caller,
-    WorkspacePath(id): WorkspacePath,
+    Named(id): Named<WorkspaceId>,
     Body(rename): Body<RenameWorkspace>,
 ) -> Result<Json<Workspace>, ApiError> {
     Ok(Json(state.workspaces.rename(identity.user.id, id, &rename.name).await?))
 }
 
+/// Deletes a workspace with its files, and ends its terminals.
+#[utoipa::path(delete, path = "/workspaces/{id}", operation_id = "delete_workspace", tag = "workspaces",
+    params(("id" = WorkspaceId, Path)), responses((status = 204, description = "Deleted.")))]
 pub(super) async fn delete(
     State(state): State<AppState>,
     Caller(identity): Caller,
-    WorkspacePath(id): WorkspacePath,
+    Named(id): Named<WorkspaceId>,
 ) -> Result<StatusCode, ApiError> {
     // A task of its own: a client that goes away must not leave terminals running in what is gone.
     let deleting = tokio::spawn(async move {

@@ -13,6 +13,17 @@ const MIN_LINK_BUFFER_BYTES: u64 = 64 * 1024;
 /// Least size of small request bodies: a login must fit.
 const MIN_REQUEST_BYTES: u64 = 1024;
 
+/// Most tokens of one person: they are listed whole.
+const MAX_PER_PERSON: u64 = 1000;
+/// Longest life of a code to reset a password, in minutes: a day.
+const MAX_RESET_MINUTES: u64 = 24 * 60;
+/// Bounds of the time to let a program in, in seconds: long enough for a person, too short for guessing.
+const MIN_DEVICE_SECONDS: u64 = 30;
+const MAX_DEVICE_SECONDS: u64 = coditect_auth::MAX_DEVICE_CODE_LIFETIME.as_secs();
+/// Bounds of the longest password, in characters.
+const MIN_LONGEST_PASSWORD_CHARS: u64 = 64;
+const MAX_PASSWORD_CHARS: u64 = (coditect_auth::PASSWORD_MAX_BYTES / 4) as u64;
+
 /// The first setting whose value lies outside of what can work, and why.
 pub(super) fn out_of_bounds(settings: &Settings) -> Option<(&'static str, String)> {
     macro_rules! bounds {
@@ -35,7 +46,17 @@ pub(super) fn out_of_bounds(settings: &Settings) -> Option<(&'static str, String
         access_token_seconds: 2, MAX_SECONDS;
         session_idle_days: 1, MAX_DAYS;
         session_absolute_days: 1, MAX_DAYS;
+        sessions_per_person: 1, MAX_COUNT;
+        key_rotation_days: 1, MAX_DAYS;
+        token_max_days: 1, MAX_DAYS;
+        tokens_per_person: 0, MAX_PER_PERSON;
+        invite_max_days: 1, MAX_DAYS;
+        reset_code_minutes: 1, MAX_RESET_MINUTES;
+        device_code_seconds: MIN_DEVICE_SECONDS, MAX_DEVICE_SECONDS;
+        password_min_chars: coditect_auth::PASSWORD_MIN_CHARS_FLOOR as u64, MAX_PASSWORD_CHARS;
+        password_max_chars: MIN_LONGEST_PASSWORD_CHARS, MAX_PASSWORD_CHARS;
         password_checks_at_once: 0, MAX_COUNT;
+        password_checks_waiting: 0, MAX_COUNT;
         login_account_burst: 1, MAX_COUNT;
         login_account_refill_seconds: 1, MAX_SECONDS;
         login_address_burst: 1, MAX_COUNT;
@@ -62,8 +83,25 @@ pub(super) fn out_of_bounds(settings: &Settings) -> Option<(&'static str, String
     if let Some((name, value, least, most)) = wrong {
         return Some((name, format!("it is {value} and must lie between {least} and {most}")));
     }
+    if settings.password_min_chars > settings.password_max_chars {
+        return Some(("password_min_chars", "it exceeds `password_max_chars`".to_owned()));
+    }
+    if !settings.public_url.is_empty() && !is_base_url(&settings.public_url) {
+        let reason =
+            format!("`{}` is not an address like https://ide.example.org, without a path", settings.public_url);
+        return Some(("public_url", reason));
+    }
     let wrong = settings.allowed_hosts.iter().find(|host| !is_host(host))?;
     Some(("allowed_hosts", format!("`{wrong}` is not a name like ide.example.org, without scheme and port")))
+}
+
+fn is_base_url(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    rest.is_some_and(|rest| {
+        let authority = rest.strip_suffix('/').unwrap_or(rest);
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+        authority.bytes().all(plain) && authority.parse::<http::uri::Authority>().is_ok()
+    })
 }
 
 fn is_host(host: &str) -> bool {

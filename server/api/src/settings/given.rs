@@ -58,6 +58,62 @@ impl std::fmt::Display for Discover {
     }
 }
 
+/// A setting that is one of some words.
+macro_rules! words {
+    ($($(#[doc = $doc:literal])+ $name:ident: $($(#[doc = $about:literal])+ $variant:ident = $word:literal),+;)+) => {$(
+        $(#[doc = $doc])+
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+        #[serde(try_from = "String")]
+        pub enum $name {
+            $($(#[doc = $about])+ $variant,)+
+        }
+
+        impl FromStr for $name {
+            type Err = String;
+            fn from_str(text: &str) -> Result<Self, String> {
+                match text {
+                    $($word => Ok(Self::$variant),)+
+                    other => Err(format!("`{other}` is none of {}", [$(concat!("`", $word, "`")),+].join(", "))),
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = String;
+            fn try_from(text: String) -> Result<Self, String> {
+                text.parse()
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(match self {
+                    $(Self::$variant => $word,)+
+                })
+            }
+        }
+    )+};
+}
+
+words! {
+    /// Who may register.
+    Registering:
+        /// Everybody who reaches the server.
+        Open = "open",
+        /// Who has the code of an invitation.
+        Invite = "invite",
+        /// Nobody.
+        Closed = "closed";
+    /// Where mails go.
+    Mailing:
+        /// Nowhere: none is sent.
+        Off = "off",
+        /// The log says that one is due.
+        Log = "log",
+        /// Into a directory, for another program to send.
+        File = "file";
+}
+
 /// One model server, as it was given.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

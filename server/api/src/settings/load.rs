@@ -31,6 +31,16 @@ pub enum LoadError {
         /// `, did you mean …?`
         hint: String,
     },
+    /// A setting of an older version.
+    #[error("{place} has `{old}`, which is not taken any more: {instead}")]
+    Renamed {
+        /// Where it was found.
+        place: String,
+        /// Its name.
+        old: &'static str,
+        /// What to write instead.
+        instead: &'static str,
+    },
     /// Not TOML, or a value of the wrong kind.
     #[error("{path}, line {line}: {message}")]
     Malformed {
@@ -67,6 +77,7 @@ impl Coded for LoadError {
         match self {
             Self::Unreadable { .. } => "config.unreadable",
             Self::UnknownSetting { .. } => "config.unknown_setting",
+            Self::Renamed { .. } => "config.renamed",
             Self::Malformed { .. } => "config.malformed",
             Self::Flags(_) => "config.flags",
             Self::BadValue { .. } => "config.bad_value",
@@ -77,6 +88,12 @@ impl Coded for LoadError {
         Kind::Invalid
     }
 }
+
+/// Settings of older versions, and what to write instead. Left alone, a server could be open that was meant to be closed.
+const RENAMED: [(&str, &str); 1] = [(
+    "registration_open",
+    "write registration = \"open\" instead of true, and registration = \"closed\" instead of false",
+)];
 
 /// Adds the variable of each setting, and its default, to the flags.
 pub(crate) fn with_variables(command: Command) -> Command {
@@ -92,7 +109,12 @@ pub(crate) fn with_variables(command: Command) -> Command {
 
 /// The settings from parsed flags and variables, and the file they name.
 pub fn load(matches: &ArgMatches, file: Option<&Path>) -> Result<Settings, LoadError> {
-    let flags = Given::from_arg_matches(matches)?;
+    load_given(Given::from_arg_matches(matches)?, file)
+}
+
+/// The same from some of them, for commands that take only those.
+pub(crate) fn load_given(flags: Given, file: Option<&Path>) -> Result<Settings, LoadError> {
+    refuse_renamed_variables(|name| std::env::var_os(name).is_some())?;
     let given = file.map(read).transpose()?.unwrap_or_default();
     let mut settings = Settings::from_given(flags, given);
     settings.config_file = file.map(Path::to_owned);
@@ -103,6 +125,16 @@ pub fn load(matches: &ArgMatches, file: Option<&Path>) -> Result<Settings, LoadE
         Some((name, reason)) => Err(LoadError::BadValue { name, reason }),
         None => Ok(settings),
     }
+}
+
+fn refuse_renamed_variables(is_set: impl Fn(&str) -> bool) -> Result<(), LoadError> {
+    for (old, instead) in RENAMED {
+        let variable = format!("{VARIABLE_PREFIX}{}", old.to_uppercase());
+        if is_set(&variable) {
+            return Err(LoadError::Renamed { place: format!("the environment ({variable})"), old, instead });
+        }
+    }
+    Ok(())
 }
 
 fn resolve_key(upstream: &mut UpstreamGiven) -> Result<(), LoadError> {
@@ -118,6 +150,9 @@ fn read(path: &Path) -> Result<Given, LoadError> {
     let text =
         std::fs::read_to_string(path).map_err(|source| LoadError::Unreadable { path: path.to_owned(), source })?;
     let table: toml::Table = toml::from_str(&text).map_err(|error| malformed(path, &text, &error))?;
+    if let Some((old, instead)) = RENAMED.into_iter().find(|(old, _)| table.contains_key(*old)) {
+        return Err(LoadError::Renamed { place: path.display().to_string(), old, instead });
+    }
     if let Some(name) = table.keys().find(|key| !rows().iter().any(|row| row.name == key.as_str())) {
         return Err(LoadError::UnknownSetting {
             path: path.to_owned(),
@@ -246,6 +281,25 @@ mod tests {
     }
 
     #[test]
+    fn a_setting_of_an_older_version_is_refused_with_the_new_one() {
+        let error = settings(&[], Some("registration_open = false")).unwrap_err();
+        assert_eq!(error.code(), "config.renamed");
+        assert!(error.to_string().contains("registration = \"closed\""), "{error}");
+        let error = refuse_renamed_variables(|name| name == "CODITECT_REGISTRATION_OPEN").unwrap_err();
+        assert!(error.to_string().contains("CODITECT_REGISTRATION_OPEN"), "{error}");
+        refuse_renamed_variables(|_| false).unwrap();
+    }
+
+    #[test]
+    fn words_are_taken_from_flags_and_files() {
+        use crate::settings::{Mailing, Registering};
+        let given = settings(&["--registration", "invite"], Some("mail = \"file\"")).unwrap();
+        assert_eq!((given.registration, given.mail), (Registering::Invite, Mailing::File));
+        let error = settings(&[], Some("registration = \"maybe\"")).unwrap_err();
+        assert!(error.to_string().contains("`open`, `invite`, `closed`"), "{error}");
+    }
+
+    #[test]
     fn a_wrong_value_does_not_show_the_file() {
         let error =
             settings(&[], Some("[[llm_upstream]]\nname = 3\nbase_url = \"x\"\napi_key = \"hunter2\"")).unwrap_err();
@@ -268,6 +322,12 @@ mod tests {
         check(&["--files-max-call-bytes", "99999999999"], "67108864");
         check(&["--login-account-burst", "0"], "`login_account_burst`");
         check(&["--chats-per-person", "0"], "`chats_per_person`");
+        check(&["--password-min-chars", "7"], "`password_min_chars`");
+        check(&["--password-min-chars", "100", "--password-max-chars", "64"], "`password_min_chars`");
+        for url in ["ide.example.org", "https://", "https://a/b", "https://a?b", "ftp://a", "https://u@a"] {
+            check(&["--public-url", url], "`public_url`");
+        }
+        settings(&["--public-url", "http://127.0.0.1:8700/"], None).unwrap();
         check(&["--allowed-hosts", "https://ide.example.org"], "`allowed_hosts`");
         let defaults = settings(&[], None).unwrap();
         assert!(out_of_bounds(&defaults).is_none());

@@ -9,11 +9,11 @@ mod load;
 mod table;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-pub use given::{Discover, UpstreamGiven};
-pub(crate) use load::with_variables;
+pub use given::{Discover, Mailing, Registering, UpstreamGiven};
 pub use load::{LoadError, load};
+pub(crate) use load::{load_given, with_variables};
 pub use table::{Given, Row, Settings, rows};
 
 /// Prefix of the variables.
@@ -33,12 +33,39 @@ impl Settings {
         }
     }
 
-    /// The directory of the store, wherever it is; nothing for a store without one.
+    /// What of the store lies in the file system, and nobody else may reach: the directory of an embedded store, or that of the socket or
+    /// the cluster file of another one. The directory, for a file that is made again would show through what hides only the file.
     #[must_use]
     pub fn store_dir(&self) -> Option<PathBuf> {
         let url = self.store_url();
-        let place = url.strip_prefix("embedded://")?;
-        Some(PathBuf::from(place.split_once('?').map_or(place, |(path, _)| path)))
+        let (kind, place) = url.split_once("://")?;
+        let place = Path::new(place.split_once('?').map_or(place, |(path, _)| path));
+        if kind == "embedded" {
+            return Some(place.to_owned());
+        }
+        // A file right below one of these cannot take the whole of it along.
+        let shared =
+            |dir: &&Path| !["/", "/etc", "/run", "/tmp", "/var"].iter().any(|system| *dir == Path::new(system));
+        Some(place.parent().filter(shared).unwrap_or(place).to_owned())
+    }
+
+    /// The file of the key that protects secrets in the store, absolute.
+    #[must_use]
+    pub fn master_key_path(&self) -> PathBuf {
+        self.below_data(&self.master_key_file, "master.key")
+    }
+
+    /// The directory for mails, absolute.
+    #[must_use]
+    pub fn mail_path(&self) -> PathBuf {
+        self.below_data(&self.mail_dir, "mail")
+    }
+
+    fn below_data(&self, given: &Path, name: &str) -> PathBuf {
+        if given.as_os_str().is_empty() {
+            return self.data_dir().join(name);
+        }
+        std::path::absolute(given).unwrap_or_else(|_| given.to_owned())
     }
 
     /// The data directory, absolute.

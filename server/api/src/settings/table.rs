@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{Discover, UpstreamGiven};
+use super::{Discover, Mailing, Registering, UpstreamGiven};
 
 /// One line of the documentation.
 #[derive(Debug, Clone)]
@@ -33,7 +33,7 @@ macro_rules! shown {
     )+};
 }
 shown!("": u16, u32, u64, usize, bool);
-shown!("\"": String, SocketAddr, Discover);
+shown!("\"": String, SocketAddr, Discover, Mailing, Registering);
 
 impl Shown for PathBuf {
     fn shown(&self) -> String {
@@ -120,7 +120,8 @@ settings! {
     listen: SocketAddr = super::DEFAULT_LISTEN;
     /// Directory for everything that lasts: the embedded store, workspaces, homes.
     data: PathBuf = PathBuf::from("./coditect-data");
-    /// URL of the store: `embedded:///absolute/dir` or `memory:`. Empty: embedded, below `data`.
+    /// URL of the store: `embedded:///absolute/dir`, `fdb:///absolute/fdb.cluster` (FoundationDB), `socket:///absolute/store.sock` (see
+    /// `store serve`) or `memory:`. Empty: embedded, below `data`.
     store: String = String::new();
     /// Directory with the built front (`/`).
     web_dir: PathBuf = PathBuf::from("./web");
@@ -163,21 +164,52 @@ settings! {
     watch_ignore: Vec<String> = coditect_workspace::watch::DEFAULT_IGNORE.iter().map(|&glob| glob.to_owned()).collect();
     /// Most folders watched in one workspace.
     watch_max_folders: usize = 100_000;
-    /// E-mail address of a first administrator, made with a random password (written to `first-login.json` in `data`) where nobody is
+    /// E-mail address or name of a first administrator, made with a random password (written to `first-login.json` in `data`) where nobody is
     /// registered yet. Empty: none.
     first_login: String = String::new();
-    /// Whether people may register themselves.
-    registration_open: bool = true;
+    /// File with the key that protects secrets in the store. Made at the first start, readable for the server alone; all servers of one
+    /// store need the same. Without it, second factors and signing keys in the store are lost. Empty: `master.key` in `data`.
+    master_key_file: PathBuf = PathBuf::new();
+    /// Address under which people reach the server (`https://ide.example.org`), for links in mails and for logging in programs. Empty:
+    /// the one that a request came by; links in mails are left out.
+    public_url: String = String::new();
+    /// Who may register: `open` (everybody who reaches the server), `invite` (who has the code of an invitation), `closed` (nobody).
+    registration: Registering = Registering::Open;
     /// Seconds that an access token is valid.
     access_token_seconds: u64 = 600;
     /// Days after which a login ends when it is not used.
     session_idle_days: u64 = 14;
     /// Days after which a login ends in any case.
     session_absolute_days: u64 = 90;
+    /// Logins that one person may have at the same time; a further one ends the oldest.
+    sessions_per_person: usize = coditect_auth::DEFAULT_SESSIONS_PER_USER;
+    /// Days after which a new key signs access tokens.
+    key_rotation_days: u64 = 30;
+    /// Longest life of a personal access token, in days.
+    token_max_days: u32 = 366;
+    /// Personal access tokens that one person may have at the same time.
+    tokens_per_person: usize = 100;
+    /// Longest life of an invitation, in days.
+    invite_max_days: u32 = 30;
+    /// Minutes that a code to reset a password is good.
+    reset_code_minutes: u64 = 30;
+    /// Seconds that a person has to let a program in.
+    device_code_seconds: u64 = 600;
+    /// Where mails go: `off` (none is sent; a forgotten password is reset with a code of an admin), `log` (the log says that one is due,
+    /// without what it says), `file` (one file each in `mail_dir`, for another program to send).
+    mail: Mailing = Mailing::Off;
+    /// Directory for mails where `mail` is `file`. Empty: `mail` in `data`.
+    mail_dir: PathBuf = PathBuf::new();
+    /// Sender of mails.
+    mail_from: String = "coditect@localhost".to_owned();
     /// Fewest characters of a password.
     password_min_chars: usize = 12;
+    /// Most characters of a password.
+    password_max_chars: usize = coditect_auth::DEFAULT_PASSWORD_MAX_CHARS;
     /// Passwords checked at the same time. 0: one for each core.
     password_checks_at_once: usize = 0;
+    /// Logins that may wait for their password to be checked; further ones are refused at once.
+    password_checks_waiting: usize = coditect_auth::DEFAULT_HASH_QUEUE;
     /// Failed logins at one account from one address that may follow each other without a pause.
     login_account_burst: u32 = coditect_auth::DEFAULT_ATTEMPTS_PER_ACCOUNT.burst;
     /// Seconds until one more of them is allowed.

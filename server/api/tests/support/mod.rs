@@ -3,17 +3,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use coditect_api::AppState;
-use coditect_api::server::Server;
+use coditect_api::server::{Server, StoreSource};
 use coditect_api::settings::{Discover, Settings};
-use coditect_protocol::auth::{CSRF_HEADER, TokenAnswer};
+use coditect_protocol::auth::{CSRF_HEADER, SessionInfo, TokenMade};
 use coditect_protocol::call::{ClientMessage, Item, Reply, Request, ServerMessage};
 use coditect_protocol::link::{Frame, Hello, Resume, Session, Welcome};
 use coditect_protocol::workspace::{CreateWorkspace, Workspace, WorkspaceSource, WorkspaceState};
 use coditect_protocol::{PROTOCOL_VERSION, Problem};
+use coditect_store::Store;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -35,6 +37,29 @@ pub struct TestServer {
 }
 
 pub async fn server(change: impl FnOnce(&mut Settings)) -> TestServer {
+    let (settings, dir) = settings(change);
+    let stop = CancellationToken::new();
+    let server = Server::start(settings, stop.clone()).await.unwrap();
+    running(server, dir, stop)
+}
+
+/// A server of its own over a store that others use as well; they share the master key.
+pub async fn server_over(store: &Store, master_key: &Path, change: impl FnOnce(&mut Settings)) -> TestServer {
+    let (mut settings, dir) = settings(change);
+    settings.master_key_file = master_key.to_owned();
+    let stop = CancellationToken::new();
+    let server = Server::start_with(settings, StoreSource::opened(store.clone()), stop.clone()).await.unwrap();
+    running(server, dir, stop)
+}
+
+fn running(server: Server, dir: tempfile::TempDir, stop: CancellationToken) -> TestServer {
+    let (address, state) = (server.address().unwrap(), server.state().unwrap().clone());
+    let running = tokio::spawn(async move { server.run().await.unwrap() });
+    TestServer { address, state, dir, stop, running }
+}
+
+/// Settings of a server with a directory of its own.
+pub fn settings(change: impl FnOnce(&mut Settings)) -> (Settings, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let web = dir.path().join("web");
     let theia = dir.path().join("theia");
@@ -53,18 +78,25 @@ pub async fn server(change: impl FnOnce(&mut Settings)) -> TestServer {
         ..Settings::default()
     };
     change(&mut settings);
-    let stop = CancellationToken::new();
-    let server = Server::start(settings, stop.clone()).await.unwrap();
-    let (address, state) = (server.address().unwrap(), server.state().clone());
-    let running = tokio::spawn(async move { server.run().await.unwrap() });
-    TestServer { address, state, dir, stop, running }
+    (settings, dir)
+}
+
+/// Waits for something that the server does by itself.
+pub async fn until(mut holds: impl FnMut() -> bool) {
+    let mut tick = tokio::time::interval(Duration::from_millis(5));
+    let waiting = async {
+        while !holds() {
+            tick.tick().await;
+        }
+    };
+    tokio::time::timeout(LIMIT, waiting).await.expect("it never became so");
 }
 
 /// A client without cookies or proxies.
 pub fn client() -> reqwest::Client {
     // The second test of a process finds it installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().build().unwrap()
+    reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 
 impl TestServer {
@@ -82,27 +114,82 @@ impl TestServer {
         tokio::time::timeout(LIMIT, self.running).await.unwrap().unwrap();
     }
 
-    pub async fn person(&self, email: &str) -> Person {
+    pub async fn person(&self, login: &str) -> Person {
         let http = client();
-        let body = serde_json::json!({ "email": email, "password": PASSWORD });
+        let body = serde_json::json!({ "login": login, "password": PASSWORD });
         let response = http.post(self.url("/api/v5/auth/register")).json(&body).send().await.unwrap();
         assert_eq!(response.status(), 201, "{:?}", response.text().await);
-        let token: TokenAnswer = response.json().await.unwrap();
+        let token: Tokens = response.json().await.unwrap();
         Person { http, base: self.url("/api/v5"), token }
     }
+
+    /// One more login of somebody who has registered.
+    pub async fn log_in(&self, login: &str, password: &str) -> Person {
+        let response = self.try_log_in(login, password).await;
+        assert_eq!(response.status(), 200, "{:?}", response.text().await);
+        Person { http: client(), base: self.url("/api/v5"), token: response.json().await.unwrap() }
+    }
+
+    pub async fn try_log_in(&self, login: &str, password: &str) -> reqwest::Response {
+        let body = serde_json::json!({ "login": login, "password": password });
+        self.post("/auth/login", &body).await
+    }
+
+    /// Posts without a login.
+    pub async fn post(&self, path: &str, body: &serde_json::Value) -> reqwest::Response {
+        client().post(self.url(&format!("/api/v5{path}"))).json(body).send().await.unwrap()
+    }
+
+    /// The description of the API.
+    pub async fn description(&self) -> serde_json::Value {
+        client().get(self.url("/api/v5/openapi.json")).send().await.unwrap().json().await.unwrap()
+    }
+}
+
+/// What a program gets of a login.
+#[derive(Clone, serde::Deserialize)]
+pub struct Tokens {
+    pub access_token: String,
+    pub refresh_token: String,
+    pub session: SessionInfo,
 }
 
 /// Somebody with a bearer token.
 pub struct Person {
     pub http: reqwest::Client,
     pub base: String,
-    pub token: TokenAnswer,
+    pub token: Tokens,
 }
 
 impl Person {
     pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
         self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token.access_token)
+    }
+
+    /// Sends a body and takes the answer, which must be good.
+    pub async fn ask<T: serde::de::DeserializeOwned>(&self, method: &str, path: &str, body: serde_json::Value) -> T {
+        let request = self.request(method, path);
+        let request = if body.is_null() { request } else { request.json(&body) };
+        let response = request.send().await.unwrap();
+        let status = response.status();
+        let text = response.text().await.unwrap();
+        assert!(status.is_success(), "{method} {path}: {status}: {text}");
+        serde_json::from_str(if text.is_empty() { "null" } else { &text }).unwrap()
+    }
+
+    /// Sends a body that must be refused; status and code.
+    pub async fn refused_to(&self, method: &str, path: &str, body: serde_json::Value) -> (u16, String) {
+        let request = self.request(method, path);
+        self.refused(if body.is_null() { request } else { request.json(&body) }).await
+    }
+
+    /// The same person with a personal access token.
+    pub async fn with_token(&self, scopes: &[&str]) -> Self {
+        let body = serde_json::json!({ "name": "test", "scopes": scopes, "expires_in_days": 1, "password": PASSWORD });
+        let made: TokenMade = self.ask("POST", "/auth/tokens", body).await;
+        let token = Tokens { access_token: made.token, ..self.token.clone() };
+        Self { http: self.http.clone(), base: self.base.clone(), token }
     }
 
     /// Status and code of an answer that must be a problem.
@@ -180,6 +267,11 @@ impl Page {
     /// The network goes away without a word.
     pub fn cut(&mut self) {
         self.socket = None;
+    }
+
+    /// Goes on with another credential.
+    pub fn use_token(&mut self, token: &str) {
+        token.clone_into(&mut self.token);
     }
 
     /// Comes back; answers whether the link was still there.

@@ -1,14 +1,19 @@
 //! Which passwords are too easy to guess.
 //!
 //! Length comes first; a list alone would not catch `Password1234!`. So a password is weighed: what stands in the list of
-//! common words (also written with digits and signs for letters), walks along the keyboard or the alphabet, repeats, or is
-//! a year counts little, however long it is; everything else counts one for each character.
+//! common words (also written with digits and signs for letters, or with shift held down), walks along the keyboard or the
+//! alphabet, repeats, or is a year counts little, however long it is, and so do the person's own name and the service's; what
+//! stands in the list of passwords from breaches counts a little more; everything else counts one for each character. No kind of
+//! character is asked for and none is refused.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use crate::AuthSettings;
-use crate::email::Email;
+use crate::login_name::LoginName;
+
+use super::breached;
+use super::hasher::normal;
 
 /// Why a password was refused. Its text says what to do instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -26,9 +31,15 @@ pub enum Weakness {
         /// Largest number of characters.
         max: usize,
     },
-    /// Contains the name of the e-mail address.
-    #[error("This password contains your e-mail address; take one that has nothing to do with it.")]
-    LikeEmail,
+    /// Contains the e-mail address or the name.
+    #[error("This password contains your name or e-mail address; take one that has nothing to do with it.")]
+    LikeLogin,
+    /// The password that is to be changed.
+    #[error("This is your present password; take another one.")]
+    Same,
+    /// Stands in the list of passwords from breaches, perhaps with something before or after it.
+    #[error("This password stands in lists that attackers have; take several unrelated words instead.")]
+    Breached,
     /// One character, a repeated piece, or a row of the keyboard.
     #[error("This password only repeats or counts; take one with more variety, such as several unrelated words.")]
     Repetitive,
@@ -37,13 +48,17 @@ pub enum Weakness {
     Common,
 }
 
-/// From this many characters on, the name in an e-mail address may not appear anywhere in the password; a shorter one may
+/// From this many characters on, the name, or the part of an e-mail address before the @, may not appear anywhere in the password; a shorter one may
 /// only not make up the password by itself.
 const LOCAL_PART_MIN_CHARS: usize = 4;
 /// Least weight of a password that is good enough.
 const MIN_WEIGHT: usize = 8;
 /// Weight of a common word, a run or a year.
 const PIECE_WEIGHT: usize = 2;
+/// Weight of what stands in the list from breaches: one of some 2¹⁶, as three random characters.
+const BREACHED_WEIGHT: usize = 3;
+/// Shortest part of a login that counts as a word, in characters.
+const CONTEXT_MIN_CHARS: usize = 3;
 /// Shortest run (`abc`, `123`, `qwe`, `aaa`) that counts as one piece.
 const MIN_RUN_CHARS: usize = 3;
 /// Only so much of a long password is weighed: with this many characters, what comes after changes nothing.
@@ -66,7 +81,8 @@ static COMMON: LazyLock<HashSet<&'static str>> =
 static LONGEST_COMMON: LazyLock<usize> = LazyLock::new(|| COMMON.iter().map(|word| word.len()).max().unwrap_or(0));
 
 /// Checks a new password.
-pub(crate) fn check(password: &str, email: &Email, settings: &AuthSettings) -> Result<(), Weakness> {
+pub(crate) fn check(password: &str, login: &LoginName, settings: &AuthSettings) -> Result<(), Weakness> {
+    let password = normal(password);
     let length = password.chars().count();
     if length < settings.password_min_chars {
         return Err(Weakness::TooShort { min: settings.password_min_chars });
@@ -75,16 +91,33 @@ pub(crate) fn check(password: &str, email: &Email, settings: &AuthSettings) -> R
         return Err(Weakness::TooLong { max: settings.password_max_chars });
     }
     let lower: Vec<char> = password.chars().take(WEIGHED_CHARS).map(lower).collect();
-    if is_repetitive(&lower) {
+    if is_repetitive(&lower) || is_repetitive(&keys(&lower)) {
         return Err(Weakness::Repetitive);
     }
-    if is_like_email(&lower, email) {
-        return Err(Weakness::LikeEmail);
+    if is_like_login(&lower, login) {
+        return Err(Weakness::LikeLogin);
     }
-    if weight(&lower) < MIN_WEIGHT {
+    if is_breached(&lower) {
+        return Err(Weakness::Breached);
+    }
+    if weight(&lower, login) < MIN_WEIGHT {
         return Err(Weakness::Common);
     }
     Ok(())
+}
+
+/// Whether it stands in the list from breaches, in any spelling, also without the few digits and signs around it.
+fn is_breached(lower: &[char]) -> bool {
+    spellings(lower).iter().any(|text| breached::contains(text) || breached::contains(without_ends(text)))
+        || breached::contains(without_ends(lower))
+}
+
+/// A password without digits and signs at its ends, if they are less than half of it.
+fn without_ends(text: &[char]) -> &[char] {
+    let first = text.iter().position(|character| character.is_alphabetic()).unwrap_or(0);
+    let last = text.iter().rposition(|character| character.is_alphabetic()).map_or(0, |last| last + 1);
+    let middle = text.get(first..last).unwrap_or_default();
+    if middle.len() * 2 > text.len() { middle } else { text }
 }
 
 fn lower(character: char) -> char {
@@ -107,24 +140,42 @@ fn letter(character: char, one: char) -> char {
     }
 }
 
-/// The spellings in which words are looked for; all as long as the password itself.
-fn spellings(lower: &[char]) -> [Vec<char>; 3] {
-    let with = |one| lower.iter().map(|&character| letter(character, one)).collect();
-    [lower.to_vec(), with('i'), with('l')]
+/// The key of a sign that needs shift (on the keyboard of the United States, which lists of passwords were mostly typed on).
+fn unshifted(character: char) -> char {
+    const SHIFTED: &str = "~!@#$%^&*()_+{}|:\"<>?";
+    const PLAIN: &str = "`1234567890-=[]\\;',./";
+    SHIFTED.chars().zip(PLAIN.chars()).find(|(shifted, _)| *shifted == character).map_or(character, |(_, plain)| plain)
 }
 
-fn is_like_email(lower: &[char], email: &Email) -> bool {
+/// The keys that were typed, without shift: `!qaz@wsx` is `1qaz2wsx`.
+fn keys(lower: &[char]) -> Vec<char> {
+    lower.iter().map(|&character| unshifted(character)).collect()
+}
+
+/// The spellings in which words are looked for; all as long as the password itself.
+fn spellings(lower: &[char]) -> [Vec<char>; 4] {
+    let with = |one| lower.iter().map(|&character| letter(character, one)).collect();
+    [lower.to_vec(), with('i'), with('l'), keys(lower)]
+}
+
+fn is_like_login(lower: &[char], login: &LoginName) -> bool {
     let [text, ..] = spellings(lower).map(String::from_iter);
-    if text.contains(&email.key) {
+    if login.is_address() && text.contains(&login.key) {
         return true;
     }
     let plain = |text: &[char]| -> String { text.iter().filter(|character| character.is_alphanumeric()).collect() };
-    let local: Vec<char> = email.local().chars().collect();
+    let local: Vec<char> = login.local().chars().collect();
     // With and without the digits read as letters, and without the signs between: `Ada.L0velace` is `adalovelace`.
     spellings(lower).into_iter().zip(spellings(&local)).any(|(text, local)| {
         let (text, local) = (plain(&text), plain(&local));
         if local.len() >= LOCAL_PART_MIN_CHARS { text.contains(&local) } else { text == local }
     })
+}
+
+/// Parts of a login that count as common words: `ada`, `lovelace`, `example`.
+fn context(login: &LoginName) -> HashSet<&str> {
+    let parts = login.key.split(|character: char| !character.is_alphanumeric());
+    parts.filter(|part| part.len() >= CONTEXT_MIN_CHARS).collect()
 }
 
 /// One character, a piece repeated to the end, or hardly any step that is not along a row.
@@ -154,8 +205,11 @@ fn step(from: char, to: char) -> Option<(usize, i8)> {
 }
 
 /// The least weight over all ways to cut the password into pieces.
-fn weight(lower: &[char]) -> usize {
+fn weight(lower: &[char], login: &LoginName) -> usize {
     let spellings = spellings(lower);
+    let keys = keys(lower);
+    let context = context(login);
+    let longest = context.iter().map(|word| word.len()).max().unwrap_or(0).max(*LONGEST_COMMON);
     let mut least = vec![usize::MAX; lower.len() + 1];
     least[0] = 0;
     for start in 0..lower.len() {
@@ -165,7 +219,8 @@ fn weight(lower: &[char]) -> usize {
             least[end] = least[end].min(so_far + weight);
         };
         reach(1, 1);
-        for length in MIN_RUN_CHARS..=run_length(&lower[start..]) {
+        let run = run_length(&lower[start..]).max(run_length(&keys[start..]));
+        for length in MIN_RUN_CHARS..=run {
             reach(length, PIECE_WEIGHT);
         }
         if is_year(&lower[start..]) {
@@ -173,10 +228,15 @@ fn weight(lower: &[char]) -> usize {
         }
         for spelling in &spellings {
             let mut word = String::new();
-            for (count, character) in spelling[start..].iter().take(*LONGEST_COMMON).enumerate() {
+            for (count, character) in spelling[start..].iter().take(longest).enumerate() {
                 word.push(*character);
-                if COMMON.contains(word.as_str()) {
+                if COMMON.contains(word.as_str()) || context.contains(word.as_str()) {
                     reach(count + 1, PIECE_WEIGHT);
+                }
+            }
+            for length in breached::prefixes(&spelling[start..]) {
+                if length >= breached::MIN_CHARS {
+                    reach(length, BREACHED_WEIGHT);
                 }
             }
         }
@@ -205,8 +265,8 @@ mod tests {
     use super::*;
 
     fn verdict(password: &str) -> Option<Weakness> {
-        let email = Email::parse("Ada.Lovelace@example.org").unwrap();
-        check(password, &email, &AuthSettings::default()).err()
+        let login = LoginName::parse("Ada.Lovelace@example.org").unwrap();
+        check(password, &login, &AuthSettings::default()).err()
     }
 
     #[test]
@@ -240,9 +300,9 @@ mod tests {
             "4d4.L0v3l4ce!kq",
             "xADA_LOVELACEx9",
         ] {
-            assert_eq!(verdict(password), Some(Weakness::LikeEmail), "{password}");
+            assert_eq!(verdict(password), Some(Weakness::LikeLogin), "{password}");
         }
-        let short = Email::parse("al@example.org").unwrap();
+        let short = LoginName::parse("al@example.org").unwrap();
         assert_eq!(check("medal of tin and lace", &short, &AuthSettings::default()), Ok(()));
     }
 
@@ -275,6 +335,10 @@ mod tests {
             "iloveyou123456",
             "admin@dmin2025",
             "1qaz2wsx3edc4rfv",
+            "!qaz@wsx#edc",
+            "!QAZ2wsx#EDC4rfv",
+            "1@3$5^7*9)qwer",
+            "!1@2#3$4%5^6",
             "qwerty123456789",
             "letmein!letmein",
             "Welcome2024!!",
@@ -294,8 +358,37 @@ mod tests {
             "1234567890qwerty",
             "starwars1977!!",
         ] {
-            assert!(matches!(verdict(password), Some(Weakness::Common | Weakness::Repetitive)), "{password}");
+            assert!(
+                matches!(verdict(password), Some(Weakness::Common | Weakness::Repetitive | Weakness::Breached)),
+                "{password}"
+            );
         }
+    }
+
+    #[test]
+    fn what_was_in_a_breach_is_refused_also_with_a_little_around_it() {
+        for password in [
+            "californication",
+            "Californication",
+            "C4lif0rnicati0n",
+            "powerpuffgirls",
+            "liverpool4life",
+            "!!californication99",
+            "chamillionaire1",
+            "00fergalicious00",
+        ] {
+            assert_eq!(verdict(password), Some(Weakness::Breached), "{password}");
+        }
+        for password in ["chocolate2024!", "butterfly-99887", "x.liverpool.x", "lovelace-example7", "example-ada-1"] {
+            assert!(matches!(verdict(password), Some(Weakness::Common | Weakness::Breached)), "{password}");
+        }
+    }
+
+    #[test]
+    fn what_looks_the_same_is_weighed_the_same() {
+        assert_eq!(verdict("\u{ff43}\u{ff41}\u{ff4c}\u{ff49}fornication"), Some(Weakness::Breached));
+        // Eleven characters, typed with twelve.
+        assert_eq!(verdict("xkq\u{301} vbnwz\u{e9}j"), verdict("xkq\u{301} vbnwze\u{301}j"));
     }
 
     #[test]

@@ -1,7 +1,17 @@
 //! Accounts and sessions as a whole, on the memory store, with a clock that the tests move.
 
 mod accounts;
+mod admin;
+mod device_login;
+mod invites;
+mod keys;
+mod listing;
+mod passwords;
+mod personal_tokens;
+mod revocation;
+mod second_factor;
 mod sessions;
+mod throttling;
 mod tokens;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,13 +19,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use coditect_protocol::Coded as _;
-use coditect_protocol::auth::Credentials;
-use coditect_store::{Range, Store, StoreError};
+use coditect_protocol::auth::{Credentials, Registration};
+use coditect_store::{MasterKey, Range, Store, StoreError};
 
-use crate::audit::{AuditAction, AuditEvent, AuditSink};
+use crate::audit::{AuditAction, AuditEvent, AuditSink, LoginMeans};
 use crate::clock::Clock;
 use crate::settings::{AuthSettings, HashCost, millis};
-use crate::{Auth, AuthError, Device, Login};
+use crate::{Auth, AuthError, Device, Identity, Login, LoginStep};
 
 /// The tests begin in 2027.
 const START: u64 = 1_800_000_000_000;
@@ -27,6 +37,10 @@ struct TestClock(AtomicU64);
 impl Clock for TestClock {
     fn now(&self) -> u64 {
         self.0.load(Ordering::SeqCst)
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_millis(self.now())
     }
 }
 
@@ -45,6 +59,11 @@ struct Server {
     store: Store,
     clock: Arc<TestClock>,
     events: Arc<Recorder>,
+}
+
+/// What protects secrets in the stores of the tests.
+fn master() -> MasterKey {
+    MasterKey::from_bytes([7; 32])
 }
 
 /// Settings with a cheap hash.
@@ -68,7 +87,7 @@ impl Server {
 
     async fn on(store: Store, clock: Arc<TestClock>, settings: AuthSettings) -> Self {
         let events = Arc::new(Recorder::default());
-        let auth = Auth::open_at(store.clone(), settings, Arc::<TestClock>::clone(&clock)).await.unwrap();
+        let auth = Auth::open_at(store.clone(), settings, master(), Arc::<TestClock>::clone(&clock)).await.unwrap();
         Self { auth: auth.with_audit(Arc::<Recorder>::clone(&events)), store, clock, events }
     }
 
@@ -82,11 +101,16 @@ impl Server {
     }
 
     async fn register(&self, email: &str) -> Result<Login, AuthError> {
-        self.auth.register(&credentials(email, PASSWORD), &device()).await
+        self.auth.register(&registration(email, PASSWORD), &device()).await
     }
 
     async fn login(&self, email: &str, password: &str) -> Result<Login, AuthError> {
-        self.auth.login(&credentials(email, password), &device()).await
+        done(self.auth.login(&credentials(email, password), &device()).await?)
+    }
+
+    /// Who is logged in, by the id of the session.
+    async fn identity(&self, login: &Login) -> Identity {
+        self.auth.check_session(login.session.session_id).await.unwrap()
     }
 
     async fn refresh(&self, token: &str) -> Result<Login, AuthError> {
@@ -98,6 +122,12 @@ impl Server {
         self.events.0.lock().unwrap().drain(..).map(|event| event.action).collect()
     }
 
+    /// With what somebody logged in, the last time anybody did.
+    fn last_means(&self) -> Option<LoginMeans> {
+        let events = self.events.0.lock().unwrap();
+        events.iter().rev().find(|event| event.action == AuditAction::LoggedIn).and_then(|event| event.means)
+    }
+
     /// Every key and value of the store.
     async fn dump(&self) -> Vec<Vec<u8>> {
         let rows = self.store.transact(|tx| async move { tx.range_all(Range::prefix(b"")).await }).await;
@@ -107,7 +137,19 @@ impl Server {
 }
 
 fn credentials(email: &str, password: &str) -> Credentials {
-    Credentials { email: email.to_owned(), password: password.to_owned() }
+    Credentials { login: email.to_owned(), password: password.to_owned() }
+}
+
+fn registration(login: &str, password: &str) -> Registration {
+    Registration { login: login.to_owned(), password: password.to_owned(), invite: None }
+}
+
+/// The login of somebody who has no second factor.
+fn done(step: LoginStep) -> Result<Login, AuthError> {
+    match step {
+        LoginStep::Done(login) => Ok(login),
+        LoginStep::SecondFactor(_) => Err(AuthError::Internal("a second factor is asked for".to_owned())),
+    }
 }
 
 fn device() -> Device {
@@ -115,7 +157,7 @@ fn device() -> Device {
 }
 
 fn device_at(address: &str) -> Device {
-    Device { address: Some(address.parse().unwrap()), user_agent: "Browser/1.0".to_owned() }
+    Device { address: Some(address.parse().unwrap()), user_agent: "Browser/1.0".to_owned(), known: None }
 }
 
 /// The code of an error.
@@ -124,4 +166,14 @@ fn code<T>(result: Result<T, AuthError>) -> &'static str {
         Ok(_) => "ok",
         Err(error) => error.code(),
     }
+}
+
+/// Waits until something has come about behind the scenes.
+async fn until<F: Future<Output = bool>>(condition: impl Fn() -> F) {
+    let holds = async {
+        while !condition().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), holds).await.expect("it did not come about in time");
 }

@@ -3,6 +3,7 @@
 //! The store has the records, the data directory the files: `workspaces/<id>/files`, `homes/<person>` and `trash/`. A record
 //! lies under its owner's key, so that nobody can reach somebody else's even by knowing its id.
 
+mod denied;
 mod filling;
 mod record;
 
@@ -16,6 +17,7 @@ use coditect_protocol::files::Root;
 use coditect_protocol::workspace::{CreateWorkspace, MAX_WORKSPACE_NAME_CHARS, Workspace, WorkspaceSource};
 use coditect_protocol::{RelPath, UserId, WorkspaceId};
 use coditect_store::Store;
+use denied::Denied;
 use filling::{Filling, Running, clear_interrupted};
 use futures_util::Stream;
 use record::{Records, StoredState, WorkspaceRecord};
@@ -96,6 +98,7 @@ struct Shared {
     running: Mutex<HashMap<WorkspaceId, Running>>,
     trees: Mutex<HashMap<TreeKey, Weak<Tree>>>,
     tasks: TaskTracker,
+    denied: Denied,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -129,6 +132,7 @@ impl Workspaces {
             running: Mutex::default(),
             trees: Mutex::default(),
             tasks: TaskTracker::new(),
+            denied: Denied::new(),
         }));
         registry.0.tasks.spawn_blocking(clearing);
         registry.0.empty_trash();
@@ -222,7 +226,7 @@ impl Workspaces {
 
     /// One workspace.
     pub async fn get(&self, owner: UserId, id: WorkspaceId) -> Result<Workspace, WorkspaceError> {
-        Ok(self.0.view(self.0.records.get(owner, id).await?))
+        Ok(self.0.view(self.0.record(owner, id).await?))
     }
 
     /// Gives a workspace another name; its folder keeps its own.
@@ -232,12 +236,12 @@ impl Workspaces {
             record.name.clone_from(&name);
             Ok(record)
         };
-        Ok(self.0.view(self.0.records.change(owner, id, change).await?))
+        Ok(self.0.view(self.0.change(owner, id, change).await?))
     }
 
     /// Deletes a workspace with its files; ends its import if it is being filled.
     pub async fn delete(&self, owner: UserId, id: WorkspaceId) -> Result<(), WorkspaceError> {
-        self.0.records.remove(owner, id).await?;
+        self.0.noted(owner, id, self.0.records.remove(owner, id).await).await?;
         if let Some(running) = lock(&self.0.running).remove(&id) {
             running.cancel.cancel();
         }
@@ -261,14 +265,14 @@ impl Workspaces {
             record.opened_at = now.max(record.opened_at);
             Ok(record)
         };
-        Ok(self.0.view(self.0.records.change(owner, id, change).await?))
+        Ok(self.0.view(self.0.change(owner, id, change).await?))
     }
 
     /// The tree that `root` means for this person.
     pub async fn tree(&self, owner: UserId, root: Root) -> Result<Arc<Tree>, WorkspaceError> {
         match root {
             Root::Workspace(id) => {
-                self.0.records.get(owner, id).await?.check_ready()?;
+                self.0.record(owner, id).await?.check_ready()?;
                 self.0.open_tree(TreeKey::Workspace(id), self.0.folder(id).join(FILES)).await
             }
             Root::Home => self.home(owner).await,
@@ -285,7 +289,7 @@ impl Workspaces {
 
     /// The real directories of a workspace that is ready, for the programs that run in it.
     pub async fn paths(&self, owner: UserId, id: WorkspaceId) -> Result<WorkspacePaths, WorkspaceError> {
-        let record = self.0.records.get(owner, id).await?;
+        let record = self.0.record(owner, id).await?;
         record.check_ready()?;
         let home = self.home(owner).await?.path().to_owned();
         Ok(WorkspacePaths { files: self.0.folder(id).join(FILES), home, folder: record.folder })
@@ -308,6 +312,21 @@ impl Shared {
 
     fn home_folder(&self, owner: UserId) -> PathBuf {
         self.settings.data.join("homes").join(owner.to_string())
+    }
+
+    /// The record of one of the person's workspaces.
+    async fn record(&self, owner: UserId, id: WorkspaceId) -> Result<WorkspaceRecord, WorkspaceError> {
+        self.noted(owner, id, self.records.get(owner, id).await).await
+    }
+
+    /// Changes the record of one of the person's workspaces.
+    async fn change(
+        &self,
+        owner: UserId,
+        id: WorkspaceId,
+        change: impl Fn(WorkspaceRecord) -> Result<WorkspaceRecord, WorkspaceError> + Send + Sync,
+    ) -> Result<WorkspaceRecord, WorkspaceError> {
+        self.noted(owner, id, self.records.change(owner, id, change).await).await
     }
 
     /// A record as its owner sees it, with the progress of its import.

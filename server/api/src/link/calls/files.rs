@@ -7,7 +7,7 @@ use coditect_workspace::watch::WatchItem;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
 use super::Context;
-use crate::error::ApiError;
+use crate::error::{ApiError, ApiFault};
 
 /// Bytes of a file sent in one item.
 const ITEM_BYTES: u64 = 256 * 1024;
@@ -29,7 +29,7 @@ pub(super) async fn read(
     let (stat, mut file) = context.tree(place.root).await?.open_read(&place.path).await?;
     let broken = |error| WorkspaceError::from_io(&place.path, error);
     let mut left = stat.size.saturating_sub(offset).min(length.unwrap_or(u64::MAX));
-    refuse_too_large(context, place, left)?;
+    refuse_too_large(context, left)?;
     if left > 0 {
         file.seek(std::io::SeekFrom::Start(offset)).await.map_err(broken)?;
     }
@@ -45,9 +45,9 @@ pub(super) async fn read(
     Ok(Reply::Stat(stat))
 }
 
-fn refuse_too_large(context: &Context, place: &Place, size: u64) -> Result<(), WorkspaceError> {
+fn refuse_too_large(context: &Context, size: u64) -> Result<(), ApiFault> {
     let limit = context.state.settings.files_max_call_bytes;
-    if size <= limit { Ok(()) } else { Err(WorkspaceError::TooLarge { path: place.path.clone(), limit }) }
+    if size <= limit { Ok(()) } else { Err(ApiFault::FileTooLarge { limit, setting: "files_max_call_bytes" }) }
 }
 
 pub(super) async fn write(
@@ -56,7 +56,7 @@ pub(super) async fn write(
     content: Vec<u8>,
     mode: WriteMode,
 ) -> Result<Reply, ApiError> {
-    refuse_too_large(context, place, content.len() as u64)?;
+    refuse_too_large(context, content.len() as u64)?;
     Ok(Reply::Stat(context.tree(place.root).await?.write(&place.path, content.into(), mode).await?))
 }
 

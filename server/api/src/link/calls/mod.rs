@@ -18,9 +18,14 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::budget::Held;
+use super::scope;
 use super::state::{Call, Gone, Link, Refused};
 use crate::AppState;
+use crate::denials::Denied;
 use crate::error::{ApiError, ApiFault};
+
+/// What the log calls the route of a call.
+const LINK_ROUTE: &str = "/api/v5/ws";
 
 /// What a call is carried out with.
 pub(super) struct Context {
@@ -47,7 +52,7 @@ pub(super) fn accept(state: &AppState, link: &Arc<Link>, message: ClientMessage,
         }
         ClientMessage::Call { id, request } => match link.begin_call(id, weight) {
             Ok((call, held)) => {
-                let context = Context { state: state.clone(), user: link.user_id, call, _held: held };
+                let context = Context { state: state.clone(), user: link.user_id(), call, _held: held };
                 tokio::spawn(run(context, link.clone(), id, *request));
                 Ok(())
             }
@@ -65,7 +70,7 @@ fn refuse(link: &Link, id: CallId, fault: &ApiFault) -> Result<(), Problem> {
 }
 
 async fn run(context: Context, link: Arc<Link>, id: u32, request: Request) {
-    let cancel = context.call.cancel.clone();
+    let (cancel, denials) = (context.call.cancel.clone(), context.state.denials.clone());
     // A call that panics ends as well, and its page learns of it.
     let carried_out = AssertUnwindSafe(Box::pin(carry_out(context, &link, request))).catch_unwind();
     let outcome = tokio::select! {
@@ -77,6 +82,14 @@ async fn run(context: Context, link: Arc<Link>, id: u32, request: Request) {
         Err(error) => {
             let problem = error.into_problem();
             tracing::debug!(link = %link.id, call = id, code = problem.code, "call failed");
+            denials.note(&Denied {
+                problem: &problem,
+                method: None,
+                route: Some(LINK_ROUTE),
+                user: Some(link.user_id()),
+                address: None,
+                request_id: None,
+            });
             let held = link.person.answers.hold(encoded_bytes(&problem));
             (Err(problem), held)
         }
@@ -86,7 +99,8 @@ async fn run(context: Context, link: Arc<Link>, id: u32, request: Request) {
 
 /// Answers a call, with what its answer weighs.
 async fn carry_out(context: Context, link: &Link, request: Request) -> Result<(Reply, Held), ApiError> {
-    let identity = context.state.auth.check_session(link.session_id).await?;
+    let identity = context.state.auth.check_again(&link.opened_by).await?;
+    identity.require(scope::demanded_by(&request))?;
     let _place = link.person.place(&request).await?;
     let reply = answer(&context, &identity, request).await?;
     // Before the place is given to the next.

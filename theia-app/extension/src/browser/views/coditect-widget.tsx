@@ -67,7 +67,7 @@ export class CoditectWidget extends ReactWidget {
         const { user, expires_at } = this.host.session;
         return <Section title='Session'>
             <dl>
-                <Fact name='Person'>{user.email}</Fact>
+                <Fact name='Person'>{user.login}</Fact>
                 <Fact name='Role'>{String(user.role)}</Fact>
                 <Fact name='Until'>{new Date(expires_at).toLocaleString()}</Fact>
             </dl>

@@ -1,0 +1,390 @@
+//! From the settings to the features: first those of this machine, which open or refuse for good, then those that need the store, which
+//! may have to be waited for.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use coditect_auth::{Auth, AuthSettings, MailDelivery, Rate};
+use coditect_llm::{LlmSettings, Models, Secret, UpstreamSettings};
+use coditect_protocol::auth::RegistrationPolicy;
+use coditect_store::{MasterKey, Store, StoreError};
+use coditect_workspace::import::ImportSettings;
+use coditect_workspace::registry::{RegistrySettings, Workspaces};
+use coditect_workspace::sandbox::{Sandbox, SandboxSettings};
+use coditect_workspace::terminals::{TerminalSettings, Terminals};
+use coditect_workspace::watch::{WatchSettings, Watchers};
+use futures_util::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+
+use crate::denials::Denials;
+use crate::error::{ServerError, at_start};
+use crate::link::Links;
+use crate::master_key;
+use crate::serving;
+use crate::settings::{Discover, Mailing, Registering, Settings, UpstreamGiven};
+use crate::state::{AppState, Features};
+
+/// Name of the file below the data directory that holds the first login.
+pub const FIRST_LOGIN_FILE: &str = "first-login.json";
+
+/// Where the store comes from; asked again while it cannot be reached.
+#[derive(Clone)]
+pub struct StoreSource(Arc<dyn Fn() -> BoxFuture<'static, Result<Store, StoreError>> + Send + Sync>);
+
+impl StoreSource {
+    /// What a URL names.
+    #[must_use]
+    pub fn url(url: String) -> Self {
+        Self::new(move || {
+            let url = url.clone();
+            Box::pin(async move { Store::open(&url).await })
+        })
+    }
+
+    /// What a function brings, for tests.
+    pub fn new(open: impl Fn() -> BoxFuture<'static, Result<Store, StoreError>> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(open))
+    }
+
+    /// One that is open already. Whoever stops the server closes it.
+    #[must_use]
+    pub fn opened(store: Store) -> Self {
+        Self::new(move || {
+            let store = store.clone();
+            Box::pin(async move { Ok(store) })
+        })
+    }
+}
+
+/// Everything that is needed to open the features, with those open that need no store.
+pub(crate) struct Opening {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) started: Instant,
+    pub(crate) draining: CancellationToken,
+    pub(crate) closing: CancellationToken,
+    pub(crate) limits: serving::Limits,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) denials: Denials,
+    source: StoreSource,
+    master_key: MasterKey,
+    models: Models,
+    watchers: Watchers,
+    terminals: Terminals,
+}
+
+/// The features that keep something in the store.
+struct Stored {
+    store: Store,
+    auth: Auth,
+    workspaces: Workspaces,
+}
+
+impl Opening {
+    pub(crate) async fn new(
+        settings: Settings,
+        source: StoreSource,
+        draining: CancellationToken,
+    ) -> Result<Self, ServerError> {
+        let started = Instant::now();
+        let models = Models::new(llm_settings(&settings)).map_err(|error| at_start(&error))?;
+        let sandbox = Sandbox::detect(sandbox_settings(&settings)?).await.map_err(|error| at_start(&error))?;
+        let warnings: Vec<_> = sandbox.warning().into_iter().collect();
+        for warning in &warnings {
+            tracing::warn!("{warning}");
+        }
+        Ok(Self {
+            started,
+            draining,
+            closing: CancellationToken::new(),
+            limits: serving::Limits::new(&settings),
+            warnings,
+            denials: Denials::default(),
+            source,
+            master_key: master_key::open(&settings.master_key_path())?,
+            models,
+            watchers: Watchers::new(watch_settings(&settings)).map_err(|error| at_start(&error))?,
+            terminals: Terminals::new(terminal_settings(&settings), sandbox),
+            settings: Arc::new(settings),
+        })
+    }
+
+    /// Opens what keeps something in the store. May be tried again.
+    pub(crate) async fn open(&self) -> Result<AppState, ServerError> {
+        let store = (self.source.0)().await.map_err(|error| at_start(&error))?;
+        match self.open_stored(store.clone()).await {
+            Ok(stored) => Ok(self.state(stored)),
+            Err(error) => {
+                // Whoever tries again must find it free.
+                store.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn open_stored(&self, store: Store) -> Result<Stored, ServerError> {
+        let settings = &self.settings;
+        let auth = Auth::open(store.clone(), auth_settings(settings), self.master_key.clone())
+            .await
+            .map_err(|error| at_start(&error))?;
+        let workspaces =
+            Workspaces::open(store.clone(), workspace_settings(settings)).await.map_err(|error| at_start(&error))?;
+        write_first_login(&auth, settings).await?;
+        Ok(Stored { store, auth, workspaces })
+    }
+
+    fn state(&self, Stored { store, auth, workspaces }: Stored) -> AppState {
+        AppState::new(Features {
+            settings: self.settings.clone(),
+            store,
+            auth,
+            workspaces,
+            watchers: self.watchers.clone(),
+            terminals: self.terminals.clone(),
+            models: self.models.clone(),
+            links: Links::new(&self.settings),
+            denials: self.denials.clone(),
+            draining: self.draining.clone(),
+            closing: self.closing.clone(),
+            limits: self.limits.clone(),
+            started: self.started,
+            warnings: self.warnings.clone(),
+        })
+    }
+}
+
+/// Whatever lies below the directories of the front and the IDE is served to everybody.
+pub(crate) fn refuse_public_data(settings: &Settings) -> Result<(), ServerError> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let private = [
+        ("data", Some(settings.data_dir())),
+        ("store", settings.store_dir()),
+        ("master_key_file", Some(settings.master_key_path())),
+        ("mail_dir", Some(settings.mail_path())),
+    ];
+    let public = [("web_dir", real(&settings.web_dir)), ("theia_dir", real(&settings.theia_dir))];
+    for (name, place) in private.into_iter().filter_map(|(name, place)| Some((name, real(&place?)))) {
+        if let Some((served, _)) = public.iter().find(|(_, served)| place.starts_with(served)) {
+            let reason = format!("it lies below `{served}`, which everybody may read; choose another directory");
+            return Err(ServerError::Setting { name, reason });
+        }
+    }
+    Ok(())
+}
+
+fn terminal_settings(settings: &Settings) -> TerminalSettings {
+    TerminalSettings {
+        per_workspace: settings.terminals_per_workspace,
+        per_person: settings.terminals_per_person,
+        scrollback_bytes: settings.terminal_scrollback_bytes,
+        ..TerminalSettings::default()
+    }
+}
+
+fn watch_settings(settings: &Settings) -> WatchSettings {
+    WatchSettings {
+        ignore: settings.watch_ignore.clone(),
+        max_folders: settings.watch_max_folders,
+        ..WatchSettings::default()
+    }
+}
+
+/// What no program in a terminal may see: everybody's data, wherever they are, and the files that hold keys.
+fn hidden_paths(settings: &Settings) -> Vec<PathBuf> {
+    let data = settings.data_dir();
+    let elsewhere = [settings.store_dir(), Some(settings.master_key_path()), Some(settings.mail_path())];
+    let elsewhere = elsewhere.into_iter().flatten().filter(|path| !path.starts_with(&data)).collect::<Vec<_>>();
+    [data].into_iter().chain(elsewhere).chain(settings.config_file.clone()).collect()
+}
+
+fn sandbox_settings(settings: &Settings) -> Result<SandboxSettings, ServerError> {
+    Ok(SandboxSettings {
+        mode: settings.sandbox.parse().map_err(|error| at_start::<coditect_workspace::WorkspaceError>(&error))?,
+        read_only_paths: settings.sandbox_read_only_path.clone(),
+        hidden_paths: hidden_paths(settings),
+        ..SandboxSettings::default()
+    })
+}
+
+pub(crate) fn auth_settings(settings: &Settings) -> AuthSettings {
+    const DAY_SECONDS: u64 = 24 * 60 * 60;
+    let days = |days: u64| Duration::from_secs(days * DAY_SECONDS);
+    let rate = |burst, seconds| Rate { burst, refill: Duration::from_secs(seconds) };
+    let defaults = AuthSettings::default();
+    AuthSettings {
+        access_lifetime: Duration::from_secs(settings.access_token_seconds),
+        refresh_idle_lifetime: days(settings.session_idle_days),
+        absolute_lifetime: days(settings.session_absolute_days),
+        sessions_per_user: settings.sessions_per_person,
+        key_rotation: days(settings.key_rotation_days),
+        token_max_days: settings.token_max_days,
+        tokens_per_person: settings.tokens_per_person,
+        invite_max_days: settings.invite_max_days,
+        reset_code_lifetime: Duration::from_secs(settings.reset_code_minutes * 60),
+        device_code_lifetime: Duration::from_secs(settings.device_code_seconds),
+        registration: match settings.registration {
+            Registering::Open => RegistrationPolicy::Open,
+            Registering::Invite => RegistrationPolicy::Invite,
+            Registering::Closed => RegistrationPolicy::Closed,
+        },
+        mail: match settings.mail {
+            Mailing::Off => MailDelivery::Off,
+            Mailing::Log => MailDelivery::Log,
+            Mailing::File => MailDelivery::Files(settings.mail_path()),
+        },
+        mail_from: settings.mail_from.clone(),
+        public_url: settings.public_url.trim_end_matches('/').to_owned(),
+        password_min_chars: settings.password_min_chars,
+        password_max_chars: settings.password_max_chars,
+        attempts_per_account: rate(settings.login_account_burst, settings.login_account_refill_seconds),
+        attempts_per_address: rate(settings.login_address_burst, settings.login_address_refill_seconds),
+        hashes_at_once: match settings.password_checks_at_once {
+            0 => defaults.hashes_at_once,
+            count => count,
+        },
+        hash_queue: settings.password_checks_waiting,
+        ..defaults
+    }
+}
+
+fn workspace_settings(settings: &Settings) -> RegistrySettings {
+    RegistrySettings {
+        max_workspaces_per_person: settings.workspaces_per_person,
+        max_imports_per_person: settings.imports_per_person,
+        import: ImportSettings {
+            import_paths: settings.import_path.clone(),
+            allow_http: settings.import_http,
+            allow_private_hosts: settings.import_private_hosts,
+            clone_timeout: Duration::from_secs(settings.clone_timeout_minutes * 60),
+            max_archive_bytes: settings.archive_max_bytes,
+            max_unpacked_bytes: settings.archive_max_unpacked_bytes,
+            max_entries: settings.archive_max_entries,
+            ..ImportSettings::default()
+        },
+        ..RegistrySettings::new(settings.data_dir())
+    }
+}
+
+fn llm_settings(settings: &Settings) -> LlmSettings {
+    let first_token_timeout = Duration::from_secs(settings.llm_first_token_seconds);
+    let idle_timeout = Duration::from_secs(settings.llm_idle_seconds);
+    let upstream = |given: &UpstreamGiven| UpstreamSettings {
+        first_token_timeout,
+        idle_timeout,
+        api_key: given.api_key.clone().map(Secret::from),
+        headers: given.headers.iter().map(|(name, value)| (name.clone(), Secret::from(value.clone()))).collect(),
+        ..UpstreamSettings::new(given.name.clone(), given.base_url.clone())
+    };
+    LlmSettings {
+        upstreams: settings.llm_upstream.iter().map(upstream).collect(),
+        discover: discovers(settings),
+        first_token_timeout,
+        idle_timeout,
+        ..LlmSettings::default()
+    }
+}
+
+/// Whether to ask the default ports of model servers. A terminal has the same network: whoever has one could answer there, and read
+/// what others ask. So by itself only where nobody but the person at this machine is meant to reach the server.
+fn discovers(settings: &Settings) -> bool {
+    match settings.llm_discover {
+        Discover::On => true,
+        Discover::Off => false,
+        Discover::Auto => settings.listen.ip().is_loopback() && settings.allowed_hosts.is_empty(),
+    }
+}
+
+/// Makes the first administrator where the settings ask for one and nobody is there yet.
+async fn write_first_login(auth: &Auth, settings: &Settings) -> Result<(), ServerError> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    if settings.first_login.is_empty() {
+        return Ok(());
+    }
+    let made = auth.create_first_login(&settings.first_login).await.map_err(|error| at_start(&error))?;
+    let Some((login, password)) = made else { return Ok(()) };
+    let path = settings.data_dir().join(FIRST_LOGIN_FILE);
+    let text = serde_json::json!({ "login": login, "password": password }).to_string();
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|source| ServerError::Data { path: path.clone(), source })?;
+    tracing::info!(path = %path.display(), "the first administrator was made; the login is in the file");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_are_looked_for_where_nobody_else_can_pose_as_one() {
+        let check = |listen: &str, hosts: &[&str], discover: Discover, expected: bool| {
+            let settings = Settings {
+                listen: listen.parse().unwrap(),
+                allowed_hosts: hosts.iter().map(|&host| host.to_owned()).collect(),
+                llm_discover: discover,
+                ..Settings::default()
+            };
+            assert_eq!(llm_settings(&settings).discover, expected, "{listen} {hosts:?} {discover:?}");
+        };
+        check("127.0.0.1:8700", &[], Discover::Auto, true);
+        check("[::1]:8700", &[], Discover::Auto, true);
+        check("127.0.0.1:8700", &["ide.example.org"], Discover::Auto, false);
+        check("0.0.0.0:8700", &[], Discover::Auto, false);
+        check("192.168.1.5:8700", &[], Discover::Auto, false);
+        check("0.0.0.0:8700", &["ide.example.org"], Discover::On, true);
+        check("127.0.0.1:8700", &[], Discover::Off, false);
+    }
+
+    #[test]
+    fn every_upstream_has_the_timeouts_and_headers_of_the_settings() {
+        let mut given = UpstreamGiven::new("u", "http://h/v1");
+        given.headers.insert("x-team".to_owned(), "blue".to_owned());
+        let settings = Settings {
+            llm_first_token_seconds: 7,
+            llm_idle_seconds: 3,
+            llm_upstream: vec![given],
+            ..Settings::default()
+        };
+        let llm = llm_settings(&settings);
+        let (first, idle) = (Duration::from_secs(7), Duration::from_secs(3));
+        assert_eq!((llm.first_token_timeout, llm.idle_timeout), (first, idle));
+        let upstream = &llm.upstreams[0];
+        assert_eq!((upstream.first_token_timeout, upstream.idle_timeout), (first, idle));
+        assert_eq!(upstream.headers["x-team"].expose(), "blue");
+    }
+
+    #[test]
+    fn a_store_elsewhere_is_hidden_and_never_served() {
+        let hidden = |store: &str| hidden_paths(&Settings { store: store.to_owned(), ..Settings::default() });
+        assert_eq!((hidden("memory:").len(), hidden("").len()), (1, 1));
+        assert_eq!(hidden("embedded:///srv/store?cache_mib=8")[1], Path::new("/srv/store"));
+        assert_eq!(hidden("socket:///srv/c/store.sock")[1], Path::new("/srv/c"));
+        assert_eq!(hidden("fdb:///etc/foundationdb/fdb.cluster?directory=a")[1], Path::new("/etc/foundationdb"));
+        assert_eq!(hidden("fdb:///etc/fdb.cluster")[1], Path::new("/etc/fdb.cluster"));
+        let served = Settings {
+            store: "embedded:///srv/web/store".to_owned(),
+            web_dir: PathBuf::from("/srv/web"),
+            ..Settings::default()
+        };
+        let error = refuse_public_data(&served).unwrap_err();
+        assert!(error.code() == "config.bad_value" && error.to_string().contains("`store`"), "{error}");
+    }
+
+    #[test]
+    fn the_rates_of_logins_are_those_of_the_settings() {
+        let settings = Settings { login_account_burst: 3, login_address_refill_seconds: 9, ..Settings::default() };
+        let auth = auth_settings(&settings);
+        assert_eq!((auth.attempts_per_account.burst, auth.attempts_per_address.refill.as_secs()), (3, 9));
+        let (given, own) = (auth_settings(&Settings::default()), AuthSettings::default());
+        assert_eq!(
+            (given.attempts_per_account, given.attempts_per_address),
+            (own.attempts_per_account, own.attempts_per_address)
+        );
+    }
+}

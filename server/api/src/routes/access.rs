@@ -1,0 +1,111 @@
+//! Who may call a route. Every route is added with an [`Access`], and the check runs before its handler: a handler that asks for a
+//! [`crate::identity::Caller`] without one being checked fails, so that nothing is open by omission.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use coditect_auth::Identity;
+use coditect_protocol::Problem;
+use coditect_protocol::auth::Scope;
+use http::StatusCode;
+use http::request::Parts;
+
+use crate::AppState;
+use crate::error::{ApiError, ApiFault};
+use crate::identity::{Origin, identify, same_origin};
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Everybody.
+    Everybody,
+    /// Everybody but pages of other sites: what comes before a login must not be forced upon a browser (login CSRF).
+    OwnSite,
+    /// Who is logged in; no personal access token.
+    Login,
+    /// Who is logged in, and personal access tokens with the scope.
+    Scoped(Scope),
+    /// An admin who is logged in, or their personal access token with the scope `admin`.
+    Admin,
+    /// An admin who is logged in; no personal access token: what would let its holder log in as others.
+    AdminLogin,
+    /// Who is logged in, and every personal access token: what is asked later demands its own scope.
+    AnyCredential,
+}
+
+impl Access {
+    fn demand(self, identity: &Identity) -> Result<(), ApiError> {
+        match self {
+            Self::Everybody | Self::OwnSite | Self::AnyCredential => Ok(()),
+            Self::Login => Ok(identity.require_session().map(drop)?),
+            Self::Scoped(scope) => Ok(identity.require(scope)?),
+            Self::Admin => Ok(identity.require_admin()?),
+            Self::AdminLogin => {
+                identity.require_session()?;
+                Ok(identity.require_admin()?)
+            }
+        }
+    }
+
+    async fn admit(self, state: &AppState, parts: &mut Parts) -> Result<(), ApiError> {
+        match self {
+            Self::Everybody => Ok(()),
+            Self::OwnSite => {
+                let origin = Origin::of(parts, state);
+                let own = same_origin(&parts.headers, origin.secure, &state.settings.cors_origins);
+                if own { Ok(()) } else { Err(ApiFault::OtherSite.into()) }
+            }
+            Self::Login | Self::Scoped(_) | Self::Admin | Self::AdminLogin | Self::AnyCredential => {
+                let identity = identify(parts, state).await?;
+                self.demand(&identity)?;
+                parts.extensions.insert(identity);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// What stands before one route.
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub(super) access: Access,
+    /// Statuses that the description names, each with its codes.
+    pub(super) described: BTreeMap<u16, BTreeSet<&'static str>>,
+}
+
+impl Rule {
+    /// In builds with debug assertions, an answer that the description does not name is a fault: the tests find what it lacks.
+    fn assert_described(&self, response: &Response) {
+        let status = response.status();
+        let Some(codes) = self.described.get(&status.as_u16()) else {
+            debug_assert!(false, "the description of the API does not name the status {status}");
+            return;
+        };
+        // Faults of the server and of its store may strike anywhere.
+        let anywhere = status.is_server_error();
+        if let Some(problem) = response.extensions().get::<Problem>().filter(|_| !anywhere) {
+            debug_assert!(codes.contains(problem.code.as_str()), "{status}: the description lacks {}", problem.code);
+        }
+    }
+}
+
+/// Layer of one route.
+pub(super) async fn guard(
+    State((state, rule)): State<(AppState, Arc<Rule>)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let response = match rule.access.admit(&state, &mut parts).await {
+        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+        Err(error) => error.into_response(),
+    };
+    // A WebSocket has no answer but the change of protocol.
+    if cfg!(debug_assertions) && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        rule.assert_described(&response);
+    }
+    response
+}

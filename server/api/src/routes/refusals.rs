@@ -1,0 +1,48 @@
+//! What routes refuse with, for the description of the API: statuses by their class, each with its stable codes.
+
+use coditect_protocol::Kind;
+
+/// Statuses and codes.
+pub(crate) type Refusals = &'static [(Kind, &'static [&'static str])];
+
+/// Everywhere: the layers around all routes, and what the server itself depends on.
+pub(super) const ANYWHERE: Refusals = &[
+    (Kind::Invalid, &["api.bad_request"]),
+    (Kind::Forbidden, &["api.unknown_host"]),
+    (Kind::Conflict, &["store.conflict"]),
+    (Kind::Internal, &["api.internal"]),
+    (Kind::Unavailable, &["store.unavailable", "store.commit_unknown", "store.closed", "auth.busy", "server.draining"]),
+    (Kind::Timeout, &["api.timeout", "store.transaction_too_old"]),
+    (Kind::OutOfSpace, &["store.out_of_space"]),
+];
+/// A page of another site.
+pub(super) const OTHER_SITE: Refusals = &[(Kind::Forbidden, &["auth.other_site"])];
+/// Wherever somebody must be known.
+pub(super) const UNKNOWN_CALLER: Refusals = &[
+    (Kind::Unauthenticated, &["auth.not_logged_in", "auth.invalid_token", "auth.expired_token", "auth.session_ended"]),
+    (Kind::Forbidden, &["auth.disabled"]),
+];
+/// Where cookies may speak for a person, and something changes.
+pub(super) const CSRF: Refusals = &[(Kind::Forbidden, &["auth.csrf"])];
+/// A personal access token where only a login will do.
+pub(super) const NEEDS_LOGIN: Refusals = &[(Kind::Forbidden, &["auth.needs_login"])];
+/// A personal access token that was not made for it.
+pub(super) const SCOPE: Refusals = &[(Kind::Forbidden, &["auth.scope"])];
+/// No admin.
+pub(super) const NOT_ADMIN: Refusals = &[(Kind::Forbidden, &["auth.scope", "auth.not_admin"])];
+/// No admin's login.
+pub(super) const NO_ADMIN_LOGIN: Refusals = &[(Kind::Forbidden, &["auth.needs_login", "auth.not_admin"])];
+/// A JSON body.
+pub(super) const BODY: Refusals =
+    &[(Kind::Invalid, &["api.bad_body", "api.bad_json", "api.media_type"]), (Kind::TooLarge, &["api.too_large"])];
+
+/// Attempts are counted.
+pub(super) const COUNTED: Refusals = &[(Kind::TooManyRequests, &["auth.too_many_attempts"])];
+/// A password that is given.
+pub(super) const NEW_PASSWORD: Refusals = &[(Kind::Invalid, &["auth.weak_password"])];
+/// The person is asked again who they are.
+pub(super) const ASKED_AGAIN: Refusals = &[
+    (Kind::Forbidden, &["auth.wrong_password"]),
+    (Kind::Unauthenticated, &["auth.second_factor_wrong"]),
+    (Kind::TooManyRequests, &["auth.too_many_attempts"]),
+];
