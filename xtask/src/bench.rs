@@ -44,7 +44,7 @@ enum What {
 }
 
 pub(crate) fn run(repo: &Repo, args: &BenchArgs, started: Instant) -> Result<()> {
-    let tools = [setup::BUBBLEWRAP, setup::GIT, setup::CHROMIUM, setup::NGINX];
+    let tools = [setup::LIBCLANG, setup::BUBBLEWRAP, setup::GIT, setup::CHROMIUM, setup::NGINX];
     setup::require(&setup::prepare(repo, &Needs::pages(&tools))?, &tools)?;
     let history = History::open(repo, "bench");
     pages::build(repo, Quality::Best)?;

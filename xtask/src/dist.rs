@@ -14,7 +14,8 @@ use crate::ui::{self, Done};
 use crate::{exec, pages};
 
 pub(crate) fn build(repo: &Repo, started: Instant) -> Result<()> {
-    setup::prepare(repo, &Needs::pages(&[]))?;
+    let tools = [setup::LIBCLANG];
+    setup::require(&setup::prepare(repo, &Needs::pages(&tools))?, &tools)?;
     let history = History::open(repo, "build");
     pages::bundle(repo)?;
     let out = repo.target.join("dist-artefacts");

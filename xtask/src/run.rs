@@ -44,7 +44,7 @@ pub(crate) struct RunArgs {
 pub(crate) fn run(repo: &Repo, args: &RunArgs, started: Instant) -> Result<()> {
     // What would fail at the end is said at the beginning.
     server::require_free(args.listen)?;
-    let mut needs = Needs::pages(&[setup::BUBBLEWRAP, setup::GIT]);
+    let mut needs = Needs::pages(&[setup::LIBCLANG, setup::BUBBLEWRAP, setup::GIT]);
     if args.nginx {
         needs.tools.push(setup::NGINX);
     }
@@ -52,7 +52,7 @@ pub(crate) fn run(repo: &Repo, args: &RunArgs, started: Instant) -> Result<()> {
         needs.tools.extend(model::tools());
     }
     // The IDE works without the others, and says what it lacks.
-    setup::require(&setup::prepare(repo, &needs)?, &[setup::NGINX])?;
+    setup::require(&setup::prepare(repo, &needs)?, &[setup::LIBCLANG, setup::NGINX])?;
     let history = History::open(repo, "run");
     let data = data_dir(repo, args)?;
     let profile = if args.dev { Profile::Dev } else { Profile::Release };
@@ -152,7 +152,7 @@ fn announce(args: &RunArgs, data: &std::path::Path, took: &str) {
     let address = server::reachable(args.listen);
     println!("\n  Coditect is ready: http://{address}/   (the IDE: http://{address}/theia/)");
     match server::first_login(data) {
-        Some(login) => println!("  First login:       {}   password: {}", login.email, login.password),
+        Some(login) => println!("  First login:       {}   password: {}", login.login, login.password),
         None => println!("  Log in with the account you made before, or register a new one."),
     }
     println!("  Data:              {}", data.display());

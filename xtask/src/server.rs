@@ -118,7 +118,8 @@ pub(crate) fn free_address() -> Result<SocketAddr> {
 /// The first administrator, as the server wrote it.
 #[derive(Debug, Deserialize)]
 pub(crate) struct FirstLogin {
-    pub(crate) email: String,
+    #[serde(alias = "email")]
+    pub(crate) login: String,
     pub(crate) password: String,
 }
 

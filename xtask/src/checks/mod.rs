@@ -3,6 +3,7 @@
 //! The parts are independent: a failure in one does not keep the others from running, and what depends on a failed step is skipped with
 //! that reason. All of it uses one development build, so that the server under test in the browser is the one the tests were run on.
 
+mod api;
 mod count;
 mod licences;
 mod machine;
@@ -51,6 +52,8 @@ enum Part {
     Web,
     /// The whole product in a real browser, through nginx.
     E2e,
+    /// The API, fuzzed by its own description.
+    Api,
     /// The store alone.
     Store,
 }
@@ -58,16 +61,18 @@ enum Part {
 impl Part {
     fn needs(self) -> Needs {
         match self {
-            Self::Tidy | Self::Store => Needs::default(),
+            Self::Tidy => Needs::default(),
+            Self::Store => Needs::tools(&[setup::LIBCLANG]),
             Self::Rust => Needs::tools(&parts::RUST_TOOLS).and(&Needs::tools(&model::tools())),
             Self::Wasm | Self::Theia | Self::Web => Needs::pages(&[]),
+            Self::Api => Needs::tools(&parts::API_TOOLS),
             Self::E2e => Needs::pages(&parts::E2E_TOOLS).and(&Needs::tools(&model::tools())),
         }
     }
 }
 
 /// Every part once: the store's tests are among Rust's.
-const ALL: [Part; 6] = [Part::Tidy, Part::Rust, Part::Wasm, Part::Theia, Part::Web, Part::E2e];
+const ALL: [Part; 7] = [Part::Tidy, Part::Rust, Part::Api, Part::Wasm, Part::Theia, Part::Web, Part::E2e];
 
 /// Whether everything holds. The last line is the sum; nothing is said after it.
 pub(crate) fn run(repo: &Repo, args: &TestArgs, started: Instant) -> Result<bool> {
@@ -87,6 +92,7 @@ pub(crate) fn run(repo: &Repo, args: &TestArgs, started: Instant) -> Result<bool
             Part::Theia => parts::page(repo, &mut report, crate::pages::Part::Theia),
             Part::Web => parts::page(repo, &mut report, crate::pages::Part::Web),
             Part::E2e => parts::e2e(repo, &mut report, &mut machine),
+            Part::Api => parts::api(repo, &mut report),
             Part::Store => parts::store(repo, &mut report),
         }
     }

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use super::count::Count;
 use super::machine::{self, Machine};
 use super::report::{Report, Went};
-use super::{licences, tidy as rules};
+use super::{api as fuzzer, licences, tidy as rules};
 use crate::compress::Quality;
 use crate::pages;
 use crate::repo::Repo;
@@ -16,9 +16,11 @@ use crate::setup::{self, Tool};
 use crate::{exec, npm, wasm as shell};
 
 /// What the tests in Rust start.
-pub(super) const RUST_TOOLS: [Tool; 4] = [setup::BUBBLEWRAP, setup::GIT, setup::RIPGREP, setup::NGINX];
+pub(super) const RUST_TOOLS: [Tool; 5] = [setup::LIBCLANG, setup::BUBBLEWRAP, setup::GIT, setup::RIPGREP, setup::NGINX];
 /// What the whole product and its tests start.
-pub(super) const E2E_TOOLS: [Tool; 4] = [setup::CHROMIUM, setup::NGINX, setup::BUBBLEWRAP, setup::GIT];
+pub(super) const E2E_TOOLS: [Tool; 5] = [setup::LIBCLANG, setup::CHROMIUM, setup::NGINX, setup::BUBBLEWRAP, setup::GIT];
+/// What the fuzzer of the API takes.
+pub(super) const API_TOOLS: [Tool; 2] = fuzzer::TOOLS;
 const SHELL: &str = "coditect-shell";
 /// Built for the page, with features that the server's build must not have.
 const NOT_SHELL: [&str; 2] = ["--exclude", SHELL];
@@ -127,6 +129,17 @@ pub(super) fn page(repo: &Repo, report: &mut Report, part: pages::Part) {
             counted(&mut npm::npm(&dir, &["run", script]), count)
         });
     }
+}
+
+/// The server is built where the tests in Rust have not done so.
+pub(super) fn api(repo: &Repo, report: &mut Report) {
+    const FUZZER: &str = "api: fuzzer";
+    let tools = API_TOOLS.map(machine::row);
+    let tools = tools.each_ref().map(String::as_str);
+    let mut dir = PathBuf::new();
+    report.check(FUZZER, &tools, |_| well(fuzzer::install(repo).map(|at| dir = at)));
+    report
+        .check("api: answers as described", &[FUZZER, name::RUST_BUILD], |_| fuzzer::fuzz(repo, &server(repo)?, &dir));
 }
 
 pub(super) fn store(repo: &Repo, report: &mut Report) {
