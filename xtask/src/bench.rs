@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: our figures, their goals, and the same of others on the same machine in the same run.
 //!
-//! What is measured and how is in `tests/e2e/bench.mjs`; here everything is built as it is shipped before.
+//! What is measured and how is in `tests/e2e/bench.mjs`, and for the store in `tests/bench-store`; here everything is built as it is
+//! shipped before.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -41,9 +42,51 @@ enum What {
     Reconnect,
     /// Round trips over the link, and from a key to its echo.
     Trips,
+    /// Durable commits and reads of the store, beside redb, fjall and SQLite.
+    Store,
 }
 
 pub(crate) fn run(repo: &Repo, args: &BenchArgs, started: Instant) -> Result<()> {
+    let names = |what: What| args.what.is_empty() || args.what.contains(&what);
+    let (of_store, of_product): (Vec<What>, Vec<What>) = args.what.iter().partition(|what| **what == What::Store);
+    if names(What::Store) {
+        store(repo)?;
+    }
+    if !of_store.is_empty() && of_product.is_empty() {
+        return Ok(());
+    }
+    product(repo, args, &of_product, started)
+}
+
+/// The store and its peers: a workspace of its own, so that no other build waits for them.
+fn store(repo: &Repo) -> Result<()> {
+    let manifest = repo.root.join("tests/bench-store/Cargo.toml");
+    let target = repo.target.join("bench-store");
+    let words = |command: &'static str| [command, "--release", "--manifest-path"];
+    let cargo = |command: &'static str| {
+        let mut cargo = exec::cargo(repo, &words(command));
+        cargo.arg(&manifest).arg("--target-dir").arg(&target);
+        cargo
+    };
+    ui::step("store", "compiles the store and its peers (release)", || {
+        exec::run(&mut cargo("build"))?;
+        Ok(Done::did(""))
+    })?;
+    ui::headline("bench store", "measures; a machine that does nothing else gives the truest figures");
+    let mut kept = String::new();
+    let went = exec::lines(cargo("run").arg("--quiet"), |line| {
+        println!("{line}");
+        kept.push_str(line);
+        kept.push('\n');
+    });
+    let file = repo.target.join("xtask-bench-store.txt");
+    stamp::write(&file, kept.as_bytes())?;
+    println!("the figures are kept in {}", repo.show(&file));
+    went
+}
+
+/// Start, memory, the IDE and the link, in a browser.
+fn product(repo: &Repo, args: &BenchArgs, what: &[What], started: Instant) -> Result<()> {
     let tools = [setup::LIBCLANG, setup::BUBBLEWRAP, setup::GIT, setup::CHROMIUM, setup::NGINX];
     setup::require(&setup::prepare(repo, &Needs::pages(&tools))?, &tools)?;
     let history = History::open(repo, "bench");
@@ -58,7 +101,7 @@ pub(crate) fn run(repo: &Repo, args: &BenchArgs, started: Instant) -> Result<()>
     ui::headline("bench", "measures; a machine that does nothing else gives the truest figures");
     let mut command = Command::new("node");
     command.current_dir(&dir).arg("bench.mjs");
-    command.args(args.what.iter().filter_map(ValueEnum::to_possible_value).map(|value| value.get_name().to_owned()));
+    command.args(what.iter().filter_map(ValueEnum::to_possible_value).map(|value| value.get_name().to_owned()));
     for (flag, given) in [("--peers", args.peers), ("--no-gate", args.no_gate)] {
         if given {
             command.arg(flag);

@@ -44,7 +44,7 @@ enum Task {
     Test(checks::TestArgs),
     /// Builds what is shipped into target/dist-artefacts.
     Build,
-    /// Measures start, memory, the IDE in a browser, reconnection.
+    /// Measures start, memory, the IDE in a browser, reconnection, the store.
     Bench(bench::BenchArgs),
     /// Builds the shell that runs in the page into wasm/pkg.
     Wasm {

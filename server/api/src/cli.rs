@@ -4,6 +4,8 @@ mod command;
 mod credentials;
 mod person;
 mod remote;
+mod store_data;
+mod store_serve;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,6 +17,7 @@ use tokio::runtime::Runtime;
 
 use crate::settings::{Given, VARIABLE_PREFIX, load, rows};
 use crate::{server, settings};
+use store_serve::StoreServe;
 
 /// Exit status for wrong flags, variables or configuration.
 const EXIT_CONFIGURATION: u8 = 2;
@@ -34,9 +37,19 @@ fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(settings::with_variables(serve))
+        .subcommand(store_command())
         .subcommand(Command::new("settings").about("Lists every setting with its default, as a configuration file"))
         .subcommand(person::command())
         .subcommands(remote::commands())
+}
+
+fn store_command() -> Command {
+    Command::new("store")
+        .about("Backs up, restores, copies, checks or serves a store")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands(store_data::commands())
+        .subcommand(store_serve::command())
 }
 
 /// Runs the program.
@@ -50,6 +63,7 @@ pub fn main() -> ExitCode {
         Some(("serve", serve)) => run_serve(serve),
         Some(("person", person)) => command::told(person::run(person)),
         Some((name @ ("login" | "whoami" | "logout"), matches)) => command::told(remote::run(name, matches)),
+        Some(("store", store)) => run_store(store),
         _ => {
             println!("{}", documented_file());
             ExitCode::SUCCESS
@@ -66,13 +80,34 @@ fn run_serve(matches: &ArgMatches) -> ExitCode {
     if let Err(message) = server::init_logging(&settings) {
         return fail("config.log", &message, EXIT_CONFIGURATION);
     }
+    finish(async { server::serve(settings).await.map_err(|error| (error.code().to_owned(), error.to_string())) })
+}
+
+fn run_store(matches: &ArgMatches) -> ExitCode {
+    match matches.subcommand() {
+        Some(("serve", serve)) => run_store_serve(&StoreServe::new(serve)),
+        Some((name, data)) => store_data::run(name, data),
+        // The parser asks for one of them.
+        None => ExitCode::from(EXIT_CONFIGURATION),
+    }
+}
+
+fn run_store_serve(serve: &StoreServe) -> ExitCode {
+    match serve.init_logging() {
+        Ok(()) => finish(async { serve.run().await.map_err(|error| (error.code().to_owned(), error.to_string())) }),
+        Err(message) => fail("config.log", &message, EXIT_CONFIGURATION),
+    }
+}
+
+/// Runs something to its end and says how it went: its failure has a code and a sentence.
+fn finish(work: impl Future<Output = Result<(), (String, String)>>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail("server.runtime", &error, 1),
     };
-    match run_to_the_end(runtime, SHUTDOWN_LIMIT, server::serve(settings)) {
+    match run_to_the_end(runtime, SHUTDOWN_LIMIT, work) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(error.code(), &error, 1),
+        Err((code, error)) => fail(&code, &error, 1),
     }
 }
 

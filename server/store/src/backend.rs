@@ -3,6 +3,7 @@
 //! Limits of keys, values, size and age are checked above it, by [`crate::Transaction`], and so are the same everywhere.
 //! A backend keeps a transaction's writes, lets its reads see them, detects conflicts and commits.
 
+use crate::engine::Snapshot;
 use crate::error::StoreError;
 use crate::mutation::Mutation;
 use crate::range::{KeyRange, Range, Rows};
@@ -21,6 +22,17 @@ pub(crate) trait Backend: Send + Sync + 'static {
     async fn ping(&self) -> Result<(), StoreError>;
     /// Begins a transaction; its read version is taken by its first read.
     fn begin(&self) -> Arc<dyn BackendTransaction>;
+    /// One state that can be read for as long as it is held; none where a state lasts only as long as a transaction.
+    fn snapshot(&self) -> Result<Option<Arc<dyn Snapshot>>, StoreError> {
+        Ok(None)
+    }
+    /// Lets all further commits have greater versions than this.
+    async fn raise_version(&self, needed: u64) -> Result<(), StoreError> {
+        match self.begin().read_version().await? {
+            found if found < needed => Err(StoreError::VersionBehind { found, needed }),
+            _ => Ok(()),
+        }
+    }
     /// Lets queued commits end, then gives up whatever it holds. Later calls answer [`StoreError::Closed`].
     async fn close(&self);
 }

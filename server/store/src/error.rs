@@ -22,6 +22,17 @@ pub enum StoreError {
         /// Why, in some words.
         reason: String,
     },
+    /// The connection to the store ended before the commit was sent: nothing of the transaction was saved.
+    #[error("The connection to the store was lost before anything of the change was saved; try again.")]
+    ConnectionLost,
+    /// A socket cannot be listened on.
+    #[error("The socket {place} cannot be served: {detail}. Choose a path in a directory of your own.")]
+    Socket {
+        /// Path of the socket.
+        place: String,
+        /// What is in the way.
+        detail: String,
+    },
     /// The store was closed by this process.
     #[error("The store is closed because the server is stopping; try again.")]
     Closed,
@@ -106,16 +117,98 @@ pub enum StoreError {
         place: String,
     },
     /// The URL of the store cannot be understood.
-    #[error("The store's URL is not understood: {detail}. Write memory: or embedded:///absolute/path.")]
+    #[error(
+        "The store's URL is not understood: {detail}. Write memory:, embedded:///absolute/path, fdb:///absolute/path/fdb.cluster or socket:///absolute/path.sock."
+    )]
     BadUrl {
         /// What is wrong with it.
         detail: String,
     },
-    /// This build lacks the backend.
-    #[error("This build has no {backend} backend; use memory: or embedded:///absolute/path.")]
-    BackendMissing {
-        /// Name of the backend.
-        backend: &'static str,
+    /// The store has too much to do, or is just changing.
+    #[error("The store is busy ({detail}); try again.")]
+    Busy {
+        /// What it said.
+        detail: String,
+    },
+    /// FoundationDB's client library was not found, or is none.
+    #[error(
+        "FoundationDB's client library {library} cannot be used: {detail}. Install the package foundationdb-clients, version 7.3 or newer, or say by the variable {} where the library is.",
+        crate::foundationdb::LIBRARY_VARIABLE
+    )]
+    FdbLibraryMissing {
+        /// What was looked for.
+        library: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// FoundationDB's client library is too old.
+    #[error(
+        "FoundationDB's client library {library} is too old: it knows the interface up to version {version}, and {} is needed. Install the package foundationdb-clients, version 7.3 or newer.",
+        crate::foundationdb::API_VERSION
+    )]
+    FdbLibraryTooOld {
+        /// The library.
+        library: String,
+        /// The newest version of the interface that it knows.
+        version: i32,
+    },
+    /// FoundationDB's cluster file cannot be used.
+    #[error(
+        "FoundationDB's cluster file {place} cannot be used: {detail}. It must hold description:id@host:port,... with the coordinators of the cluster; copy it from one of its machines."
+    )]
+    FdbClusterFile {
+        /// The file.
+        place: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The FoundationDB cluster does not answer.
+    #[error(
+        "The FoundationDB cluster of {place} does not answer; check that it runs, in a version that fits the client library, and that this machine reaches it, then try again."
+    )]
+    FdbUnreachable {
+        /// The cluster file.
+        place: String,
+    },
+    /// A copy or a restore into the store has not ended.
+    #[error(
+        "The store is a copy that is not complete; run the command that made it again with --resume, or with --replace."
+    )]
+    Unfinished,
+    /// The target of a copy holds something.
+    #[error("The target is not empty; choose an empty one, or --replace what it holds.")]
+    NotEmpty,
+    /// What was copied is not what is there.
+    #[error("The copy is not like what was copied ({detail}); stop all who write to either, then copy with --replace.")]
+    CopyMismatch {
+        /// What was found.
+        detail: String,
+    },
+    /// New versionstamps of the target would sort before those that were copied.
+    #[error(
+        "The target counts commits from {found} on and the copied data from {needed}; raise its version first (fdbcli: advanceversion {needed})."
+    )]
+    VersionBehind {
+        /// Version of the target.
+        found: u64,
+        /// Version of the data.
+        needed: u64,
+    },
+    /// A backup is damaged.
+    #[error("The backup is damaged ({place}): {detail}. Nothing was taken from it; use another.")]
+    BackupCorrupt {
+        /// File and byte.
+        place: String,
+        /// What was found.
+        detail: String,
+    },
+    /// A backup cannot be written there.
+    #[error("No backup can be written to {place}: {detail}. Choose another file.")]
+    BackupDestination {
+        /// Where.
+        place: String,
+        /// Why.
+        detail: String,
     },
     /// A stored key does not have the expected shape.
     #[error("A stored key is not of the expected form: {detail}.")]
@@ -155,7 +248,10 @@ impl StoreError {
     /// Whether the same transaction may succeed when it is run again.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Conflict | Self::TransactionTooOld | Self::CommitUnknown)
+        matches!(
+            self,
+            Self::Conflict | Self::TransactionTooOld | Self::CommitUnknown | Self::ConnectionLost | Self::Busy { .. }
+        )
     }
 
     /// The store cannot be used at the moment, for this reason.
@@ -171,6 +267,8 @@ impl Coded for StoreError {
             Self::TransactionTooOld => "store.transaction_too_old",
             Self::CommitUnknown => "store.commit_unknown",
             Self::Unavailable { .. } => "store.unavailable",
+            Self::ConnectionLost => "store.connection_lost",
+            Self::Socket { .. } => "store.socket",
             Self::Closed => "store.closed",
             Self::TransactionFinished => "store.transaction_finished",
             Self::KeyTooLarge { .. } => "store.key_too_large",
@@ -190,7 +288,17 @@ impl Coded for StoreError {
             Self::Locked { .. } => "store.locked",
             Self::NotAStore { .. } => "store.not_a_store",
             Self::BadUrl { .. } => "store.bad_url",
-            Self::BackendMissing { .. } => "store.backend_missing",
+            Self::Busy { .. } => "store.busy",
+            Self::FdbLibraryMissing { .. } => "store.fdb_library_missing",
+            Self::FdbLibraryTooOld { .. } => "store.fdb_library_too_old",
+            Self::FdbClusterFile { .. } => "store.fdb_cluster_file",
+            Self::FdbUnreachable { .. } => "store.fdb_unreachable",
+            Self::Unfinished => "store.unfinished",
+            Self::NotEmpty => "store.not_empty",
+            Self::CopyMismatch { .. } => "store.copy_mismatch",
+            Self::VersionBehind { .. } => "store.version_behind",
+            Self::BackupCorrupt { .. } => "store.backup_corrupt",
+            Self::BackupDestination { .. } => "store.backup_destination",
             Self::KeyCorrupt { .. } => "store.key_corrupt",
             Self::RecordCorrupt { .. } => "store.record_corrupt",
             Self::RecordVersion { .. } => "store.record_version",
@@ -202,16 +310,25 @@ impl Coded for StoreError {
 
     fn kind(&self) -> Kind {
         match self {
-            Self::Conflict | Self::Locked { .. } => Kind::Conflict,
+            Self::Conflict | Self::Locked { .. } | Self::NotEmpty | Self::CopyMismatch { .. } => Kind::Conflict,
             Self::TransactionTooOld => Kind::Timeout,
-            Self::CommitUnknown | Self::Unavailable { .. } | Self::Closed | Self::WatchCancelled => Kind::Unavailable,
+            Self::CommitUnknown
+            | Self::Unavailable { .. }
+            | Self::ConnectionLost
+            | Self::Busy { .. }
+            | Self::FdbUnreachable { .. }
+            | Self::Closed
+            | Self::WatchCancelled => Kind::Unavailable,
             Self::KeyTooLarge { .. } | Self::ValueTooLarge { .. } | Self::TransactionTooLarge | Self::RangeTooLarge => {
                 Kind::TooLarge
             }
             Self::KeyReserved
             | Self::BadUrl { .. }
-            | Self::BackendMissing { .. }
+            | Self::FdbLibraryMissing { .. }
+            | Self::FdbLibraryTooOld { .. }
+            | Self::FdbClusterFile { .. }
             | Self::NotAStore { .. }
+            | Self::Socket { .. }
             | Self::MasterKeyForm { .. } => Kind::Invalid,
             Self::TooManyWatches => Kind::TooManyRequests,
             Self::OutOfSpace => Kind::OutOfSpace,
@@ -222,6 +339,10 @@ impl Coded for StoreError {
             | Self::Io { .. }
             | Self::Corrupt { .. }
             | Self::NewerFormat { .. }
+            | Self::Unfinished
+            | Self::VersionBehind { .. }
+            | Self::BackupCorrupt { .. }
+            | Self::BackupDestination { .. }
             | Self::KeyCorrupt { .. }
             | Self::RecordCorrupt { .. }
             | Self::RecordVersion { .. }

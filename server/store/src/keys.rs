@@ -11,8 +11,23 @@ use tuple::{TuplePack, TupleUnpack};
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Subspace(tuple::Subspace);
 
+/// The directory of what the store keeps for itself.
+pub(crate) fn own() -> Subspace {
+    Subspace::root("store")
+}
+
+/// Name of the directory in which a key lies, if its first element is a text.
+pub(crate) fn directory(key: &[u8]) -> Option<String> {
+    const TEXT: u8 = 0x02;
+    const ESCAPE: u8 = 0xff;
+    let text = key.strip_prefix(&[TEXT])?;
+    let end = (0..text.len()).find(|&at| text[at] == 0 && text.get(at + 1) != Some(&ESCAPE))?;
+    String::from_utf8(text[..end].to_vec()).ok()
+}
+
 impl Subspace {
-    /// The directory of a feature. Its name is part of every key: keep it short and never change it.
+    /// The directory of a feature. Its name is part of every key: keep it short and never change it. `store` is the store's
+    /// own.
     #[must_use]
     pub fn root(feature: &str) -> Self {
         Self(tuple::Subspace::all().subspace(&feature))

@@ -29,32 +29,46 @@
 //! * A commit that was acknowledged is durable, and every transaction that begins afterwards sees it.
 //! * A commit whose result is unknown ([`StoreError::CommitUnknown`]) is run again by [`Store::transact`]: what a closure
 //!   writes must be safe to write twice. Make identifiers outside the closure, and set values instead of counting where
-//!   one more count would matter.
+//!   one more count would matter, or use [`Store::transact_once`].
 
 mod backend;
+mod backup;
+mod copy;
 mod embedded;
 mod engine;
 mod error;
+mod foundationdb;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzz;
 mod keys;
 pub mod limits;
 mod memory;
 mod mutation;
+mod once;
 mod range;
 mod record;
 mod seal;
+mod socket;
 mod store;
 mod transaction;
+#[cfg(test)]
+mod unsure;
 mod url;
 mod watch;
 
+pub use backup::{BackupSchedule, Checked, Origin, Phase, Progress, Summary};
 pub use bytes::Bytes;
+pub use copy::OnTarget;
 pub use error::StoreError;
 pub use foundationdb_tuple as tuple;
 pub use keys::Subspace;
 pub use mutation::AtomicOp;
+pub use once::OnceId;
 pub use range::{KeyValue, Range, Rows};
-pub use record::Record;
+pub use record::{Record, check_form};
 pub use seal::{MASTER_KEY_BYTES, MASTER_KEYS_MAX, MasterKey};
+pub use socket::StoreServer;
 pub use store::{Committed, Store};
 pub use transaction::Transaction;
 pub use watch::Watch;

@@ -68,6 +68,11 @@ pub(crate) fn stamp(version: u64) -> [u8; STAMP_BYTES] {
     stamp
 }
 
+/// Bytes of a range that is one key: the key, and the first one behind it.
+pub(crate) fn one_key_bytes(key: usize) -> usize {
+    2 * key + 1
+}
+
 impl Mutation {
     /// Puts the stamp in, after which only the first four kinds are left.
     pub(crate) fn stamped(self, stamp: [u8; STAMP_BYTES]) -> Self {
@@ -90,6 +95,17 @@ impl Mutation {
             Self::ClearRange { begin, end } => begin.len() + end.len(),
             Self::StampedKey { key, value, .. } => key.len() + value.len(),
             Self::StampedValue { key, value, .. } => key.len() + value.len(),
+        }
+    }
+
+    /// Bytes of the range in which it conflicts with others.
+    pub(crate) fn conflict_bytes(&self) -> usize {
+        match self {
+            Self::Set { key, .. } | Self::Clear { key } | Self::Atomic { key, .. } | Self::StampedValue { key, .. } => {
+                one_key_bytes(key.len())
+            }
+            Self::ClearRange { begin, end } => begin.len() + end.len(),
+            Self::StampedKey { key, .. } => one_key_bytes(key.len()),
         }
     }
 

@@ -2,6 +2,8 @@
 
 use crate::error::StoreError;
 use serde::{Serialize, de::DeserializeOwned};
+use std::io::ErrorKind;
+use std::path::Path;
 
 /// A value: one byte that names the version of its form, then MessagePack with the names of its fields.
 ///
@@ -41,6 +43,47 @@ pub trait Record: Serialize + DeserializeOwned {
     fn decode_body(body: &[u8]) -> Result<Self, StoreError> {
         rmp_serde::from_slice(body).map_err(|error| StoreError::RecordCorrupt { detail: error.to_string() })
     }
+}
+
+/// Says in a test's run that changed forms are written down.
+const UPDATE_VARIABLE: &str = "CODITECT_UPDATE_FORMS";
+
+/// For tests of crates that store records: holds a record's bytes against what is written down in a directory, so that no form
+/// changes unnoticed and every older one stays readable.
+///
+/// `<name>.v<version>` has the bytes of this version in hexadecimal digits; the same name with lesser versions has what older
+/// programs wrote, and each must still decode. A form that is not written down yet is an error, and is written where the
+/// variable `CODITECT_UPDATE_FORMS` is set; one that is there is never overwritten: raise [`Record::VERSION`] instead.
+pub fn check_form<R: Record>(directory: &Path, name: &str, record: &R) -> Result<(), String> {
+    let file = |version: u8| directory.join(format!("{name}.v{version}"));
+    let encoded = record.encode().map_err(|error| error.to_string())?;
+    let hex: String = encoded.iter().map(|byte| format!("{byte:02x}")).collect();
+    let newest = file(R::VERSION);
+    if !newest.exists() && std::env::var_os(UPDATE_VARIABLE).is_some() {
+        std::fs::write(&newest, format!("{hex}\n")).map_err(|error| error.to_string())?;
+    }
+    for version in 0..=R::VERSION {
+        let text = match std::fs::read_to_string(file(version)) {
+            Err(error) if error.kind() == ErrorKind::NotFound && version < R::VERSION => continue,
+            text => text.map_err(|error| {
+                format!("{}: {error}; with {UPDATE_VARIABLE}=1 it is written down", file(version).display())
+            })?,
+        };
+        let written = from_hex(text.trim()).ok_or_else(|| format!("{} is not hexadecimal", file(version).display()))?;
+        let decoded = R::decode(&written).map_err(|error| format!("{}: {error}", file(version).display()))?;
+        let again = decoded.encode().map_err(|error| error.to_string())?;
+        if version == R::VERSION && (written != encoded || again != encoded) {
+            return Err(format!(
+                "the form of {name} has changed: raise its VERSION and read the former one in `upgrade`"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digits = |at: usize| text.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    (0..text.len()).step_by(2).map(digits).collect()
 }
 
 #[cfg(test)]
@@ -91,5 +134,26 @@ mod tests {
         }
         assert!(First::decode(&[1, 0xc1]).is_err());
         assert!(First::decode(&[0, 1, 2]).is_err());
+    }
+
+    #[test]
+    fn forms_are_pinned() {
+        let directory = tempfile::tempdir().unwrap();
+        let check = |text: Option<&str>, version: u8, new: &Second| {
+            if let Some(text) = text {
+                std::fs::write(directory.path().join(format!("second.v{version}")), text).unwrap();
+            }
+            check_form(directory.path(), "second", new)
+        };
+        let new = Second { first: "Ada".into(), last: "Lovelace".into(), age: 0 };
+        let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        if std::env::var_os(UPDATE_VARIABLE).is_none() {
+            assert!(check(None, 2, &new).unwrap_err().contains(UPDATE_VARIABLE));
+        }
+        check(Some(&hex(new.encode().unwrap())), 2, &new).unwrap();
+        check(Some(&hex(First { name: "Ada Lovelace".into() }.encode().unwrap())), 1, &new).unwrap();
+        let other = Second { age: 7, ..new };
+        assert!(check(None, 2, &other).unwrap_err().contains("has changed"));
+        assert!(check(Some("01c1"), 1, &other).is_err() && check(Some("xyz"), 1, &other).is_err());
     }
 }

@@ -2,11 +2,11 @@
 
 use crate::backend::Backend;
 use crate::error::StoreError;
-use crate::limits::{RETRY_DEADLINE, RETRY_FIRST_PAUSE, RETRY_LONGEST_PAUSE, TRANSACTION_LIFETIME};
+use crate::limits::{OPEN_CHECK_LIMIT, RETRY_DEADLINE, RETRY_FIRST_PAUSE, RETRY_LONGEST_PAUSE, TRANSACTION_LIFETIME};
 use crate::transaction::Transaction;
 use crate::url::StoreUrl;
 use crate::watch::Watch;
-use crate::{embedded, memory};
+use crate::{embedded, foundationdb, memory, socket};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,18 +26,44 @@ pub struct Committed {
 }
 
 impl Store {
-    /// Opens what a URL names: `memory:` or `embedded:///absolute/path`, the latter with `?cache_mib=N` if need be.
+    /// Opens what a URL names: `memory:`, `embedded:///absolute/path`, with `?cache_mib=N` if need be,
+    /// `fdb:///absolute/path/fdb.cluster`, with `?directory=NAME` if several share the cluster, or
+    /// `socket:///absolute/path.sock`, where another process serves a store. A cluster or a process that does not answer yet
+    /// is opened all the same, and used once it does.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let store = Self::open_target(url).await?;
+        let check = tokio::time::timeout(OPEN_CHECK_LIMIT, store.refuse_unfinished());
+        if let Ok(Err(StoreError::Unfinished)) = check.await {
+            store.close().await;
+            return Err(StoreError::Unfinished);
+        }
+        Ok(store)
+    }
+
+    /// As [`Store::open`], and opens what a copy or a restore left half full: for whoever goes on with that.
+    pub async fn open_target(url: &str) -> Result<Self, StoreError> {
         match StoreUrl::parse(url)? {
             StoreUrl::Memory => Ok(Self(memory::open()?)),
             StoreUrl::Embedded { directory, cache_bytes } => Ok(Self(embedded::open(directory, cache_bytes).await?)),
+            StoreUrl::Fdb { cluster_file, directory } => Ok(Self(foundationdb::open(cluster_file, &directory).await?)),
+            StoreUrl::Socket { path } => Ok(Self(socket::open(path).await)),
         }
     }
 
-    /// A store over a backend that a test made.
-    #[cfg(test)]
+    /// A store over a backend.
     pub(crate) fn from_backend(backend: Arc<dyn Backend>) -> Self {
         Self(backend)
+    }
+
+    /// The backend.
+    pub(crate) fn backend(&self) -> &Arc<dyn Backend> {
+        &self.0
+    }
+
+    /// The backend, for a test to wrap.
+    #[cfg(test)]
+    pub(crate) fn into_backend(self) -> Arc<dyn Backend> {
+        self.0
     }
 
     /// Name of the backend, for people.

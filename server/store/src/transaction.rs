@@ -3,9 +3,10 @@
 use crate::backend::BackendTransaction;
 use crate::error::StoreError;
 use crate::limits::{
-    KEY_MAX_BYTES, RANGE_MAX_ROWS, RESERVED_PREFIX, TRANSACTION_LIFETIME, TRANSACTION_MAX_BYTES, VALUE_MAX_BYTES,
+    KEY_MAX_BYTES, OPERATION_BYTES, RANGE_MAX_ROWS, RESERVED_PREFIX, TRANSACTION_LIFETIME, TRANSACTION_MAX_BYTES,
+    VALUE_MAX_BYTES,
 };
-use crate::mutation::{AtomicOp, Mutation, split_place};
+use crate::mutation::{AtomicOp, Mutation, one_key_bytes, split_place};
 use crate::range::{KeyRange, KeyValue, Range, Rows};
 use crate::record::Record;
 use crate::store::Committed;
@@ -173,16 +174,17 @@ impl Transaction {
     /// Sets a key into which the commit puts its versionstamp, at the place that the last four bytes name (little-endian;
     /// [`crate::Subspace::pack_with_versionstamp`] makes such keys). Stamped keys sort in the order of their commits.
     pub fn set_versionstamped_key(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), StoreError> {
+        // The place counts too, as it does for FoundationDB. A stamp at the very front could otherwise reach the reserved
+        // keys only by its place-holder, which is replaced.
+        check_key(key.as_ref())?;
         let (key, place) = split_place(key.as_ref())?;
-        checked_key(&key)?;
-        // A stamp at the very front could otherwise reach the reserved keys only by its place-holder, which is replaced.
         self.mutate(Mutation::StampedKey { key, place, value: checked_value(value.as_ref())? })
     }
 
     /// Sets a key to a value into which the commit puts its versionstamp, at the place that the last four bytes name.
     pub fn set_versionstamped_value(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), StoreError> {
+        check_value(value.as_ref())?;
         let (value, place) = split_place(value.as_ref())?;
-        check_value(&value)?;
         self.mutate(Mutation::StampedValue { key: checked_key(key.as_ref())?, value, place })
     }
 
@@ -238,13 +240,13 @@ impl Transaction {
         check_key(key)?;
         self.check_age()?;
         if !snapshot {
-            self.charge(key.len())?;
+            self.charge(one_key_bytes(key.len()))?;
         }
         self.noted(self.0.backend.get(key, snapshot).await)
     }
 
     fn mutate(&self, mutation: Mutation) -> Result<(), StoreError> {
-        self.charge(mutation.bytes())?;
+        self.charge(mutation.bytes() + mutation.conflict_bytes())?;
         self.noted(self.0.backend.mutate(mutation))
     }
 
@@ -257,7 +259,9 @@ impl Transaction {
         Ok(())
     }
 
+    /// Counts an operation of so many bytes, as FoundationDB does, so that no backend takes what another refuses.
     fn charge(&self, bytes: usize) -> Result<(), StoreError> {
+        let bytes = bytes + OPERATION_BYTES;
         let before = self.0.size.fetch_add(bytes, Ordering::Relaxed);
         if before.saturating_add(bytes) > TRANSACTION_MAX_BYTES {
             self.0.size.fetch_sub(bytes, Ordering::Relaxed);

@@ -163,7 +163,8 @@ fn term(words: &mut &[&str], allowed: &dyn Fn(&str) -> bool) -> Option<bool> {
 }
 
 /// Who stands on which floor: a crate may use only crates of lower floors.
-const FLOORS: [(&str, u8); 14] = [
+const FLOORS: [(&str, u8); 15] = [
+    ("fdb-double", 0),
     ("coditect-protocol", 0),
     ("coditect-plugin-sdk", 0),
     ("coditect-shell", 1),

@@ -1,5 +1,6 @@
 //! The directory of an embedded store: who has it open, and in which format it is.
 
+use crate::backup::online::SOCKET_FILE;
 use crate::error::StoreError;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Write};
@@ -133,14 +134,14 @@ impl Directory {
 }
 
 /// Options for a file that only this process's user can read.
-pub(super) fn private_file() -> OpenOptions {
+pub(crate) fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).mode(0o600);
     options
 }
 
 /// The error for a failed call of the system.
-pub(super) fn io_error(error: &io::Error) -> StoreError {
+pub(crate) fn io_error(error: &io::Error) -> StoreError {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => StoreError::OutOfSpace,
         _ => StoreError::Io { detail: error.to_string() },
@@ -167,7 +168,7 @@ fn refuse_foreign(path: &Path) -> Result<(), StoreError> {
         let name = entry.map_err(|error| io_error(&error))?.file_name();
         let name = name.to_string_lossy();
         let name = name.strip_suffix(UNFINISHED).unwrap_or(&name);
-        if ![LOCK_FILE, FORMAT_FILE, DATA_FILE].contains(&name) {
+        if ![LOCK_FILE, FORMAT_FILE, DATA_FILE, SOCKET_FILE].contains(&name) {
             return Err(StoreError::NotAStore { place: path.display().to_string() });
         }
     }

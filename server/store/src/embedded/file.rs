@@ -1,6 +1,7 @@
 //! The data file: made, opened, opened again.
 
 use super::directory::{Directory, io_error, private_file};
+use super::synced::{SyncedFile, Unsynced};
 use crate::error::StoreError;
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,6 +23,7 @@ pub(super) struct DataFile {
     database: Option<Database>,
     directory: Directory,
     cache_bytes: usize,
+    unsynced: Unsynced,
     #[cfg(test)]
     faults: super::tests::Faults,
 }
@@ -29,13 +31,24 @@ pub(super) struct DataFile {
 impl DataFile {
     /// Opens the file of a directory; makes both if they are not there.
     pub(super) fn open(path: &Path, cache_bytes: usize) -> Result<Self, StoreError> {
-        let mut file = Self {
+        Self::prepare(Self {
             database: None,
             directory: Directory::open(path)?,
             cache_bytes,
+            unsynced: Unsynced::default(),
             #[cfg(test)]
             faults: super::tests::Faults::default(),
-        };
+        })
+    }
+
+    /// As [`DataFile::open`], on a disk with faults.
+    #[cfg(test)]
+    pub(super) fn open_with(path: &Path, cache_bytes: usize, faults: super::tests::Faults) -> Result<Self, StoreError> {
+        let (directory, unsynced) = (Directory::open(path)?, Unsynced::default());
+        Self::prepare(Self { database: None, directory, cache_bytes, unsynced, faults })
+    }
+
+    fn prepare(mut file: Self) -> Result<Self, StoreError> {
         file.directory.remove_unfinished()?;
         if !file.directory.data().exists() {
             if !file.directory.is_new() {
@@ -74,6 +87,16 @@ impl DataFile {
         self.faults.clone()
     }
 
+    /// Looks at every page of the file.
+    pub(super) fn check_integrity(&mut self) -> Result<(), StoreError> {
+        let database = self.database.as_mut().ok_or_else(|| StoreError::unavailable("its file is not open"))?;
+        match database.check_integrity() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.directory.corrupt("a page does not have its checksum")),
+            Err(error) => Err(self.directory.corrupt(&error.to_string())),
+        }
+    }
+
     /// The opened file.
     pub(super) fn database(&self) -> Result<&Database, StoreError> {
         self.database.as_ref().ok_or_else(|| StoreError::unavailable("its file is not open"))
@@ -82,6 +105,7 @@ impl DataFile {
     /// Closes the file if it is open, and opens it.
     pub(super) fn reopen(&mut self) -> Result<(), StoreError> {
         self.database = None;
+        self.unsynced.suspect();
         let path = self.directory.data();
         let size = std::fs::metadata(&path).map_err(|error| io_error(&error))?.len();
         if size == 0 {
@@ -119,6 +143,8 @@ impl DataFile {
             builder.set_cache_size(self.cache_bytes);
             #[cfg(test)]
             let backend = super::tests::FaultyFile::new(backend, self.faults.clone());
+            let backend = SyncedFile::new(backend, self.unsynced.clone());
+            backend.settle().map_err(|error| DatabaseError::Storage(redb::StorageError::Io(error)))?;
             builder.create_with_backend(backend)
         };
         // The library asserts some of what it expects of a file, and a damaged file is no reason to fall over.

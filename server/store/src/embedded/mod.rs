@@ -5,20 +5,28 @@
 
 mod directory;
 mod file;
+mod synced;
 #[cfg(test)]
 mod tests;
 
+use crate::backend::Backend;
+use crate::backup::online;
+use crate::backup::source::offload;
 use crate::engine::{Applied, Commit, LocalBackend, SliceBuilder, Snapshot, State, Storage};
 use crate::error::StoreError;
 use crate::mutation::Mutation;
 use crate::range::Rows;
 use bytes::Bytes;
+pub(crate) use directory::{io_error, private_file};
 use file::{DATA, DataFile, META, VERSION_KEY, redb_error};
 use redb::{ReadOnlyTable, ReadableDatabase, ReadableTable, Table};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+/// Its name, for people.
+pub(crate) const NAME: &str = "embedded";
 
 /// Shortest time between two attempts to open the file again.
 const REOPEN_INTERVAL: Duration = Duration::from_millis(100);
@@ -28,11 +36,20 @@ pub(crate) async fn open(
     directory: PathBuf,
     cache_bytes: usize,
 ) -> Result<Arc<LocalBackend<EmbeddedStorage>>, StoreError> {
+    let place = directory.clone();
     let open = move || {
         let (storage, snapshot) = EmbeddedStorage::open(DataFile::open(&directory, cache_bytes)?)?;
-        LocalBackend::start("embedded", storage, snapshot)
+        LocalBackend::start(NAME, storage, snapshot)
     };
-    tokio::task::spawn_blocking(open).await.map_err(|_| StoreError::unavailable("opening was aborted"))?
+    let backend = offload(open).await??;
+    let listening: Arc<dyn Backend> = backend.clone();
+    online::listen(&place, Arc::downgrade(&listening), backend.ended());
+    Ok(backend)
+}
+
+/// Looks at every page of the file in a directory, which nobody else may have open.
+pub(crate) async fn check_pages(directory: PathBuf, cache_bytes: usize) -> Result<(), StoreError> {
+    offload(move || DataFile::open(&directory, cache_bytes)?.check_integrity()).await?
 }
 
 /// The data as of one commit.
@@ -150,12 +167,12 @@ impl EmbeddedStorage {
         self.is_full = error == StoreError::OutOfSpace;
         let state = self.reopen();
         let result = match &state {
-            // It is there to read, but after a sync that failed nobody can promise that it is on the disk.
-            State::Open(snapshot) if snapshot.version >= last => StoreError::CommitUnknown,
-            State::Open(_) => error,
-            State::Down(_) => StoreError::CommitUnknown,
+            // Opening it again brought to the disk what had been written.
+            State::Open(snapshot) if snapshot.version >= last => Ok(()),
+            State::Open(_) => Err(error),
+            State::Down(_) => Err(StoreError::CommitUnknown),
         };
-        Applied { result: Err(result), state: Some(state) }
+        Applied { result, state: Some(state) }
     }
 
     /// Whether a disk that was full has room again. Trying it out with a commit would mean to open the file again each time.

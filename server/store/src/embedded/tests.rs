@@ -1,5 +1,8 @@
 //! Faults of the disk, and directories that are not as they should be.
 
+mod disk;
+mod power;
+
 use super::*;
 use crate::store::Store;
 use coditect_protocol::Coded;
@@ -7,6 +10,7 @@ use redb::StorageBackend;
 use redb::backends::FileBackend;
 use std::io;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 
 /// What the disk does.
@@ -18,9 +22,15 @@ struct FaultState {
     /// No write may reach behind this many bytes, unless it is zero.
     full_at: AtomicU64,
     sync_fails: AtomicBool,
+    /// Takes the place of the file.
+    disk: Mutex<Option<disk::Disk>>,
 }
 
 impl Faults {
+    fn set_disk(&self, disk: disk::Disk) {
+        *self.0.disk.lock().unwrap() = Some(disk);
+    }
+
     pub(super) fn check_space(&self, end: u64) -> io::Result<()> {
         match self.0.full_at.load(Ordering::SeqCst) {
             full_at if full_at > 0 && end > full_at => Err(io::ErrorKind::StorageFull.into()),
@@ -32,12 +42,17 @@ impl Faults {
 /// A file with faults.
 #[derive(Debug)]
 pub(super) struct FaultyFile {
-    inner: FileBackend,
+    inner: Box<dyn StorageBackend>,
     faults: Faults,
 }
 
 impl FaultyFile {
     pub(super) fn new(inner: FileBackend, faults: Faults) -> Self {
+        let disk = faults.0.disk.lock().unwrap().clone();
+        let inner: Box<dyn StorageBackend> = match disk {
+            Some(disk) => Box::new(disk),
+            None => Box::new(inner),
+        };
         Self { inner, faults }
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Request {
     pub(super) writes: Vec<KeyRange>,
     /// What it writes.
     pub(super) mutations: Vec<Mutation>,
+    /// Version that it raises the store to, if that is behind.
+    pub(super) at_least: u64,
     /// Its room in the queue.
     pub(super) room: OwnedSemaphorePermit,
     /// Where its version goes.
@@ -92,7 +94,7 @@ impl<T: Storage> Committer<T> {
             let _ = request.reply.send(Err(error));
             return;
         }
-        self.version += 1;
+        self.version = self.version.max(request.at_least).saturating_add(1);
         let stamp = stamp(self.version);
         let mutations: Vec<Mutation> = request.mutations.into_iter().map(|m| m.stamped(stamp)).collect();
         let mut writes = request.writes;

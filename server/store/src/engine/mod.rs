@@ -18,8 +18,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use committer::{Committer, Request};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc};
-use tokio::sync::{Semaphore, watch};
-use transaction::LocalTransaction;
+use tokio::sync::{Semaphore, oneshot, watch};
+use transaction::{LocalTransaction, REQUEST_BYTES};
 use watches::Watches;
 
 /// A state of the data that does not change while it is held.
@@ -153,6 +153,11 @@ impl<S> Core<S> {
 }
 
 impl<T: Storage> LocalBackend<T> {
+    /// Closes when the storage has given up its files.
+    pub(crate) fn ended(&self) -> watch::Receiver<()> {
+        self.ended.clone()
+    }
+
     /// Starts the committer over a storage whose present state is `snapshot`.
     pub(crate) fn start(name: &'static str, storage: T, snapshot: Arc<T::Snapshot>) -> Result<Arc<Self>, StoreError> {
         let (sender, receiver) = mpsc::channel();
@@ -185,6 +190,23 @@ impl<T: Storage> Backend for LocalBackend<T> {
 
     fn begin(&self) -> Arc<dyn BackendTransaction> {
         Arc::new(LocalTransaction::new(self.core.clone()))
+    }
+
+    fn snapshot(&self) -> Result<Option<Arc<dyn Snapshot>>, StoreError> {
+        Ok(Some(self.core.shared.snapshot()?))
+    }
+
+    async fn raise_version(&self, needed: u64) -> Result<(), StoreError> {
+        if self.core.shared.snapshot()?.version() >= needed {
+            return Ok(());
+        }
+        let permits = u32::try_from(REQUEST_BYTES).unwrap_or(u32::MAX);
+        let room = self.core.room.clone().acquire_many_owned(permits).await.map_err(|_| StoreError::Closed)?;
+        let (reply, answer) = oneshot::channel();
+        let (reads, writes, mutations) = (Vec::new(), Vec::new(), Vec::new());
+        let request = Request { read_version: u64::MAX, reads, writes, mutations, at_least: needed, room, reply };
+        self.core.send(request)?;
+        answer.await.unwrap_or(Err(StoreError::CommitUnknown)).map(drop)
     }
 
     async fn close(&self) {

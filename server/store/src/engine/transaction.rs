@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 /// What a queued transaction costs beside its bytes.
-const REQUEST_BYTES: usize = 512;
+pub(super) const REQUEST_BYTES: usize = 512;
 
 /// One transaction.
 pub(super) struct LocalTransaction<S: Snapshot> {
@@ -147,6 +147,7 @@ impl<S: Snapshot> LocalTransaction<S> {
             reads: std::mem::take(&mut work.reads),
             writes: std::mem::take(&mut work.writes),
             mutations: std::mem::take(&mut work.mutations),
+            at_least: 0,
             room,
             reply,
         })?;

@@ -1,5 +1,6 @@
 //! What is refused.
 
+use super::write;
 use coditect_protocol::Coded;
 use coditect_store::{Range, Store, StoreError, limits};
 use std::time::Duration;
@@ -30,10 +31,25 @@ pub(crate) async fn keys_values_and_transactions_are_bounded(store: Store) {
     assert_eq!(refused, Some(StoreError::TransactionTooLarge));
     tx.commit().await.unwrap();
     let tx = store.begin();
-    for _ in 0..limits::TRANSACTION_MAX_BYTES / limits::KEY_MAX_BYTES {
+    // A key that was read counts as a range: itself, and the first one behind it.
+    let bytes = 2 * limits::KEY_MAX_BYTES + 1 + limits::OPERATION_BYTES;
+    for _ in 0..limits::TRANSACTION_MAX_BYTES / bytes {
         tx.get(&longest_key).await.unwrap();
     }
     assert_eq!(tx.get(&longest_key).await, Err(StoreError::TransactionTooLarge));
+    tx.get_snapshot(&longest_key).await.unwrap();
+}
+
+/// What the limits let through is committed: no backend has narrower ones of its own.
+pub(crate) async fn the_largest_transactions_are_taken(store: Store) {
+    for (key_bytes, value) in [(8, &[][..]), (limits::KEY_MAX_BYTES, &[]), (20, &[1; limits::VALUE_MAX_BYTES])] {
+        let tx = store.begin();
+        let rows = (0_u32..).take_while(|n| tx.set(format!("{n:0>key_bytes$}"), value).is_ok()).count();
+        tx.commit().await.unwrap();
+        let last = format!("{:0>key_bytes$}", rows - 1);
+        assert_eq!(store.begin().get(last).await.unwrap().as_deref(), Some(value));
+        write(&store, |tx| tx.clear_range(&Range::new("", b"\xff"))).await;
+    }
 }
 
 pub(crate) async fn a_transaction_lives_five_seconds(store: Store) {

@@ -1,8 +1,11 @@
 //! The tests of the suite, by area.
 
+pub(crate) mod copies;
+pub(crate) mod histories;
 pub(crate) mod isolation;
 pub(crate) mod limits;
 pub(crate) mod model;
+pub(crate) mod once;
 pub(crate) mod reads;
 pub(crate) mod records;
 pub(crate) mod retry;

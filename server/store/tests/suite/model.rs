@@ -6,7 +6,10 @@ use proptest::test_runner::{Config, TestRunner};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-type Model = BTreeMap<Vec<u8>, Vec<u8>>;
+/// Cases, unless the variable says.
+pub(super) const CASES: u32 = 96;
+
+pub(super) type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
 #[derive(Debug, Clone)]
 enum Op {
@@ -18,7 +21,7 @@ enum Op {
     Range { begin: Vec<u8>, end: Vec<u8>, limit: usize, reverse: bool, snapshot: bool },
 }
 
-const ATOMIC: [AtomicOp; 10] = [
+pub(super) const ATOMIC: [AtomicOp; 10] = [
     AtomicOp::Add,
     AtomicOp::Min,
     AtomicOp::Max,
@@ -50,7 +53,7 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 /// What an operation of the contract makes of a number, told another way than the store does it.
-fn atomic(model: &mut Model, op: AtomicOp, key: &[u8], operand: &[u8]) {
+pub(super) fn atomic(model: &mut Model, op: AtomicOp, key: &[u8], operand: &[u8]) {
     let Some(value) = model.get(key).cloned() else {
         if op != AtomicOp::CompareAndClear {
             model.insert(key.to_vec(), operand.to_vec());
@@ -145,17 +148,22 @@ async fn run_case(store: &Store, case: usize, transactions: Vec<(Vec<Op>, bool)>
     }
 }
 
+/// Cases, more in a long run.
+pub(super) fn cases() -> u32 {
+    std::env::var("CODITECT_STORE_CASES").map_or(CASES, |number| number.parse().unwrap())
+}
+
 pub(crate) async fn it_behaves_like_an_ordered_map(store: Store) {
     let runtime = tokio::runtime::Handle::current();
     let check = move || {
-        let cases = Mutex::new(0);
-        let config = Config { cases: 96, failure_persistence: None, ..Config::default() };
+        let next = Mutex::new(0);
+        let config = Config { cases: cases(), failure_persistence: None, ..Config::default() };
         let transactions = proptest::collection::vec((proptest::collection::vec(op(), 1..12), any::<bool>()), 1..6);
         let result = TestRunner::new(config).run(&transactions, |transactions| {
             let case = {
-                let mut cases = cases.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                *cases += 1;
-                *cases
+                let mut next = next.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                *next += 1;
+                *next
             };
             runtime.block_on(run_case(&store, case, transactions));
             Ok(())
@@ -165,90 +173,4 @@ pub(crate) async fn it_behaves_like_an_ordered_map(store: Store) {
         }
     };
     tokio::task::spawn_blocking(check).await.unwrap();
-}
-
-/// What one transaction read and wrote, and where it stands.
-struct Observed {
-    /// Version right before which (writers) or at which (readers) its reads must hold.
-    commit: Option<u64>,
-    read: u64,
-    reads: Vec<(u8, Option<u64>)>,
-    scans: Vec<Vec<(u8, u64)>>,
-    writes: Vec<(u8, Option<u64>)>,
-}
-
-/// Reads some keys, now and then all of them, and writes some; whether it commits is up to the store.
-async fn random_transaction(store: &Store, worker: u64, number: u64) -> Option<Observed> {
-    let at = |key: u8| [b'h', key];
-    let tx = store.begin();
-    let mut seen = Observed { commit: None, read: 0, reads: vec![], scans: vec![], writes: vec![] };
-    let decode = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap());
-    for _ in 0..rand::random_range(1..4) {
-        let key = rand::random_range(0..6);
-        // Only keys that it has not written: its own writes are another test's.
-        if seen.writes.iter().all(|(written, _)| *written != key) {
-            seen.reads.push((key, tx.get(at(key)).await.unwrap().map(|value| decode(&value))));
-        }
-        tokio::task::yield_now().await;
-    }
-    if rand::random_range(0..4) == 0 {
-        let rows = tx.range(Range::prefix("h")).await.unwrap();
-        seen.scans.push(rows.iter().map(|row| (row.key[1], decode(&row.value))).collect());
-    }
-    for step in 0..rand::random_range(0..3) {
-        let key = rand::random_range(0..6);
-        let value = worker << 32 | number << 8 | step;
-        if rand::random_range(0..4) == 0 {
-            tx.clear(at(key)).unwrap();
-            seen.writes.push((key, None));
-        } else {
-            tx.set(at(key), value.to_le_bytes()).unwrap();
-            seen.writes.push((key, Some(value)));
-        }
-    }
-    seen.read = tx.read_version().await.unwrap();
-    match tx.commit().await {
-        Ok(committed) => {
-            seen.commit = committed.version;
-            Some(seen)
-        }
-        Err(StoreError::Conflict) => None,
-        Err(error) => panic!("{error}"),
-    }
-}
-
-/// Every transaction that committed read exactly the state that the commits before it leave, in the order of their versions.
-pub(crate) async fn concurrent_histories_are_serializable(store: Store) {
-    let workers = (0..8_u64).map(|worker| {
-        let store = store.clone();
-        tokio::spawn(async move {
-            let mut history = Vec::new();
-            for number in 0..60 {
-                history.extend(random_transaction(&store, worker, number).await);
-            }
-            history
-        })
-    });
-    let mut history = Vec::new();
-    for worker in workers.collect::<Vec<_>>() {
-        history.extend(worker.await.unwrap());
-    }
-    assert!(history.iter().filter(|seen| seen.commit.is_some()).count() > 20);
-    // A reader stands behind the writer whose version it read.
-    history.sort_by_key(|seen| seen.commit.map_or((seen.read, 1), |version| (version, 0)));
-    let mut state: BTreeMap<u8, u64> = BTreeMap::new();
-    for seen in history {
-        for (key, value) in &seen.reads {
-            assert_eq!(state.get(key), value.as_ref(), "key {key}, commit {:?}, read at {}", seen.commit, seen.read);
-        }
-        for scan in &seen.scans {
-            assert_eq!(&state.clone().into_iter().collect::<Vec<_>>(), scan);
-        }
-        for (key, value) in seen.writes {
-            match value {
-                Some(value) => state.insert(key, value),
-                None => state.remove(&key),
-            };
-        }
-    }
 }
