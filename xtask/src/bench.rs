@@ -44,18 +44,32 @@ enum What {
     Trips,
     /// Durable commits and reads of the store, beside redb, fjall and SQLite.
     Store,
+    /// Checks of sessions, logins against what the password hash allows, many sessions.
+    Auth,
+}
+
+impl What {
+    /// Measured by a program of its own, without pages and browser.
+    const APART: [Self; 2] = [Self::Store, Self::Auth];
 }
 
 pub(crate) fn run(repo: &Repo, args: &BenchArgs, started: Instant) -> Result<()> {
-    let names = |what: What| args.what.is_empty() || args.what.contains(&what);
-    let (of_store, of_product): (Vec<What>, Vec<What>) = args.what.iter().partition(|what| **what == What::Store);
-    if names(What::Store) {
-        store(repo)?;
+    let (apart, of_product): (Vec<What>, Vec<What>) = args.what.iter().partition(|what| What::APART.contains(what));
+    setup::require(&setup::prepare(repo, &Needs::tools(&[setup::LIBCLANG]))?, &[setup::LIBCLANG])?;
+    let all = args.what.is_empty();
+    let mut missed = None;
+    for (what, measure) in What::APART.into_iter().zip([store, auth]) {
+        if all || apart.contains(&what) {
+            missed = measure(repo).err().or(missed);
+        }
     }
-    if !of_store.is_empty() && of_product.is_empty() {
-        return Ok(());
+    if all || !of_product.is_empty() {
+        product(repo, args, &of_product, started)?;
     }
-    product(repo, args, &of_product, started)
+    match missed {
+        Some(error) if !args.no_gate => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The store and its peers: a workspace of its own, so that no other build waits for them.
@@ -72,14 +86,29 @@ fn store(repo: &Repo) -> Result<()> {
         exec::run(&mut cargo("build"))?;
         Ok(Done::did(""))
     })?;
-    ui::headline("bench store", "measures; a machine that does nothing else gives the truest figures");
+    measure(repo, "store", cargo("run").arg("--quiet"))
+}
+
+/// People and their logins.
+fn auth(repo: &Repo) -> Result<()> {
+    let words = ["bench", "--package", "coditect-auth", "--bench", "auth"];
+    ui::step("auth", "compiles the benchmark of logins (release)", || {
+        exec::run(exec::cargo(repo, &words).arg("--no-run"))?;
+        Ok(Done::did(""))
+    })?;
+    measure(repo, "auth", exec::cargo(repo, &words).arg("--quiet"))
+}
+
+/// Shows the figures as they come, and keeps them.
+fn measure(repo: &Repo, name: &str, command: &mut Command) -> Result<()> {
+    ui::headline("bench", &format!("{name}; a machine that does nothing else gives the truest figures"));
     let mut kept = String::new();
-    let went = exec::lines(cargo("run").arg("--quiet"), |line| {
+    let went = exec::lines(command, |line| {
         println!("{line}");
         kept.push_str(line);
         kept.push('\n');
     });
-    let file = repo.target.join("xtask-bench-store.txt");
+    let file = repo.target.join(format!("xtask-bench-{name}.txt"));
     stamp::write(&file, kept.as_bytes())?;
     println!("the figures are kept in {}", repo.show(&file));
     went
