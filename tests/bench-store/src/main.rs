@@ -1,5 +1,5 @@
-//! The embedded store beside redb, fjall and SQLite: the same rows, each engine's natural durable commit, one after the other on
-//! the same disk in the same run.
+//! The embedded store beside redb, fjall and SQLite: the same rows, each engine's natural durable commit, in turns on the same disk in
+//! the same run. A disk has better and worse moments, so that each figure is the median of several turns.
 //!
 //! `alone` is each writer committing by itself, as an engine is used that offers nothing else; `grouped` is one thread that
 //! commits all that waits for it at once, as the store does and as a careful user of the engine would.
@@ -35,6 +35,9 @@ pub(crate) trait Engine: Send + Sync {
     }
 }
 
+/// Opens an engine in a directory.
+type Open = fn(&Path) -> Result<Box<dyn Engine>>;
+
 struct Arguments {
     seconds: u64,
     rows: usize,
@@ -44,7 +47,7 @@ struct Arguments {
 
 /// `[--seconds N] [--rows N] [--directory PATH] [--only PART_OF_A_NAME]`
 fn arguments() -> Result<Arguments> {
-    let mut given = Arguments { seconds: 3, rows: 100_000, directory: None, only: String::new() };
+    let mut given = Arguments { seconds: 2, rows: 100_000, directory: None, only: String::new() };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let value = words.next().with_context(|| format!("{word} has no value"))?;
@@ -66,23 +69,21 @@ fn main() -> Result<()> {
         None => tempfile::tempdir()?,
     };
     let time = Duration::from_secs(given.seconds);
-    let engines: [(&'static str, &dyn Fn(&Path) -> Result<Box<dyn Engine>>); 7] = [
-        ("Coditect embedded", &|path| Ok(Box::new(Coditect::open(path)?))),
-        ("redb, alone", &|path| Ok(Box::new(Redb::open(path)?))),
-        ("redb, grouped", &|path| Ok(Box::new(Grouped::new(Redb::open(path)?)))),
-        ("fjall, alone", &|path| Ok(Box::new(Fjall::open(path)?))),
-        ("fjall, grouped", &|path| Ok(Box::new(Grouped::new(Fjall::open(path)?)))),
-        ("SQLite, alone", &|path| Ok(Box::new(Sqlite::open(path)?))),
-        ("SQLite, grouped", &|path| Ok(Box::new(Grouped::new(Sqlite::open(path)?)))),
+    let engines: [(&'static str, Open); 7] = [
+        ("Coditect embedded", |path| Ok(Box::new(Coditect::open(path)?))),
+        ("redb, alone", |path| Ok(Box::new(Redb::open(path)?))),
+        ("redb, grouped", |path| Ok(Box::new(Grouped::new(Redb::open(path)?)))),
+        ("fjall, alone", |path| Ok(Box::new(Fjall::open(path)?))),
+        ("fjall, grouped", |path| Ok(Box::new(Grouped::new(Fjall::open(path)?)))),
+        ("SQLite, alone", |path| Ok(Box::new(Sqlite::open(path)?))),
+        ("SQLite, grouped", |path| Ok(Box::new(Grouped::new(Sqlite::open(path)?)))),
     ];
-    let mut all = Vec::new();
+    let mut opened = Vec::new();
     for (name, open) in engines.into_iter().filter(|(name, _)| name.contains(&given.only)) {
-        eprintln!("measures {name}");
         let directory = place.path().join(name.replace([' ', ','], "-"));
         std::fs::create_dir(&directory)?;
-        all.push(figures(name, &*open(&directory)?, given.rows, time)?);
-        std::fs::remove_dir_all(&directory)?;
+        opened.push((name, open(&directory)?));
     }
-    println!("{}", table(&all, given.rows));
+    println!("{}", table(&figures(&opened, given.rows, time)?, given.rows));
     Ok(())
 }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 /// Writers at once.
 const WRITERS: [usize; 3] = [1, 16, 64];
+/// Turns of each measurement of commits.
+const TURNS: usize = 5;
 /// Reads of each kind.
 const READS: usize = 20_000;
 /// Rows of a range read.
@@ -83,30 +85,60 @@ pub(crate) fn write_on_threads<E: Engine + ?Sized>(
     })
 }
 
-/// Measures an engine.
-pub(crate) fn figures(name: &'static str, engine: &dyn Engine, rows: usize, time: Duration) -> Result<Figures> {
+/// Measures all engines, in turns.
+pub(crate) fn figures(
+    engines: &[(&'static str, Box<dyn Engine>)],
+    rows: usize,
+    time: Duration,
+) -> Result<Vec<Figures>> {
     let loaded: Vec<_> = (0..rows as u64).map(|number| (loaded_key(number), value())).collect();
-    loaded.chunks(LOAD_ROWS).try_for_each(|part| engine.load(part))?;
-    let mut commits = [(0.0, Duration::ZERO); WRITERS.len()];
-    for (slot, writers) in commits.iter_mut().zip(WRITERS) {
-        let started = Instant::now();
-        let took = engine.write(writers, time)?;
-        *slot = (took.len() as f64 / started.elapsed().as_secs_f64(), percentiles(took).p99);
+    for (name, engine) in engines {
+        eprintln!("loads {name}");
+        loaded.chunks(LOAD_ROWS).try_for_each(|part| engine.load(part))?;
     }
-    let read = |each: &dyn Fn(&[u8]) -> Result<()>, reads: usize| {
-        let mut seed = 3;
-        let mut took = Vec::with_capacity(reads);
-        for _ in 0..reads {
-            let key = &loaded[random(&mut seed) as usize % rows].0;
-            let started = Instant::now();
-            each(key)?;
-            took.push(started.elapsed());
+    let mut commits = vec![[(0.0, Duration::ZERO); WRITERS.len()]; engines.len()];
+    for (place, writers) in WRITERS.into_iter().enumerate() {
+        let mut turns = vec![(Vec::new(), Vec::new()); engines.len()];
+        for turn in 1..=TURNS {
+            eprintln!("writes with {writers} writers, turn {turn} of {TURNS}");
+            for ((_, engine), (rates, all)) in engines.iter().zip(&mut turns) {
+                let started = Instant::now();
+                let took = engine.write(writers, time)?;
+                rates.push(took.len() as f64 / started.elapsed().as_secs_f64());
+                all.extend(took);
+            }
         }
-        anyhow::Ok(percentiles(took))
-    };
-    let get = read(&|key| Ok(ensure!(engine.get(key)? == VALUE_BYTES, "{name} lost a row")), READS)?;
-    let range = read(&|key| Ok(ensure!(engine.range(key, RANGE_ROWS)? > 0, "{name} lost a row")), READS / 10)?;
-    Ok(Figures { name, commits, get, range })
+        for ((mut rates, took), commits) in turns.into_iter().zip(&mut commits) {
+            rates.sort_unstable_by(f64::total_cmp);
+            commits[place] = (rates[TURNS / 2], percentiles(took).p99);
+        }
+    }
+    eprintln!("reads");
+    let each = engines.iter().zip(commits).map(|((name, engine), commits)| {
+        let get = read(&loaded, READS, |key| {
+            ensure!(engine.get(key)? == VALUE_BYTES, "{name} lost a row");
+            Ok(())
+        })?;
+        let range = read(&loaded, READS / 10, |key| {
+            ensure!(engine.range(key, RANGE_ROWS)? > 0, "{name} lost a row");
+            Ok(())
+        })?;
+        Ok(Figures { name, commits, get, range })
+    });
+    each.collect()
+}
+
+/// Reads anywhere among what was loaded.
+fn read(loaded: &[(Vec<u8>, Vec<u8>)], reads: usize, each: impl Fn(&[u8]) -> Result<()>) -> Result<Percentiles> {
+    let mut seed = 3;
+    let mut took = Vec::with_capacity(reads);
+    for _ in 0..reads {
+        let key = &loaded[random(&mut seed) as usize % loaded.len()].0;
+        let started = Instant::now();
+        each(key)?;
+        took.push(started.elapsed());
+    }
+    Ok(percentiles(took))
 }
 
 fn percentiles(mut took: Vec<Duration>) -> Percentiles {

@@ -285,3 +285,14 @@ pub(crate) fn decode_all(bytes: &Bytes) -> Result<(Vec<KeyValue>, Summary), Dama
     }
     summary.map(|summary| (all, summary)).ok_or_else(cut)
 }
+
+/// For fuzzing: a backup of these blocks, whose checksums and numbers are right whatever they hold.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn framed(blocks: &[(u8, &[u8])]) -> Result<Bytes, StoreError> {
+    let mut encoder = Encoder::default();
+    let mut bytes = encoder.start(&About { made_at: 0, backend: String::new() })?;
+    for (kind, content) in blocks {
+        bytes.extend(encoder.block(*kind, content)?);
+    }
+    Ok(bytes.into())
+}

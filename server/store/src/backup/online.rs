@@ -94,7 +94,7 @@ async fn serve(mut stream: UnixStream, backend: Weak<dyn Backend>) -> Result<(),
     let Some(backend) = backend.upgrade() else { return Ok(()) };
     let name = backend.name();
     let mut source = Source::store(&Store::from_backend(backend))?;
-    let mut output = Impatient { stream, stalled: Box::pin(sleep(BACKUP_STALL)) };
+    let mut output = Impatient { stream, stalled: Box::pin(sleep(BACKUP_STALL)), is_waiting: false };
     let summary = file::write(&mut source, name, &mut output, |_| {}).await?;
     output.shutdown().await.map_err(|error| StoreError::Io { detail: error.to_string() })?;
     tracing::info!(rows = summary.rows, bytes = summary.bytes, "a backup was made");
@@ -105,16 +105,20 @@ async fn serve(mut stream: UnixStream, backend: Weak<dyn Backend>) -> Result<(),
 struct Impatient {
     stream: UnixStream,
     stalled: Pin<Box<Sleep>>,
+    is_waiting: bool,
 }
 
 impl AsyncWrite for Impatient {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match Pin::new(&mut self.stream).poll_write(context, bytes) {
             Poll::Ready(written) => {
-                self.stalled.as_mut().reset(Instant::now() + BACKUP_STALL);
+                self.is_waiting = false;
                 Poll::Ready(written)
             }
             Poll::Pending => {
+                if !std::mem::replace(&mut self.is_waiting, true) {
+                    self.stalled.as_mut().reset(Instant::now() + BACKUP_STALL);
+                }
                 ready!(self.stalled.as_mut().poll(context));
                 Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
             }

@@ -75,6 +75,23 @@ async fn a_backup_comes_back_as_it_was() {
 }
 
 #[tokio::test]
+async fn commits_whose_result_nobody_knows_do_not_break_a_copy() {
+    use crate::unsure::CommitFault::{Conflict, UnknownDone, UnknownLost};
+    let from = memory().await;
+    filled(&from, 300).await;
+    for faults in [[UnknownDone; 5], [UnknownLost, Conflict, UnknownDone, UnknownDone, UnknownLost]] {
+        for on_target in [OnTarget::Refuse, OnTarget::Resume, OnTarget::Replace] {
+            let target = memory().await;
+            target.backend().raise_version(1_000).await.unwrap();
+            let (target, script) = crate::unsure::unsure(target);
+            script.play(&faults);
+            Origin::store(from.clone()).copy_to(&target, on_target, quiet).await.unwrap();
+            assert!(rows(&target).await == rows(&from).await);
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_empty_store_has_a_backup() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("empty");
