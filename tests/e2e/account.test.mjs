@@ -270,7 +270,7 @@ step('a forgotten password is reset with an admin’s code, once', async () => {
         await other.page.getByLabel('New password').fill(LAST_PASSWORD);
         await picture(other.page, 'account-reset');
         await button(other.page, 'Set the new password').click();
-        await other.page.getByText('Every login of the account was ended.').waitFor();
+        await other.page.getByText('Every login of the account was ended').waitFor();
         await logInWithRecovery(other.page, LAST_PASSWORD);
         other.faults.expect(refused(400));
         await other.page.goto('about:blank');

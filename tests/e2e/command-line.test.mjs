@@ -70,8 +70,10 @@ test('a data directory that cannot be made or written', async () => {
     assert.equal(fs.readFileSync(path.join(dir, 'a-file'), 'utf8'), 'kept');
 });
 
-test('stores that this build does not have or that are none', async () => {
-    await refuses({ args: ['--store', 'fdb:///etc/foundationdb/fdb.cluster'], status: START, code: 'store.backend_missing', text: /FoundationDB.*embedded:\/\// });
+test('stores that this machine does not have or that are none', async () => {
+    await refuses({ args: ['--store', `fdb://${dir}/none.cluster`], status: START, code: 'store.fdb_cluster_file', text: /none\.cluster.*description:id@host:port/ });
+    const cluster = file('fdb.cluster', 'test:test@127.0.0.1:4500\n');
+    await refuses({ args: ['--store', `fdb://${cluster}`], env: { CODITECT_FDB_LIBRARY: '/no/such/libfdb_c.so' }, status: START, code: 'store.fdb_library_missing', text: /foundationdb-clients/ });
     await refuses({ args: ['--store', 'postgres://somewhere'], status: START, code: 'store.bad_url', text: /embedded:\/\// });
     fs.mkdirSync(path.join(dir, 'photos'));
     file('photos/one.jpg', 'a picture');

@@ -48,7 +48,7 @@ pub enum ServerError {
         reason: String,
     },
     /// A feature refused to start.
-    #[error("{0}")]
+    #[error("{}", .0.message)]
     Feature(Problem),
     /// Serving failed.
     #[error("serving failed: {0}")]

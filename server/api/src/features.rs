@@ -124,6 +124,8 @@ impl Opening {
 
     async fn open_stored(&self, store: Store) -> Result<Stored, ServerError> {
         let settings = &self.settings;
+        // Asked by who opens a store as well, but not where it could not be reached then.
+        store.refuse_unfinished().await.map_err(|error| at_start(&error))?;
         let auth = Auth::open(store.clone(), auth_settings(settings), self.master_key.clone())
             .await
             .map_err(|error| at_start(&error))?;
@@ -161,6 +163,7 @@ pub(crate) fn refuse_public_data(settings: &Settings) -> Result<(), ServerError>
         ("store", settings.store_dir()),
         ("master_key_file", Some(settings.master_key_path())),
         ("mail_dir", Some(settings.mail_path())),
+        ("backup_dir", Some(settings.backup_path())),
     ];
     let public = [("web_dir", real(&settings.web_dir)), ("theia_dir", real(&settings.theia_dir))];
     for (name, place) in private.into_iter().filter_map(|(name, place)| Some((name, real(&place?)))) {
@@ -192,8 +195,9 @@ fn watch_settings(settings: &Settings) -> WatchSettings {
 /// What no program in a terminal may see: everybody's data, wherever they are, and the files that hold keys.
 fn hidden_paths(settings: &Settings) -> Vec<PathBuf> {
     let data = settings.data_dir();
-    let elsewhere = [settings.store_dir(), Some(settings.master_key_path()), Some(settings.mail_path())];
-    let elsewhere = elsewhere.into_iter().flatten().filter(|path| !path.starts_with(&data)).collect::<Vec<_>>();
+    let named = [settings.master_key_path(), settings.mail_path(), settings.backup_path()];
+    let elsewhere =
+        settings.store_dir().into_iter().chain(named).filter(|path| !path.starts_with(&data)).collect::<Vec<_>>();
     [data].into_iter().chain(elsewhere).chain(settings.config_file.clone()).collect()
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use coditect_protocol::Kind;
+use coditect_store::{BackupSchedule, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -179,9 +180,35 @@ async fn run_features(opening: Option<Opening>, switch: Switch) -> Result<(), Se
         switch.turn(state)?;
     }
     let Some(state) = switch.state().cloned() else { return Ok(()) };
-    // Both end with the server only: whoever stops it breaks this off.
-    tokio::join!(crate::link::watch(state.clone()), state.auth.clone().run_maintenance(std::future::pending()));
+    // They end with the server only: whoever stops it breaks this off.
+    tokio::join!(
+        crate::link::watch(state.clone()),
+        state.auth.clone().run_maintenance(std::future::pending()),
+        forget_old_answers(&state.store),
+        back_up(&state),
+    );
     std::future::pending().await
+}
+
+/// Lets the store forget what changes that were made once need not remember any longer.
+async fn forget_old_answers(store: &Store) {
+    const EVERY: Duration = Duration::from_secs(10 * 60);
+    loop {
+        tokio::time::sleep(EVERY).await;
+        if let Err(error) = store.sweep_once().await {
+            tracing::warn!(%error, "old answers could not be forgotten; it is tried again");
+        }
+    }
+}
+
+/// Makes backups by itself, where the settings say so.
+async fn back_up(state: &AppState) {
+    let settings = &state.settings;
+    if settings.backup_hours > 0 {
+        let every = Duration::from_secs(settings.backup_hours * 60 * 60);
+        let schedule = BackupSchedule::new(settings.backup_path(), every, settings.backup_keep);
+        match schedule.run(&state.store).await {}
+    }
 }
 
 /// Tries until the store can be reached.

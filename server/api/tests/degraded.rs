@@ -97,3 +97,18 @@ async fn a_store_that_cannot_be_used_ends_it_sooner_or_later() {
     let ended = tokio::time::timeout(LIMIT, running).await.expect("it goes on").unwrap();
     assert_eq!(ended.unwrap_err().code(), "store.corrupt");
 }
+
+#[tokio::test]
+async fn it_backs_its_store_up_by_itself_where_the_settings_say_so() {
+    let server = support::server(|settings| settings.backup_hours = 24).await;
+    let backups = server.state.settings.backup_path();
+    let made = || {
+        let files = std::fs::read_dir(&backups).into_iter().flatten().filter_map(Result::ok);
+        files.map(|file| file.path()).find(|file| file.extension().is_some_and(|ending| ending == "backup"))
+    };
+    support::until(|| made().is_some()).await;
+    // The first is made at the start, and is whole: the signing keys at least are in it.
+    let checked = coditect_store::Origin::file(&made().unwrap()).check(|_| {}).await.unwrap();
+    assert!(checked.directories.contains_key("auth"), "{checked:?}");
+    server.stop().await;
+}

@@ -5,6 +5,8 @@ import { eventually } from './process.mjs';
 const STEP_MS = 30_000;
 /** Longest wait for a step whose code was not used yet, in milliseconds. */
 const LIMIT_MS = 2 * STEP_MS;
+/** How long a code must stay good, for it to be typed and to arrive, in milliseconds. */
+const TYPING_MS = 8_000;
 const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 
 function bytesOf(base32) {
@@ -28,7 +30,7 @@ export class Authenticator {
     /** A code that was not used yet and is good now: that of the step before first, so that others are left. */
     async next() {
         await eventually('a code that was not used yet', () => this.last < Math.floor(Date.now() / STEP_MS) + 1, LIMIT_MS);
-        this.last = Math.max(this.last + 1, Math.floor(Date.now() / STEP_MS) - 1);
+        this.last = Math.max(this.last + 1, Math.floor((Date.now() + TYPING_MS) / STEP_MS) - 1);
         return this.code(this.last);
     }
 }

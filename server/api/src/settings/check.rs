@@ -6,6 +6,9 @@ use super::Settings;
 const MAX_SECONDS: u64 = 10 * 366 * 24 * 60 * 60;
 const MAX_DAYS: u64 = MAX_SECONDS / (24 * 60 * 60);
 const MAX_MINUTES: u64 = MAX_SECONDS / 60;
+const MAX_HOURS: u64 = MAX_MINUTES / 60;
+/// Most backups that a server keeps.
+const MAX_BACKUPS: u64 = *coditect_store::limits::BACKUP_KEEP.end() as u64;
 /// Most of anything that is counted or kept in memory.
 const MAX_COUNT: u64 = 1 << 30;
 /// Least buffer of a link: a smaller one would stop at every item.
@@ -32,6 +35,8 @@ pub(super) fn out_of_bounds(settings: &Settings) -> Option<(&'static str, String
         };
     }
     let bounds = bounds! {
+        backup_hours: 0, MAX_HOURS;
+        backup_keep: 1, MAX_BACKUPS;
         max_connections: 1, MAX_COUNT;
         hsts_seconds: 0, MAX_SECONDS;
         header_timeout_seconds: 1, MAX_SECONDS;

@@ -61,6 +61,12 @@ impl Settings {
         self.below_data(&self.mail_dir, "mail")
     }
 
+    /// The directory for the backups that the server makes by itself, absolute.
+    #[must_use]
+    pub fn backup_path(&self) -> PathBuf {
+        self.below_data(&self.backup_dir, "backups")
+    }
+
     fn below_data(&self, given: &Path, name: &str) -> PathBuf {
         if given.as_os_str().is_empty() {
             return self.data_dir().join(name);

@@ -123,6 +123,12 @@ settings! {
     /// URL of the store: `embedded:///absolute/dir`, `fdb:///absolute/fdb.cluster` (FoundationDB), `socket:///absolute/store.sock` (see
     /// `store serve`) or `memory:`. Empty: embedded, below `data`.
     store: String = String::new();
+    /// Hours between two backups of the store that the server makes by itself. 0: none. Of several servers on one store, one should.
+    backup_hours: u64 = 0;
+    /// Directory for them, and for nothing else. Empty: `backups` below `data`.
+    backup_dir: PathBuf = PathBuf::new();
+    /// How many of them stay.
+    backup_keep: usize = 7;
     /// Directory with the built front (`/`).
     web_dir: PathBuf = PathBuf::from("./web");
     /// Directory with the built IDE (`/theia/`).
