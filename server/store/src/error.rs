@@ -326,7 +326,6 @@ impl Coded for StoreError {
             | Self::BadUrl { .. }
             | Self::FdbLibraryMissing { .. }
             | Self::FdbLibraryTooOld { .. }
-            | Self::FdbClusterFile { .. }
             | Self::NotAStore { .. }
             | Self::Socket { .. }
             | Self::MasterKeyForm { .. } => Kind::Invalid,
@@ -337,6 +336,8 @@ impl Coded for StoreError {
             | Self::Unreadable
             | Self::VersionstampPlace
             | Self::Io { .. }
+            // Also found while a server runs: then it is no fault of who asks.
+            | Self::FdbClusterFile { .. }
             | Self::Corrupt { .. }
             | Self::NewerFormat { .. }
             | Self::Unfinished

@@ -41,7 +41,7 @@ async fn a_wrong_cluster_file_is_refused() {
             std::fs::write(&file, text).unwrap();
         }
         let error = Store::open(&url).await.unwrap_err();
-        assert_eq!((error.code(), error.kind()), ("store.fdb_cluster_file", Kind::Invalid), "{text:?}");
+        assert_eq!((error.code(), error.kind()), ("store.fdb_cluster_file", Kind::Internal), "{text:?}");
         assert!(error.to_string().contains("description:id@host:port"), "{error}");
         assert!(error.to_string().contains(&file.display().to_string()), "{error}");
     };

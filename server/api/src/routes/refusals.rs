@@ -11,7 +11,19 @@ pub(super) const ANYWHERE: Refusals = &[
     (Kind::Forbidden, &["api.unknown_host"]),
     (Kind::Conflict, &["store.conflict"]),
     (Kind::Internal, &["api.internal"]),
-    (Kind::Unavailable, &["store.unavailable", "store.commit_unknown", "store.closed", "auth.busy", "server.draining"]),
+    (
+        Kind::Unavailable,
+        &[
+            "store.unavailable",
+            "store.busy",
+            "store.connection_lost",
+            "store.fdb_unreachable",
+            "store.commit_unknown",
+            "store.closed",
+            "auth.busy",
+            "server.draining",
+        ],
+    ),
     (Kind::Timeout, &["api.timeout", "store.transaction_too_old"]),
     (Kind::OutOfSpace, &["store.out_of_space"]),
 ];
