@@ -40,6 +40,10 @@ ids! {
     WorkspaceId,
     /// A terminal of a workspace.
     TerminalId,
+    /// Something in the trash of a workspace.
+    TrashId,
+    /// A secret for another site, kept for a person.
+    CredentialId,
     /// A resumable WebSocket session of one page.
     LinkId,
 }
