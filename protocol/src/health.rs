@@ -36,7 +36,7 @@ pub enum HealthStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StoreHealth {
-    /// `memory`, `embedded` or `foundationdb`.
+    /// `memory`, `embedded`, `foundationdb` or `socket`.
     pub backend: String,
     /// Whether a read succeeded just now.
     pub ok: bool,

@@ -90,11 +90,20 @@ pub trait Coded: std::error::Error {
     /// Class of the problem.
     fn kind(&self) -> Kind;
 
-    /// The problem as it crosses the wire. A fault of the server shows no detail; that is in its log.
+    /// Whether its words are for the operator only: they tell of the inside. A fault of the server always does.
+    fn is_inside(&self) -> bool {
+        self.kind() == Kind::Internal
+    }
+
+    /// The problem as it crosses the wire. Of what is inside it shows no detail; that is in the server's log.
     fn problem(&self) -> Problem {
-        let message = match self.kind() {
-            Kind::Internal => "The server could not do this; its log tells why under the request's id.".to_owned(),
-            _ => self.to_string(),
+        let message = match (self.is_inside(), self.kind()) {
+            (false, _) => self.to_string(),
+            (true, Kind::Unavailable) => {
+                "The server cannot do this at the moment; try again. Its log tells why under the request's id."
+                    .to_owned()
+            }
+            (true, _) => "The server could not do this; its log tells why under the request's id.".to_owned(),
         };
         Problem { kind: self.kind(), code: self.code().to_owned(), message, request_id: None }
     }

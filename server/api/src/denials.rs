@@ -120,13 +120,14 @@ impl Denials {
             let denials = self.clone();
             tokio::spawn(async move {
                 tokio::time::sleep(COUNTED_FOR).await;
-                denials.end_minute();
+                denials.tell_rest();
             });
         }
         minute.get_or_insert_default().count(source)
     }
 
-    fn end_minute(&self) {
+    /// Tells how many were not told, and begins anew: at the end of a minute, and before the server stops.
+    pub(crate) fn tell_rest(&self) {
         let minute = self.lock().take();
         for (source, count) in minute.into_iter().flat_map(Minute::untold) {
             let (address, user) = match source {

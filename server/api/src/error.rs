@@ -283,8 +283,10 @@ impl ApiError {
 
 impl<E: Coded> From<E> for ApiError {
     fn from(error: E) -> Self {
-        if error.kind() == Kind::Internal {
-            tracing::error!(code = error.code(), %error, "internal error");
+        match (error.is_inside(), error.kind()) {
+            (false, _) => {}
+            (true, Kind::Internal) => tracing::error!(code = error.code(), %error, "internal error"),
+            (true, _) => tracing::warn!(code = error.code(), %error, "something that is needed cannot be used"),
         }
         Self(Box::new(error.problem()))
     }
@@ -328,6 +330,27 @@ mod tests {
             ApiFault::TooMuchContent => ApiFault::TooManyChats { limit: 1 },
             ApiFault::TooManyChats { .. } => return None,
         })
+    }
+
+    #[test]
+    fn what_the_store_says_of_itself_is_told_to_nobody() {
+        use coditect_auth::AuthError;
+        use coditect_store::StoreError;
+        use coditect_workspace::WorkspaceError;
+        let away = || StoreError::FdbUnreachable { place: "/etc/inside".to_owned() };
+        let refused = || StoreError::Unavailable { reason: "/etc/inside".to_owned() };
+        let damaged = || StoreError::Corrupt { place: "/etc/inside".to_owned(), detail: "x".to_owned() };
+        for error in [away, refused, damaged] as [fn() -> StoreError; 3] {
+            let code = error().code();
+            let told =
+                [ApiError::from(error()), AuthError::Store(error()).into(), WorkspaceError::Store(error()).into()];
+            for problem in told.map(ApiError::into_problem) {
+                assert_eq!(problem.code, code);
+                assert!(!problem.message.contains("inside") && problem.message.contains("log"), "{problem}");
+            }
+        }
+        // What somebody can do something about is told.
+        assert!(ApiError::from(StoreError::OutOfSpace).problem().message.contains("disk"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+use crate::denials::Denials;
 use crate::error::ServerError;
 use crate::features::{self, Opening};
 pub use crate::features::{FIRST_LOGIN_FILE, StoreSource};
@@ -69,6 +70,7 @@ pub struct Server {
     started: Instant,
     closing: CancellationToken,
     limits: serving::Limits,
+    denials: Denials,
     stop: CancellationToken,
 }
 
@@ -97,6 +99,7 @@ impl Server {
             started: opening.started,
             closing: opening.closing.clone(),
             limits: opening.limits.clone(),
+            denials: opening.denials.clone(),
             opening: None,
             stop,
         };
@@ -167,6 +170,7 @@ impl Server {
             Ok(Err(panic)) => return Err(ServerError::Serve(std::io::Error::other(panic))),
             Err(_) => tracing::warn!("requests were still under way after {drain_limit:?} and are cut off"),
         }
+        self.denials.tell_rest();
         tracing::info!("stopped");
         Ok(())
     }

@@ -9,6 +9,7 @@ use axum::routing::{any, get};
 use axum::{Json, Router};
 use coditect_protocol::health::{Health, HealthStatus, StoreHealth};
 use coditect_protocol::{API_PREFIX, Kind, Problem};
+use coditect_store::Store;
 use http::{HeaderValue, StatusCode, header};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
@@ -21,6 +22,8 @@ use crate::{layers, routes, static_files};
 
 /// When to ask again, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
+/// What whoever asks is told meanwhile.
+const AWAY: &str = "The server cannot reach its store; everything works again once it can. Try again in a moment.";
 
 /// Leads requests to the routes, or to what answers for them until they are there. A clone is the same.
 #[derive(Clone)]
@@ -47,7 +50,7 @@ impl Switch {
             started: opening.started,
             draining: opening.draining.clone(),
             warnings: opening.warnings.clone(),
-            problem: Mutex::new(Problem::new(Kind::Unavailable, "store.unavailable", "The store is being opened.")),
+            problem: Mutex::new(Problem::new(Kind::Unavailable, "store.unavailable", AWAY)),
         });
         let routes = Router::new()
             .route("/health", get(health))
@@ -70,8 +73,9 @@ impl Switch {
         Ok(())
     }
 
-    /// Tells requests why they have to wait.
+    /// Tells requests that they have to wait. What the operator was told of it is not for them.
     pub(crate) fn waits_because_of(&self, problem: Problem) {
+        let problem = Problem { message: AWAY.to_owned(), ..problem };
         *self.waiting.problem.lock().unwrap_or_else(PoisonError::into_inner) = problem;
     }
 
@@ -97,8 +101,7 @@ impl Waiting {
 
 async fn health(State(waiting): State<Arc<Waiting>>) -> (StatusCode, Json<Health>) {
     let is_draining = waiting.draining.is_cancelled();
-    let url = waiting.settings.store_url();
-    let backend = url.split_once(':').map_or(url.as_str(), |(scheme, _)| scheme).to_owned();
+    let backend = Store::backend_of(&waiting.settings.store_url()).unwrap_or_default().to_owned();
     let health = Health {
         status: if is_draining { HealthStatus::Draining } else { HealthStatus::Degraded },
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -8,10 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use coditect_api::server::{FIRST_LOGIN_FILE, Server, StoreSource};
+use coditect_protocol::Problem;
 use coditect_protocol::health::{Health, HealthStatus};
 use coditect_store::{Store, StoreError};
-use support::{LIMIT, client, refusal};
+use support::{LIMIT, client};
 use tokio_util::sync::CancellationToken;
+
+/// What only the operator may read.
+const INSIDE: &str = "nobody answers at /srv/place";
 
 /// A store that is away until it is said to be back; then it may be one that cannot be used.
 fn away(back: &Arc<AtomicBool>, damaged: bool) -> StoreSource {
@@ -20,7 +24,7 @@ fn away(back: &Arc<AtomicBool>, damaged: bool) -> StoreSource {
         let is_back = back.load(Ordering::SeqCst);
         Box::pin(async move {
             match (is_back, damaged) {
-                (false, _) => Err(StoreError::Unavailable { reason: "nobody answers".to_owned() }),
+                (false, _) => Err(StoreError::Unavailable { reason: INSIDE.to_owned() }),
                 (true, false) => Store::open("memory:").await,
                 (true, true) => Err(StoreError::Corrupt { place: "x".to_owned(), detail: "y".to_owned() }),
             }
@@ -44,11 +48,15 @@ async fn it_starts_without_its_store_and_recovers() {
         let health: Health = response.json().await.unwrap();
         assert_eq!(health.status, HealthStatus::Degraded);
         assert_eq!((health.store.ok, health.store.code.as_deref()), (false, Some("store.unavailable")));
+        assert_eq!(health.store.backend, "memory");
     }
     for path in ["/api/v5/auth/me", "/api/v5/auth/config", "/api/v5/ws", "/api/v5/nothing", "/.well-known/jwks.json"] {
         let response = get(path).await;
         assert!(response.headers().contains_key("retry-after"), "{path}");
-        assert_eq!(refusal(response).await, (503, "store.unavailable".to_owned()), "{path}");
+        assert_eq!(response.status(), 503, "{path}");
+        let problem: Problem = response.json().await.unwrap();
+        assert_eq!(problem.code, "store.unavailable", "{path}");
+        assert!(!problem.message.contains(INSIDE), "{path}: {problem}");
     }
     let page = get("/dashboard").await;
     assert!(page.headers().contains_key("content-security-policy"));

@@ -247,4 +247,11 @@ impl Coded for AuthError {
             Self::Store(error) => error.kind(),
         }
     }
+
+    fn is_inside(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_inside(),
+            _ => self.kind() == Kind::Internal,
+        }
+    }
 }

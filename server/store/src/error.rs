@@ -351,4 +351,10 @@ impl Coded for StoreError {
             | Self::SealBroken => Kind::Internal,
         }
     }
+
+    fn is_inside(&self) -> bool {
+        // Where the store is, and what it said.
+        let is_away = matches!(self, Self::Unavailable { .. } | Self::FdbUnreachable { .. } | Self::Busy { .. });
+        is_away || self.kind() == Kind::Internal
+    }
 }

@@ -31,6 +31,8 @@
 //!   writes must be safe to write twice. Make identifiers outside the closure, and set values instead of counting where
 //!   one more count would matter, or use [`Store::transact_once`].
 
+#[cfg(test)]
+mod around;
 mod backend;
 mod backup;
 mod copy;

@@ -66,6 +66,16 @@ impl Store {
         self.0
     }
 
+    /// Name of the backend that a URL names, as [`Store::backend_name`] tells it of an open one.
+    pub fn backend_of(url: &str) -> Result<&'static str, StoreError> {
+        Ok(match StoreUrl::parse(url)? {
+            StoreUrl::Memory => memory::NAME,
+            StoreUrl::Embedded { .. } => embedded::NAME,
+            StoreUrl::Fdb { .. } => foundationdb::NAME,
+            StoreUrl::Socket { .. } => socket::NAME,
+        })
+    }
+
     /// Name of the backend, for people.
     #[must_use]
     pub fn backend_name(&self) -> &'static str {

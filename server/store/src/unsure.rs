@@ -1,13 +1,9 @@
 //! A backend whose commits end as a test says; the rest is another backend's.
 
-use crate::backend::{Backend, BackendTransaction};
+use crate::around::{Change, Inner, around};
 use crate::error::StoreError;
-use crate::mutation::Mutation;
-use crate::range::{KeyRange, Range, Rows};
 use crate::store::{Committed, Store};
-use crate::watch::Watch;
 use async_trait::async_trait;
-use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -36,7 +32,7 @@ pub(crate) struct Script(Arc<Mutex<State>>);
 struct State {
     next: VecDeque<CommitFault>,
     then: Option<CommitFault>,
-    late: Vec<Arc<dyn BackendTransaction>>,
+    late: Vec<Inner>,
 }
 
 impl Script {
@@ -61,92 +57,46 @@ impl Script {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn next(&self) -> (CommitFault, Vec<Arc<dyn BackendTransaction>>) {
+    fn next(&self) -> (CommitFault, Vec<Inner>) {
         let mut state = self.lock();
         let fault = state.next.pop_front().or(state.then).unwrap_or(CommitFault::None);
         (fault, std::mem::take(&mut state.late))
     }
 }
 
-struct Unsure {
-    inner: Arc<dyn Backend>,
-    script: Script,
-}
-
-struct UnsureTransaction {
-    inner: Arc<dyn BackendTransaction>,
-    script: Script,
-}
-
 /// The store with commits after a script.
 pub(crate) fn unsure(store: Store) -> (Store, Script) {
     let script = Script::default();
-    (Store::from_backend(Arc::new(Unsure { inner: store.into_backend(), script: script.clone() })), script)
+    (around(store, script.clone()), script)
 }
 
 #[async_trait]
-impl Backend for Unsure {
-    fn name(&self) -> &'static str {
-        self.inner.name()
-    }
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.inner.ping().await
-    }
-    fn begin(&self) -> Arc<dyn BackendTransaction> {
-        Arc::new(UnsureTransaction { inner: self.inner.begin(), script: self.script.clone() })
-    }
-    async fn close(&self) {
-        self.inner.close().await;
-    }
-}
-
-#[async_trait]
-impl BackendTransaction for UnsureTransaction {
-    async fn get(&self, key: &[u8], snapshot: bool) -> Result<Option<Bytes>, StoreError> {
-        self.inner.get(key, snapshot).await
-    }
-    async fn range(&self, range: Range) -> Result<Rows, StoreError> {
-        self.inner.range(range).await
-    }
-    fn mutate(&self, mutation: Mutation) -> Result<(), StoreError> {
-        self.inner.mutate(mutation)
-    }
-    fn add_read_conflict(&self, range: KeyRange) -> Result<(), StoreError> {
-        self.inner.add_read_conflict(range)
-    }
-    fn add_write_conflict(&self, range: KeyRange) -> Result<(), StoreError> {
-        self.inner.add_write_conflict(range)
-    }
-    async fn read_version(&self) -> Result<u64, StoreError> {
-        self.inner.read_version().await
-    }
-    async fn watch(&self, key: Bytes) -> Result<Watch, StoreError> {
-        self.inner.watch(key).await
-    }
-    async fn commit(&self) -> Result<Committed, StoreError> {
-        let (fault, late) = self.script.next();
+impl Change for Script {
+    async fn commit(&self, inner: &Inner) -> Result<Committed, StoreError> {
+        let (fault, late) = self.next();
         for transaction in late {
             let _ = transaction.commit().await;
         }
         match fault {
-            CommitFault::None => self.inner.commit().await,
+            CommitFault::None => inner.commit().await,
             CommitFault::Conflict => Err(StoreError::Conflict),
             CommitFault::UnknownDone => {
-                self.inner.commit().await?;
+                inner.commit().await?;
                 Err(StoreError::CommitUnknown)
             }
             CommitFault::UnknownLost => Err(StoreError::CommitUnknown),
             CommitFault::UnknownLate => {
-                self.script.lock().late.push(self.inner.clone());
+                self.lock().late.push(inner.clone());
                 Err(StoreError::CommitUnknown)
             }
             CommitFault::Hang => std::future::pending().await,
         }
     }
-    fn cancel(&self) {
+
+    fn cancel(&self, inner: &Inner) {
         // What may still be committed late is not given up.
-        if self.script.lock().late.iter().all(|late| !Arc::ptr_eq(late, &self.inner)) {
-            self.inner.cancel();
+        if self.lock().late.iter().all(|late| !Arc::ptr_eq(late, inner)) {
+            inner.cancel();
         }
     }
 }

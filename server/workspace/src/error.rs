@@ -406,4 +406,11 @@ impl Coded for WorkspaceError {
             Self::Io { .. } | Self::DataDirectory { .. } | Self::Internal(_) => Kind::Internal,
         }
     }
+
+    fn is_inside(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_inside(),
+            _ => self.kind() == Kind::Internal,
+        }
+    }
 }

@@ -276,6 +276,24 @@ impl Transaction {
         }));
     }
 
+    /// Queues a read, which sees its version of the data and what was written before it was asked.
+    fn ask_read(
+        self: &Arc<Self>,
+        mut read: impl FnMut(&mut State, &mut Data, i64, usize) -> Result<Answer, i32> + Send + 'static,
+    ) -> Arc<Future> {
+        let future = Future::new();
+        let mut written = None;
+        self.ask(&future, move |state, data, faults| {
+            let written = *written.get_or_insert(state.log.len());
+            let version = state.version(data, faults)?;
+            if let Some(code) = faults.read {
+                return Some(Err(code));
+            }
+            Some(version.and_then(|version| read(state, data, version, written)))
+        });
+        future
+    }
+
     pub(crate) fn read_version(self: &Arc<Self>) -> Arc<Future> {
         let future = Future::new();
         self.ask(&future, |state, data, faults| Some(state.version(data, faults)?.map(Answer::Version)));
@@ -283,37 +301,17 @@ impl Transaction {
     }
 
     pub(crate) fn get(self: &Arc<Self>, key: Vec<u8>, snapshot: bool) -> Arc<Future> {
-        let future = Future::new();
-        let mut written = None;
-        self.ask(&future, move |state, data, faults| {
-            // It sees what was written before it was asked.
-            let written = *written.get_or_insert(state.log.len());
-            let version = state.version(data, faults)?;
-            if let Some(code) = faults.read {
-                return Some(Err(code));
+        self.ask_read(move |state, data, version, written| {
+            let (value, is_read) = state.get(data, version, written, &key)?;
+            if is_read && !snapshot {
+                state.reads.push((key.clone(), key_after(&key)));
             }
-            Some(version.and_then(|version| state.get(data, version, written, &key)).map(|(value, is_read)| {
-                if is_read && !snapshot {
-                    state.reads.push((key.clone(), key_after(&key)));
-                }
-                Answer::Value(value)
-            }))
-        });
-        future
+            Ok(Answer::Value(value))
+        })
     }
 
     pub(crate) fn get_range(self: &Arc<Self>, range: RangeRead) -> Arc<Future> {
-        let future = Future::new();
-        let mut written = None;
-        self.ask(&future, move |state, data, faults| {
-            let written = *written.get_or_insert(state.log.len());
-            let version = state.version(data, faults)?;
-            if let Some(code) = faults.read {
-                return Some(Err(code));
-            }
-            Some(version.and_then(|version| state.range(data, version, written, &range)))
-        });
-        future
+        self.ask_read(move |state, data, version, written| state.range(data, version, written, &range))
     }
 
     pub(crate) fn watch(self: &Arc<Self>, key: Vec<u8>) -> Arc<Future> {

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use coditect_api::settings::Settings;
+use coditect_api::server::Server;
+use coditect_api::settings::{Discover, Settings};
 use coditect_auth::{Auth, AuthSettings, Device, HashCost, Login, LoginStep};
 use coditect_protocol::auth::{CSRF_COOKIE, CSRF_HEADER, Credentials, Registration};
 use coditect_store::{MasterKey, Range, Store, StoreError};
@@ -11,6 +12,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use sha1::Sha1;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{self, LIMIT, PASSWORD, TestServer};
 
@@ -26,6 +28,21 @@ pub async fn site(change: impl FnOnce(&mut Settings)) -> TestServer {
         change(settings);
     })
     .await
+}
+
+/// The code with which a server does not start because of a setting; none where it does.
+pub async fn refused_setting(change: impl FnOnce(&mut Settings)) -> Option<String> {
+    let dir = tempfile::tempdir().unwrap();
+    let mut settings = Settings {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        data: dir.path().join("data"),
+        store: "memory:".to_owned(),
+        llm_discover: Discover::Off,
+        ..Settings::default()
+    };
+    change(&mut settings);
+    let started = Server::start(settings, CancellationToken::new()).await;
+    started.err().map(|error| error.code().to_owned())
 }
 
 /// What came back.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 
 use crate::harness::{Answer, Caller, until};
 
@@ -14,6 +15,7 @@ pub struct Program {
     child: Child,
     root: String,
     lines: Arc<Mutex<Vec<String>>>,
+    reading: JoinHandle<()>,
     pub dir: tempfile::TempDir,
 }
 
@@ -41,12 +43,12 @@ impl Program {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
         let read = lines.clone();
-        tokio::spawn(async move {
+        let reading = tokio::spawn(async move {
             while let Ok(Some(line)) = log.next_line().await {
                 read.lock().unwrap().push(line);
             }
         });
-        let mut program = Self { child, root: String::new(), lines, dir };
+        let mut program = Self { child, root: String::new(), lines, reading, dir };
         until(async || program.lines().iter().any(|line| line.contains("ready_ms"))).await;
         let ready = program.lines().into_iter().find(|line| line.contains("ready_ms")).unwrap();
         let (_, port) = ready.split_once("127.0.0.1:").expect("the log tells where it listens");
@@ -101,6 +103,7 @@ impl Program {
         let mut out = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut out).await.unwrap();
         self.child.wait().await.unwrap();
+        (&mut self.reading).await.unwrap();
         (self.lines(), out)
     }
 }

@@ -206,6 +206,26 @@ async fn v16_3_2_refused_authorisations_are_logged() {
 }
 
 #[tokio::test]
+async fn v16_3_2_refusals_that_were_only_counted_are_told_before_the_server_stops() {
+    const TOLD: u64 = 30;
+    const MORE: u64 = 7;
+    let program = Program::start("json", "info", &[]).await;
+    registered(&program, "admin@example.org").await;
+    let bob = registered(&program, "bob@example.org").await.at("203.0.113.75");
+    for _ in 0..TOLD + MORE {
+        bob.get("/admin/people").await.refused(403, "auth.not_admin");
+    }
+    let (lines, _) = program.stop().await;
+    let entries: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |action: &str| -> Vec<&Value> {
+        let fields = entries.iter().map(|entry| &entry["fields"]);
+        fields.filter(|fields| fields["action"] == action && fields["address"] == "203.0.113.75").collect()
+    };
+    assert_eq!(of("api.denied").len() as u64, TOLD);
+    assert_eq!(of("api.denied_more").iter().map(|fields| fields["count"].as_u64().unwrap()).sum::<u64>(), MORE);
+}
+
+#[tokio::test]
 async fn v16_3_3_attempts_to_get_round_a_control_are_logged() {
     let program = Program::start("json", "info", &["--login-account-burst", "2"]).await;
     registered(&program, "ada@example.org").await;

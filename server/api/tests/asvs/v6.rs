@@ -1,17 +1,14 @@
 //! V6 Authentication: passwords, guessing, ways in.
 
-use coditect_api::server::Server;
-use coditect_api::settings::{Discover, Settings};
 use coditect_auth::Device;
 use coditect_protocol::auth::Credentials;
 use coditect_store::Store;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use crate::document::{number, plain, section, source, table};
 use crate::harness::{
-    Caller, OTHER_PASSWORD, WRONG_PASSWORD, accounts, admin_and_member, person, registered, site, until,
-    with_second_factor,
+    Caller, OTHER_PASSWORD, WRONG_PASSWORD, accounts, admin_and_member, person, refused_setting, registered, site,
+    until, with_second_factor,
 };
 use crate::support::{PASSWORD, TestServer};
 
@@ -98,17 +95,8 @@ async fn v6_2_1_passwords_have_at_least_the_characters_that_are_set() {
         assert_eq!(verdicts, ["auth.weak_password"; 3], "{short}");
     }
     server.stop().await;
-    let dir = tempfile::tempdir().unwrap();
-    let lax = Settings {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        data: dir.path().join("data"),
-        store: "memory:".to_owned(),
-        llm_discover: Discover::Off,
-        password_min_chars: 7,
-        ..Settings::default()
-    };
-    let started = Server::start(lax, CancellationToken::new()).await;
-    assert_eq!(started.err().map(|error| error.code().to_owned()).as_deref(), Some("auth.settings"));
+    let code = refused_setting(|settings| settings.password_min_chars = 7).await;
+    assert_eq!(code.as_deref(), Some("auth.settings"));
 }
 
 #[tokio::test]

@@ -1,13 +1,10 @@
 //! V6 Authentication: second factors, recovery, and logins that another device approves.
 
-use coditect_api::server::Server;
-use coditect_api::settings::{Discover, Settings};
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use crate::harness::{
-    Answer, Caller, OTHER_PASSWORD, admin_and_member, assert_random, bits, contains, dump, person, site, ticket,
-    with_second_factor,
+    Answer, Caller, OTHER_PASSWORD, admin_and_member, assert_random, bits, contains, dump, person, refused_setting,
+    site, ticket, with_second_factor,
 };
 use crate::support::{PASSWORD, TestServer};
 
@@ -200,17 +197,8 @@ async fn v6_5_5_codes_end_in_time() {
     assert!((1..=600).contains(&code["expires_in"].as_u64().unwrap()), "{code}");
     server.stop().await;
     // Nobody can set longer ones.
-    let dir = tempfile::tempdir().unwrap();
-    let lax = Settings {
-        listen: "127.0.0.1:0".parse().unwrap(),
-        data: dir.path().join("data"),
-        store: "memory:".to_owned(),
-        llm_discover: Discover::Off,
-        device_code_seconds: 601,
-        ..Settings::default()
-    };
-    let refused = Server::start(lax, CancellationToken::new()).await.err();
-    assert!(refused.is_some(), "device codes of more than ten minutes can be set");
+    let code = refused_setting(|settings| settings.device_code_seconds = 601).await;
+    assert!(code.is_some(), "device codes of more than ten minutes can be set");
 }
 
 #[tokio::test]

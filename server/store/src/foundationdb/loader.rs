@@ -72,7 +72,7 @@ fn load() -> Result<Symbols, StoreError> {
     let missing = |detail: String| missing(&name, detail);
     // SAFETY: loading runs the library's initialisers. Which library that is, is the decision of whoever runs the server:
     // the system's own search path or the variable.
-    let library = unsafe { Library::new(&name) }.map_err(|error| missing(error.to_string()))?;
+    let library = unsafe { Library::new(&name) }.map_err(|error| missing(reason(&error)))?;
     // Never unloaded, not even when it is refused: its threads and exit handlers would be left without their code.
     let library: &'static Library = Box::leak(Box::new(library));
     let symbols = Symbols::find(library);
@@ -84,6 +84,11 @@ fn load() -> Result<Symbols, StoreError> {
         Some(function) => Err(missing(format!("it lacks the function {function}"))),
         None => Ok(symbols),
     }
+}
+
+/// What the system says; the error itself only names the call that failed.
+fn reason(error: &libloading::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 fn missing(name: &OsString, detail: String) -> StoreError {

@@ -48,6 +48,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+/// Its name, for people.
+pub(crate) const NAME: &str = "foundationdb";
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use transaction::FdbTransaction;
@@ -155,7 +158,7 @@ struct FdbBackend(Arc<Cluster>);
 #[async_trait]
 impl Backend for FdbBackend {
     fn name(&self) -> &'static str {
-        "foundationdb"
+        NAME
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -14,8 +14,11 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 pub(crate) fn open() -> Result<Arc<LocalBackend<MemoryStorage>>, StoreError> {
     let storage = MemoryStorage::default();
     let snapshot = storage.snapshot_at(0);
-    LocalBackend::start("memory", storage, snapshot)
+    LocalBackend::start(NAME, storage, snapshot)
 }
+
+/// Its name, for people.
+pub(crate) const NAME: &str = "memory";
 
 /// Values of one key, oldest first; none where it was cleared.
 type History = Vec<(u64, Option<Bytes>)>;

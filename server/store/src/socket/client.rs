@@ -1,5 +1,6 @@
 //! The backend of `socket:` URLs.
 
+use super::NAME;
 use super::frames::{Answer, Question, Write};
 use super::link::Link;
 use super::session::{Command, Session, Then, Waiter, Work};
@@ -35,7 +36,7 @@ struct Client {
 #[async_trait]
 impl Backend for SocketBackend {
     fn name(&self) -> &'static str {
-        "socket"
+        NAME
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

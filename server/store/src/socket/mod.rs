@@ -32,6 +32,9 @@ mod wire;
 pub(crate) use client::open;
 pub use server::StoreServer;
 
+/// Its name, for people.
+pub(crate) const NAME: &str = "socket";
+
 /// Returns once the signal was given, or nobody is left to give it.
 async fn stopped(signal: &mut tokio::sync::watch::Receiver<bool>) {
     let _ = signal.wait_for(|stopped| *stopped).await;

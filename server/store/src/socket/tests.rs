@@ -3,12 +3,11 @@
 use super::StoreServer;
 use super::frames::{Answer, PROTOCOL, Question, Reply, Request, Write};
 use super::wire::{Incoming, Outgoing, WireError, client_ends, put_frame, take_frame};
-use crate::backend::{Backend, BackendTransaction};
+use crate::around::{Change, Inner, around};
 use crate::error::StoreError;
 use crate::limits::{SOCKET_EXPIRY_GRACE, SOCKET_REQUEST_MAX_BYTES, SOCKET_TRANSACTIONS_MAX, TRANSACTION_LIFETIME};
-use crate::mutation::{AtomicOp, Mutation};
-use crate::range::{KeyRange, Range, Rows};
-use crate::store::{Committed, Store};
+use crate::mutation::AtomicOp;
+use crate::store::Store;
 use crate::watch::Watch;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -37,8 +36,7 @@ impl Served {
 
     async fn start_as(change: impl FnOnce(StoreServer) -> StoreServer) -> Self {
         let served = Self { directory: tempfile::tempdir().unwrap(), tokens: Arc::new(()) };
-        let inner = Store::open("memory:").await.unwrap().into_backend();
-        let store = Store::from_backend(Arc::new(Counted { inner, tokens: served.tokens.clone() }));
+        let store = around(Store::open("memory:").await.unwrap(), Token(served.tokens.clone()));
         let server = change(StoreServer::bind(store, served.path()).await.unwrap());
         tokio::spawn(server.run(std::future::pending()));
         served
@@ -102,64 +100,18 @@ impl Raw {
     }
 }
 
-struct Counted {
-    inner: Arc<dyn Backend>,
-    tokens: Arc<()>,
-}
-
-struct CountedTransaction {
-    inner: Arc<dyn BackendTransaction>,
-    token: Arc<()>,
-}
+/// Each transaction and each watch holds one.
+#[derive(Clone)]
+struct Token(#[expect(dead_code, reason = "it is counted, not read")] Arc<()>);
 
 #[async_trait]
-impl Backend for Counted {
-    fn name(&self) -> &'static str {
-        self.inner.name()
-    }
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.inner.ping().await
-    }
-    fn begin(&self) -> Arc<dyn BackendTransaction> {
-        Arc::new(CountedTransaction { inner: self.inner.begin(), token: self.tokens.clone() })
-    }
-    async fn close(&self) {
-        self.inner.close().await;
-    }
-}
-
-#[async_trait]
-impl BackendTransaction for CountedTransaction {
-    async fn get(&self, key: &[u8], snapshot: bool) -> Result<Option<Bytes>, StoreError> {
-        self.inner.get(key, snapshot).await
-    }
-    async fn range(&self, range: Range) -> Result<Rows, StoreError> {
-        self.inner.range(range).await
-    }
-    fn mutate(&self, mutation: Mutation) -> Result<(), StoreError> {
-        self.inner.mutate(mutation)
-    }
-    fn add_read_conflict(&self, range: KeyRange) -> Result<(), StoreError> {
-        self.inner.add_read_conflict(range)
-    }
-    fn add_write_conflict(&self, range: KeyRange) -> Result<(), StoreError> {
-        self.inner.add_write_conflict(range)
-    }
-    async fn read_version(&self) -> Result<u64, StoreError> {
-        self.inner.read_version().await
-    }
-    async fn watch(&self, key: Bytes) -> Result<Watch, StoreError> {
-        let (watch, token) = (self.inner.watch(key).await?, self.token.clone());
+impl Change for Token {
+    async fn watch(&self, inner: &Inner, key: Bytes) -> Result<Watch, StoreError> {
+        let (watch, token) = (inner.watch(key).await?, self.clone());
         Ok(Watch::new(async move {
             let _token = token;
             watch.await
         }))
-    }
-    async fn commit(&self) -> Result<Committed, StoreError> {
-        self.inner.commit().await
-    }
-    fn cancel(&self) {
-        self.inner.cancel();
     }
 }
 
