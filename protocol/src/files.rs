@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{TrashId, WorkspaceId};
+use crate::id::{TrashId, UploadId, WorkspaceId};
 use crate::path::RelPath;
 
 /// Largest file that one call reads into memory or writes, in bytes (default of the setting `files.max_call_bytes`). Larger ones go
@@ -130,6 +130,31 @@ pub struct TrashEntry {
     pub deleted_at: u64,
     /// Who deleted it, by the name that others see.
     pub deleted_by: String,
+}
+
+/// Body of `POST …/uploads`: a file that is to arrive in parts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct BeginUpload {
+    /// Where it goes, below the workspace's root.
+    pub path: RelPath,
+    /// Its whole size in bytes.
+    pub size: u64,
+}
+
+/// A file that arrives in parts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Upload {
+    /// Names it.
+    pub id: UploadId,
+    /// Where it goes.
+    pub path: RelPath,
+    /// Its whole size in bytes.
+    pub size: u64,
+    /// Bytes that are here and stay, whatever happens; go on after them.
+    pub received: u64,
 }
 
 /// What a workspace takes on the disk, everything in it counted.

@@ -42,6 +42,8 @@ ids! {
     TerminalId,
     /// Something in the trash of a workspace.
     TrashId,
+    /// A file that arrives in parts.
+    UploadId,
     /// A secret for another site, kept for a person.
     CredentialId,
     /// A resumable WebSocket session of one page.

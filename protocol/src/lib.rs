@@ -23,7 +23,7 @@ pub mod search;
 pub mod terminal;
 pub mod workspace;
 
-pub use id::{CredentialId, InviteId, LinkId, SessionId, TerminalId, TokenId, TrashId, UserId, WorkspaceId};
+pub use id::{CredentialId, InviteId, LinkId, SessionId, TerminalId, TokenId, TrashId, UploadId, UserId, WorkspaceId};
 pub use path::RelPath;
 pub use problem::{Coded, Kind, Problem};
 
