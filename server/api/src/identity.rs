@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use coditect_auth::{AuthError, Device, Identity};
-use coditect_workspace::sandbox::net::API_NAME;
 use coditect_protocol::auth::{ACCESS_COOKIE, CSRF_HEADER, DEVICE_COOKIE};
+use coditect_workspace::sandbox::net::API_NAME;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Uri, header};
 

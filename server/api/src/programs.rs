@@ -36,7 +36,11 @@ pub(crate) async fn open(settings: &Settings, address: SocketAddr) -> Result<Ter
 }
 
 /// From here on each terminal is given what its programs reach the server's API with.
-pub(crate) fn give_tokens(settings: &Settings, terminals: &Terminals, auth: Auth) -> Result<Arc<TerminalTokens>, ServerError> {
+pub(crate) fn give_tokens(
+    settings: &Settings,
+    terminals: &Terminals,
+    auth: Auth,
+) -> Result<Arc<TerminalTokens>, ServerError> {
     let hours = settings.terminal_token_hours;
     let lifetime = (hours > 0).then(|| Duration::from_secs(hours * 60 * 60));
     let run_dir = settings.data_dir().join(RUN_DIR);

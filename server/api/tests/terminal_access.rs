@@ -32,7 +32,8 @@ async fn start(page: &mut Page, workspace: WorkspaceId, script: &str) -> Termina
 async fn finish(page: &mut Page, terminal: TerminalId) -> (String, TerminalExit) {
     let call = page.begin(Request::AttachTerminal { terminal, from: 0 }).await;
     let (items, reply) = page.finish(call).await;
-    let printed = items.into_iter().filter_map(|item| if let Item::Output { data, .. } = item { Some(data) } else { None });
+    let printed =
+        items.into_iter().filter_map(|item| if let Item::Output { data, .. } = item { Some(data) } else { None });
     let text = String::from_utf8(printed.flatten().collect()).unwrap();
     match reply.unwrap() {
         Reply::TerminalEnded(exit) => (text, exit),
@@ -87,7 +88,11 @@ async fn a_terminal_reaches_what_is_its_persons_until_it_ends() {
     let (own, others) = (ada.workspace("Own").await.id, bob.workspace("Other").await.id);
     put(&ada, own, "of ada").await;
     put(&bob, others, "of bob").await;
-    let ask = |path: &str| format!("curl -s -H \"Authorization: Bearer $CODITECT_TOKEN\" -w '=%{{http_code}}\\n' $CODITECT_URL/api/v5{path};");
+    let ask = |path: &str| {
+        format!(
+            "curl -s -H \"Authorization: Bearer $CODITECT_TOKEN\" -w '=%{{http_code}}\\n' $CODITECT_URL/api/v5{path};"
+        )
+    };
     let script = [
         TELL,
         &ask("/workspaces/$CODITECT_WORKSPACE/files/note.txt"),

@@ -359,3 +359,34 @@ async fn input_waits_for_a_program_that_does_not_read() {
     assert_eq!(view.finish().await.code, Some(0));
     assert!(view.seen.contains("65536"), "{}", view.seen);
 }
+
+#[tokio::test]
+async fn what_a_terminal_was_given_is_seen_by_nobody_else() {
+    const SECRET: &str = "of-this-terminal-alone";
+    for mode in [SandboxMode::Bubblewrap, SandboxMode::Landlock] {
+        let Some(stage) = Stage::new(mode, TerminalSettings::default()).await else { continue };
+        let given = TerminalStart {
+            env: vec![("GIVEN".to_owned(), SECRET.to_owned())],
+            ..support::sh("test -n \"$GIVEN\" && echo up; sleep 1000")
+        };
+        let info = stage.create(given).await.unwrap();
+        stage.attach(&info, 0).await.until("up").await;
+        assert!(!format!("{info:?}").contains(SECRET));
+        let theirs = tempfile::tempdir().unwrap();
+        for folder in ["files", "home"] {
+            std::fs::create_dir(theirs.path().join(folder)).unwrap();
+        }
+        let other = support::place(theirs.path());
+        // As root, too, which may read every environment where nothing but its owner keeps it.
+        let look = "cat /proc/[0-9]*/environ /proc/[0-9]*/task/*/environ 2>/dev/null | grep -c this-terminal; echo end";
+        let looked = stage.sandboxes.create_terminal(&other, support::sh(look)).await.unwrap();
+        let mut view = View::new(stage.sandboxes.attach(other.id.person, looked.id, 0).await.unwrap());
+        view.until("end").await;
+        assert_eq!(view.seen.lines().next().map(str::trim), Some("0"), "{mode:?}: {}", view.seen);
+        for file in std::fs::read_dir(&stage.settings.run_dir).unwrap().flatten() {
+            if let Ok(content) = std::fs::read(file.path()) {
+                assert!(!String::from_utf8_lossy(&content).contains(SECRET), "{:?}", file.path());
+            }
+        }
+    }
+}

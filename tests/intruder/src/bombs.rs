@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use nix::sys::signal::{SigSet, Signal};
 
@@ -16,28 +16,39 @@ const WRITE_BYTES: usize = 1024 * 1024;
 const PAGE_BYTES: usize = 4096;
 /// How long what was taken is held.
 const HOLD: Duration = Duration::from_secs(2);
+/// Where no limit comes before, an attack ends here: walls that are worth nothing must not cost the machine.
+const MOST_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+const LONGEST_SPIN: Duration = Duration::from_secs(60);
 
-/// Every process starts two more. The first one counts them, and ends them if nobody else does.
+/// Every process starts others as fast as it can. The first one counts them; all of them end by themselves when the time is over,
+/// whatever the walls are worth.
 pub(crate) fn forks(given: &[String]) -> ExitCode {
-    if given.is_empty() {
+    let ends_at = given.first().and_then(|time| time.parse().ok());
+    let Some(ends_at) = ends_at else {
         println!("forking");
-        let begin = Instant::now();
-        let mut children: Vec<_> = (0..2).filter_map(|_| again(&["forks", "child"]).ok()).collect();
+        let ends_at = now_millis() + HOLD.as_millis();
+        let _children: Vec<_> = (0..2).filter_map(|_| again(&["forks", &ends_at.to_string()]).ok()).collect();
         let mut most = 0;
-        while begin.elapsed() < HOLD {
-            most = most.max(fs::read_dir("/proc").map_or(0, |entries| {
-                entries.flatten().filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().is_ok()).count()
-            }));
+        while now_millis() < ends_at {
+            most = most.max(processes());
         }
         println!("processes at most: {most}");
-        children.iter_mut().for_each(|child| drop(child.kill()));
         return ExitCode::SUCCESS;
-    }
-    let begin = Instant::now();
-    while begin.elapsed() < HOLD * 2 {
-        let _one = again(&["forks", "child"]);
+    };
+    while now_millis() < ends_at {
+        let _one = again(&["forks", &ends_at.to_string()]);
     }
     ExitCode::SUCCESS
+}
+
+/// Processes that can be seen.
+fn processes() -> usize {
+    let is_process = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().parse::<u32>().is_ok();
+    fs::read_dir("/proc").map_or(0, |entries| entries.flatten().filter(is_process).count())
+}
+
+fn now_millis() -> u128 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis())
 }
 
 /// Takes memory in so many processes at once until it gets no more; `0` only in this one.
@@ -47,7 +58,8 @@ pub(crate) fn memory(given: &[String]) -> ExitCode {
     let mut held: Vec<Vec<u8>> = Vec::new();
     loop {
         let mut chunk = Vec::new();
-        if chunk.try_reserve_exact(CHUNK_BYTES).is_err() {
+        let too_many = (held.len() * CHUNK_BYTES) as u64 >= MOST_BYTES;
+        if too_many || chunk.try_reserve_exact(CHUNK_BYTES).is_err() {
             println!("refused at {} MB", held.len() * CHUNK_BYTES / 1_000_000);
             std::thread::sleep(HOLD);
             return ExitCode::SUCCESS;
@@ -90,7 +102,7 @@ pub(crate) fn disk(given: &[String]) -> ExitCode {
             let written = fill(&file);
             total += written;
             files.push(file);
-            if written == 0 {
+            if written == 0 || total >= MOST_BYTES {
                 break;
             }
         }
@@ -105,7 +117,9 @@ fn fill(path: &Path) -> u64 {
     let block = vec![0x5a; WRITE_BYTES];
     let Ok(mut file) = fs::File::create(path) else { return 0 };
     let mut written = 0;
-    while let Ok(bytes @ 1..) = file.write(&block) {
+    while written < MOST_BYTES
+        && let Ok(bytes @ 1..) = file.write(&block)
+    {
         written += bytes as u64;
     }
     written
@@ -143,9 +157,8 @@ pub(crate) fn spin() -> ExitCode {
             }
         });
     }
-    loop {
-        std::hint::spin_loop();
-    }
+    std::thread::sleep(LONGEST_SPIN);
+    ExitCode::SUCCESS
 }
 
 /// Writes so many megabytes to the terminal, with everything in it that a terminal understands.

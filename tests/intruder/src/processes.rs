@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, IoSliceMut, Read as _};
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use nix::sys::ptrace;
@@ -59,7 +60,7 @@ fn trace_guard(report: &mut Report) {
     for file in ["mem", "environ", "fd", "maps", "root", "cwd", "exe"] {
         let path = format!("/proc/1/{file}");
         match file {
-            "fd" => report.attempt(path.clone(), first_entry(&path)),
+            "fd" => report.attempt(path.clone(), first_descriptor(&path)),
             "root" | "cwd" | "exe" => report.attempt(path.clone(), fs::read_link(&path)),
             _ => report.attempt(path.clone(), fs::OpenOptions::new().read(true).write(true).open(&path)),
         }
@@ -73,8 +74,17 @@ fn trace_guard(report: &mut Report) {
     report.check("orphaned", getppid().as_raw() == 0);
 }
 
-fn first_entry(path: &str) -> io::Result<()> {
-    fs::read_dir(path)?.next().ok_or(io::ErrorKind::NotFound)?.map(drop)
+/// Numbers of descriptors may be seen by who is root outside, too; what they lead to may not.
+fn first_descriptor(folder: &str) -> io::Result<PathBuf> {
+    let mut refused = io::Error::from(io::ErrorKind::NotFound);
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        match fs::read_link(&path).or_else(|_| fs::File::open(&path).map(|_| path)) {
+            Ok(target) => return Ok(target),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
 }
 
 fn read_memory(pid: Pid) -> nix::Result<usize> {

@@ -230,6 +230,7 @@ impl Actor {
     /// Files that nobody else may read: in the workspace, in the home.
     pub(crate) async fn leave_secrets(&mut self) -> Vec<PathBuf> {
         let content = format!("{MARKER} of somebody\n").into_bytes();
+        self.page.call(Request::MakeFolder(self.place("private"))).await.unwrap();
         let write = Request::WriteFile {
             place: self.place("private/secret"),
             content: content.clone(),

@@ -24,12 +24,12 @@ use tokio_util::sync::CancellationToken;
 pub use self::attachment::Attachment;
 pub use self::child::{Child, Pipes, Streams};
 use self::connection::{Connection, Unreachable};
+use crate::net::API_NAME;
 use crate::net::NetworkEvent;
 use crate::supervisor::run_file::RunFile;
 use crate::terminal::TerminalStart;
-use crate::wire::{Configured, Reply, Request};
-use crate::net::API_NAME;
 use crate::wire::ApiReach;
+use crate::wire::{Configured, Reply, Request};
 pub use crate::wire::{ListedTerminal, Scope};
 use crate::{Inside, Place, Program, SandboxError, SandboxId, SandboxMode, SandboxSettings};
 
@@ -410,5 +410,11 @@ fn unavailable(error: &SandboxError) -> Configured {
         SandboxError::Unavailable { .. } => error.clone(),
         other => SandboxError::Unavailable { reason: other.to_string() },
     };
-    Configured { walls: "unavailable".to_owned(), warnings: Vec::new(), unavailable: Some(unavailable), mounted: true, api: ApiReach::Nowhere }
+    Configured {
+        walls: "unavailable".to_owned(),
+        warnings: Vec::new(),
+        unavailable: Some(unavailable),
+        mounted: true,
+        api: ApiReach::Nowhere,
+    }
 }
