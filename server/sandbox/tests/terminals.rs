@@ -9,7 +9,7 @@ use coditect_protocol::terminal::{EndCause, TerminalExit};
 use coditect_protocol::{Coded as _, RelPath, TerminalId, UserId, WorkspaceId};
 use coditect_sandbox::client::Scope;
 use coditect_sandbox::terminal::{MAX_ATTACHMENTS, TerminalStart};
-use coditect_sandbox::{Place, SandboxError, SandboxId, TerminalSettings};
+use coditect_sandbox::{Place, SandboxError, SandboxId, SandboxMode, TerminalSettings};
 use support::{PATIENCE, Stage, View, eventually, sh};
 use uuid::Uuid;
 
@@ -367,7 +367,7 @@ async fn what_a_terminal_was_given_is_seen_by_nobody_else() {
         let Some(stage) = Stage::new(mode, TerminalSettings::default()).await else { continue };
         let given = TerminalStart {
             env: vec![("GIVEN".to_owned(), SECRET.to_owned())],
-            ..support::sh("test -n \"$GIVEN\" && echo up; sleep 1000")
+            ..sh("test -n \"$GIVEN\" && echo up; sleep 1000")
         };
         let info = stage.create(given).await.unwrap();
         stage.attach(&info, 0).await.until("up").await;
@@ -379,7 +379,7 @@ async fn what_a_terminal_was_given_is_seen_by_nobody_else() {
         let other = support::place(theirs.path());
         // As root, too, which may read every environment where nothing but its owner keeps it.
         let look = "cat /proc/[0-9]*/environ /proc/[0-9]*/task/*/environ 2>/dev/null | grep -c this-terminal; echo end";
-        let looked = stage.sandboxes.create_terminal(&other, support::sh(look)).await.unwrap();
+        let looked = stage.sandboxes.create_terminal(&other, sh(look)).await.unwrap();
         let mut view = View::new(stage.sandboxes.attach(other.id.person, looked.id, 0).await.unwrap());
         view.until("end").await;
         assert_eq!(view.seen.lines().next().map(str::trim), Some("0"), "{mode:?}: {}", view.seen);

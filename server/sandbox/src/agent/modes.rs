@@ -4,6 +4,8 @@
 //! What a program named is looked up once, held, and only then judged: whatever the program changes meanwhile, it is that
 //! file which is changed. A program cannot move a file of others to where this judgement ends well, since Landlock lets it
 //! neither link nor rename from there.
+//!
+//! New processes and threads wait for it as well, and are counted ([`super::births`]).
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -14,11 +16,16 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 use seccompiler::sock_filter;
 
+use super::births::Births;
+
 /// The newest of the calls; it has the same number everywhere.
 const FCHMODAT2: i64 = 452;
 /// Calls that wait for the guard.
 #[cfg(target_arch = "x86_64")]
-const CALLS: [i64; 9] = [
+const CALLS: [i64; 12] = [
+    libc::SYS_clone,
+    libc::SYS_fork,
+    libc::SYS_vfork,
     libc::SYS_chmod,
     libc::SYS_fchmod,
     libc::SYS_fchmodat,
@@ -31,8 +38,22 @@ const CALLS: [i64; 9] = [
 ];
 /// Calls that wait for the guard.
 #[cfg(not(target_arch = "x86_64"))]
-const CALLS: [i64; 6] =
-    [libc::SYS_fchmod, libc::SYS_fchmodat, FCHMODAT2, libc::SYS_utimensat, libc::SYS_fchown, libc::SYS_fchownat];
+const CALLS: [i64; 7] = [
+    libc::SYS_clone,
+    libc::SYS_fchmod,
+    libc::SYS_fchmodat,
+    FCHMODAT2,
+    libc::SYS_utimensat,
+    libc::SYS_fchown,
+    libc::SYS_fchownat,
+];
+
+/// Those of them that make processes and threads. The newer `clone3` is missing behind all walls.
+#[cfg(target_arch = "x86_64")]
+const BIRTHS: [i64; 3] = [libc::SYS_clone, libc::SYS_fork, libc::SYS_vfork];
+/// The call of them that makes processes and threads. The newer `clone3` is missing behind all walls.
+#[cfg(not(target_arch = "x86_64"))]
+const BIRTHS: [i64; 1] = [libc::SYS_clone];
 
 /// Bits of a mode that a program may set: not those that lend a file's owner to whoever runs it.
 const FILE_BITS: u32 = 0o1777;
@@ -81,6 +102,7 @@ pub(super) struct Modes {
     pub(super) listener: OwnedFd,
     /// Directories of the person's own.
     own: Vec<PathBuf>,
+    births: Births,
 }
 
 /// A call that waits.
@@ -93,18 +115,28 @@ struct Call {
 }
 
 impl Modes {
-    pub(super) fn new(listener: OwnedFd, own: &[PathBuf]) -> Self {
-        Self { listener, own: own.iter().filter_map(|path| path.canonicalize().ok()).collect() }
+    /// `processes` is how many processes and threads there may be.
+    pub(super) fn new(listener: OwnedFd, own: &[PathBuf], processes: u32) -> Self {
+        let own = own.iter().filter_map(|path| path.canonicalize().ok()).collect();
+        Self { listener, own, births: Births::new(processes) }
     }
 
     /// Answers one call; to be called when the descriptor is readable. An error means that none will come any more.
-    pub(super) fn answer(&self) -> io::Result<()> {
+    pub(super) fn answer(&mut self) -> io::Result<()> {
         let Some(call) = self.receive()? else { return Ok(()) };
-        let error = match self.decide(&call) {
-            Ok(()) => 0,
-            Err(errno) => -errno.raw_os_error(),
+        let is_birth = BIRTHS.contains(&call.number);
+        let decided = if !is_birth {
+            self.decide(&call)
+        } else if self.births.allow() {
+            Ok(())
+        } else {
+            Err(Errno::AGAIN)
         };
-        let answer = libc::seccomp_notif_resp { id: call.id, val: 0, error, flags: 0 };
+        // What is only counted, the program does itself; nothing is judged by what it could change meanwhile.
+        let goes_on = is_birth && decided.is_ok();
+        let flags = if goes_on { libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32 } else { 0 };
+        let error = decided.err().map_or(0, |errno| -errno.raw_os_error());
+        let answer = libc::seccomp_notif_resp { id: call.id, val: 0, error, flags };
         self.ioctl(libc::SECCOMP_IOCTL_NOTIF_SEND, &mut MaybeUninit::new(answer))
     }
 

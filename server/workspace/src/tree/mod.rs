@@ -384,11 +384,15 @@ impl Tree {
             buffer.extend_from_slice(&chunk.unwrap_or_default());
             if ended || buffer.len() >= STREAM_BUFFER_BYTES {
                 let bytes = std::mem::take(&mut buffer);
-                let appended = self.run(move |confined| Ok(part.append(confined, &bytes))).await?;
-                part = appended.unwrap_or_else(|(part, error)| {
-                    failed = Some(error);
-                    part
+                let appended = self.run(move |confined| {
+                    let appended = part.append(confined, &bytes);
+                    Ok((part, appended))
                 });
+                let (back, appended) = appended.await?;
+                part = back;
+                if let Err(error) = appended {
+                    failed = Some(error);
+                }
             }
             if ended || failed.is_some() {
                 // In the task of the file system, with the turn: whoever goes away here still leaves what came, noted.

@@ -361,7 +361,7 @@ async fn streams_are_written_whole_or_not_at_all() {
     let broken = chunks(&["x"]).chain(futures_util::stream::iter([Err(std::io::Error::other("gone"))]));
     assert_eq!(code(f.tree.write_stream(&path, broken, WriteMode::Overwrite, 100).await), "files.interrupted");
     // A caller that goes away in the middle, after some of it reached the disk.
-    let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(1);
+    let (sender, receiver) = mpsc::channel::<std::io::Result<Bytes>>(1);
     let stream =
         Box::pin(futures_util::stream::unfold(receiver, |mut r| async move { r.recv().await.map(|x| (x, r)) }));
     let tree = Arc::clone(&f.tree);
@@ -374,7 +374,7 @@ async fn streams_are_written_whole_or_not_at_all() {
     assert!(write.await.unwrap_err().is_cancelled());
     drop(sender);
     // Whatever blocking step was under way ends, and its temporary file goes.
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
     while f.names() != ["file"] {
         assert!(std::time::Instant::now() < deadline, "{:?}", f.names());
         tokio::task::yield_now().await;

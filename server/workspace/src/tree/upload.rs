@@ -156,24 +156,19 @@ impl Part {
     }
 
     /// Adds content.
-    pub(super) fn append(mut self, confined: &Confined, content: &[u8]) -> Result<Self, (Self, WorkspaceError)> {
+    pub(super) fn append(&mut self, confined: &Confined, content: &[u8]) -> Result<(), WorkspaceError> {
         let bytes = content.len() as u64;
         let received = self.record.received.saturating_add(bytes);
         let size = self.record.size;
         if received > size {
-            return Err((self, WorkspaceError::UploadSize { received, size }));
+            return Err(WorkspaceError::UploadSize { received, size });
         }
-        if let Err(error) = self.room.grow(bytes) {
-            return Err((self, error));
-        }
-        if let Err(error) = self.file.write_all(content) {
-            let error = at(&self.record.path)(error);
-            return Err((self, error));
-        }
+        self.room.grow(bytes)?;
+        self.file.write_all(content).map_err(at(&self.record.path))?;
         self.record.received = received;
         // It is on the disk now and counted like everything there.
         std::mem::replace(&mut self.room, confined.writing()).finish(0, bytes);
-        Ok(self)
+        Ok(())
     }
 
     /// Makes what came durable, then notes it.

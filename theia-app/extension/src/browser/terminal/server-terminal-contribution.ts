@@ -96,14 +96,21 @@ export class ServerTerminalContribution extends TerminalFrontendContribution {
         return isThere ? uri : root;
     }
 
+    /** The plus gets its choice of programs. */
     override registerToolbarItems(toolbar: TabBarToolbarRegistry): void {
-        super.registerToolbarItems(toolbar);
         toolbar.registerItem({
-            id: 'coditect.terminal.profiles',
+            id: TerminalCommands.NEW.id,
+            command: TerminalCommands.NEW.id,
             menuPath: NEW_TERMINAL_MENU,
-            icon: codicon('chevron-down'),
-            tooltip: 'New Terminal With…',
+            icon: codicon('add'),
+            tooltip: TerminalCommands.NEW.label,
             isVisible: widget => widget instanceof TerminalWidget
+        });
+        toolbar.registerItem({
+            id: TerminalCommands.SPLIT.id,
+            command: TerminalCommands.SPLIT.id,
+            icon: codicon('split-horizontal'),
+            tooltip: TerminalCommands.SPLIT.label
         });
     }
 }

@@ -45,6 +45,8 @@ export class ServerTerminalWidget extends TerminalWidgetImpl {
 
     @postConstruct()
     protected override init(): void {
+        // That is done here, below.
+        this.options = { ...this.options, destroyTermOnClose: false };
         super.init();
         this.toDispose.push(this.term.parser.registerOscHandler(OSC_FOLDER, address => this.onFolder(address)));
         this.toDispose.push(this.term.onBell(() => this.onBell()));
@@ -159,12 +161,17 @@ export class ServerTerminalWidget extends TerminalWidgetImpl {
         }
     }
 
-    /** Theia leaves a program that failed to the server, which keeps it until it is told. */
     override dispose(): void {
-        if (!this.isDisposed && this.closeOnDispose && this.exitStatus?.code) {
+        if (this.isDisposed) {
+            return;
+        }
+        if (this.closeOnDispose && this.exitStatus?.code) {
+            // Theia leaves a program that failed to the server, which keeps it until it is told.
             this.shellTerminalServer.close(this.terminalId);
         }
         super.dispose();
+        // What xterm.js has put off until the page is idle fails once its parts are gone: it has that done first.
+        whenIdle(() => whenIdle(() => this.term.dispose()));
     }
 
     /** Where Theia would close a terminal whose program has ended. */
@@ -271,5 +278,14 @@ export class ServerTerminalWidget extends TerminalWidgetImpl {
         } else if (/^https?:\/\//i.test(address)) {
             await open(this.openers, new URI(address));
         }
+    }
+}
+
+function whenIdle(run: () => void): void {
+    // Safari knows no idle time; xterm.js takes the next moment there.
+    if (typeof requestIdleCallback === 'function') {
+        requestAnimationFrame(() => requestIdleCallback(run));
+    } else {
+        setTimeout(run);
     }
 }
