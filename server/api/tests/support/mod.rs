@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+pub mod roaming;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -115,12 +117,7 @@ impl TestServer {
     }
 
     pub async fn person(&self, login: &str) -> Person {
-        let http = client();
-        let body = serde_json::json!({ "login": login, "password": PASSWORD });
-        let response = http.post(self.url("/api/v5/auth/register")).json(&body).send().await.unwrap();
-        assert_eq!(response.status(), 201, "{:?}", response.text().await);
-        let token: Tokens = response.json().await.unwrap();
-        Person { http, base: self.url("/api/v5"), token }
+        Person::register(&self.url("/api/v5"), login).await
     }
 
     /// One more login of somebody who has registered.
@@ -162,6 +159,15 @@ pub struct Person {
 }
 
 impl Person {
+    /// A new account of the server whose API is at this address.
+    pub async fn register(base: &str, login: &str) -> Self {
+        let http = client();
+        let body = serde_json::json!({ "login": login, "password": PASSWORD });
+        let response = http.post(format!("{base}/auth/register")).json(&body).send().await.unwrap();
+        assert_eq!(response.status(), 201, "{:?}", response.text().await);
+        Self { http, base: base.to_owned(), token: response.json().await.unwrap() }
+    }
+
     pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
         self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token.access_token)
