@@ -79,6 +79,10 @@ struct Features {
     size: bool,
 }
 
+/// What in `/proc` is the machine's: whoever is its root outside may write there from within any namespace, since the kernel asks for the
+/// user and not for a privilege.
+const MACHINES_OWN: [&str; 8] = ["acpi", "bus", "driver", "fs", "irq", "scsi", "sys", "sysrq-trigger"];
+
 impl Bubblewrap {
     /// Finds the binary and tries it, first with everything, then with what older versions know. The error says why
     /// not.
@@ -208,6 +212,10 @@ impl Bubblewrap {
             args.push("--ro-bind-try")?.push(&path)?.push(&path)?;
         }
         args.push("--proc")?.push("/proc")?.push("--dev")?.push("/dev")?;
+        for name in MACHINES_OWN {
+            let path = format!("/proc/{name}");
+            args.push("--ro-bind-try")?.push(&path)?.push(&path)?;
+        }
         for place in ["/dev/shm", "/tmp"] {
             if self.features.size {
                 args.push("--size")?.push(temporary_bytes.to_string())?;

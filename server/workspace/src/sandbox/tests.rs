@@ -142,6 +142,16 @@ async fn shows_no_other_process() {
 }
 
 #[tokio::test]
+async fn the_settings_of_the_machine_cannot_be_changed() {
+    let Some(machine) = Machine::new().await else { return };
+    let out = machine
+        .sh("for f in sys/kernel/core_pattern sys/vm/drop_caches sysrq-trigger; do (: >> /proc/$f) && echo open $f; done
+             echo end")
+        .await;
+    assert!(!out.contains("open ") && out.contains("end"), "{out}");
+}
+
+#[tokio::test]
 async fn passes_no_variable_and_no_descriptor_of_the_server() {
     let Some(machine) = Machine::new().await else { return };
     let mut spec = machine
