@@ -59,11 +59,21 @@ const terminals = (run, argument, of = page) => of.evaluate(([run, argument]) =>
     return eval(run)(container.get(key), argument);
 }, [run.toString(), argument]);
 
-const tabs = (of = page) => of.locator('#theia-bottom-content-panel .lm-TabBar-tab:visible').allInnerTexts();
+const tabs = () => page.locator('#theia-bottom-content-panel .lm-TabBar-tab[id*=terminal]').allInnerTexts();
 const tab = label => page.locator('#theia-bottom-content-panel .lm-TabBar-tab').filter({ hasText: label }).first();
 const ending = text => page.locator('.terminal-container:visible .coditect-terminal-end').filter({ hasText: text }).first();
 const count = () => page.locator('.terminal-container').count();
 const cursor = () => page.locator('#theia-statusBar').getByText(/^Ln \d+, Col \d+/).innerText();
+
+/** How many terminals the server has for the person. */
+const listed = () => terminals(async service => (await service.terminals.list()).length);
+
+/** Chooses an entry by all of its name: that of one shell ends with that of another. */
+async function chooseExactly(command, label) {
+    await ide.command(command);
+    await page.locator('.quick-input-list .monaco-list-row').filter({ hasText: new RegExp(`^\\s*${label}\\s*$`) }).first().click();
+    await page.locator('.quick-input-widget').waitFor({ state: 'hidden' });
+}
 
 /** Ends what is there, so that the next step begins with nothing. */
 async function closeAll() {
@@ -113,7 +123,7 @@ step('the programs that the server offers', async () => {
     await ide.terminalText(/[$#] ?$/m);
     await ide.run('echo "this is $0"');
     await ide.terminalText(/^this is (\/\S+\/)?bash$/m);
-    await ide.choose('Choose the default Terminal Profile', 'sh');
+    await chooseExactly('Choose the default Terminal Profile', 'sh');
     await eventually('the choice to be kept', () => {
         const settings = path.join(stack.data, 'homes', person.id, '.theia/settings.json');
         return fs.existsSync(settings) && /defaultProfile\.linux": "sh"/.test(fs.readFileSync(settings, 'utf8'));
@@ -123,19 +133,21 @@ step('the programs that the server offers', async () => {
     await ide.run('echo "now $0"');
     await ide.terminalText(/^now (\/\S+\/)?sh$/m);
     await closeAll();
-    await ide.choose('Choose the default Terminal Profile', 'bash');
+    await chooseExactly('Choose the default Terminal Profile', 'bash');
 });
 
 step('a program that cannot be started says why', async () => {
+    await closeAll();
     stack.writeSettings(person.id, { 'terminal.integrated.profiles.linux': { Odd: { path: '/no/such/program' } } });
     await eventually('the profile', () => terminals(service => service.profileService.all.some(([name]) => name === 'Odd')));
-    await ide.choose('Create New Integrated Terminal from a Profile', 'Odd');
+    await chooseExactly('Create New Integrated Terminal from a Profile', 'Odd');
     await ending(/could not be started.*terminal\.start_failed/).waitFor();
     await ending(/./).getByRole('button', { name: 'Close' }).click();
     await eventually('it to be gone', async () => await count() === 0);
 });
 
 step('each end is told, stays readable, and can be started anew', async () => {
+    await closeAll();
     await ide.newTerminal();
     await ide.run('cd src');
     await ide.run('echo still here; exit 3');
@@ -161,10 +173,8 @@ step('each end is told, stays readable, and can be started anew', async () => {
     assert.equal(await listed(), 0, 'the server keeps nothing of it');
 });
 
-/** How many terminals the server has for the person. */
-const listed = () => terminals(async service => (await service.terminals.list()).length);
-
 step('split, renamed, and in the folder where the shell is', async () => {
+    await closeAll();
     await ide.newTerminal();
     await ide.run('mkdir -p "src/odd 100% ü" && cd "src/odd 100% ü"');
     await eventually('the folder to be told', () => terminals(async service => (await service.all[0].cwd).path.base === 'odd 100% ü'));
@@ -282,6 +292,7 @@ step('one that is gone by the time of a reload says so', async () => {
 });
 
 step('places that output names', async () => {
+    await closeAll();
     await ide.newTerminal();
     const inside = /^(\/.*)$/m.exec(await (async () => {
         await ide.run('clear; pwd');
@@ -293,7 +304,7 @@ step('places that output names', async () => {
     ];
     for (const [text, place] of there) {
         await ide.run(`clear; echo 'at ${text} <'`);
-        await ide.terminalText(/^at .* <$/m);
+        await ide.terminalText(new RegExp(`^at ${text.replaceAll(/[^\w\s]/g, '\\$&')} <$`, 'm'));
         await follow(text);
         await ide.editor('lines.txt');
         await eventually(`${text} to lead to ${place}`, async () => await cursor() === place);
@@ -332,7 +343,7 @@ step('a bell that rings unseen, find, clear, and copy', async () => {
     await ide.run('clear; echo find the needle here');
     await ide.terminalText(/^find the needle here$/m);
     await page.keyboard.press('Control+f');
-    await page.locator('.terminal-container:visible input[name=terminal-find-input], .terminal-container:visible #terminal-find-widget input, .terminal-container:visible .terminal-find-widget input').first().waitFor();
+    await page.locator('.terminal-container:visible .theia-search-terminal-widget input').waitFor();
     await page.keyboard.type('needle');
     await page.keyboard.press('Enter');
     await eventually('it to be found', () => terminals(service => service.all[0].getSelection() === 'needle'));
@@ -359,6 +370,9 @@ step('killed in the moment in which it starts', async () => {
 });
 
 step('a flood of output', async () => {
+    await closeAll();
+    // Another page that was in front would slow this one's frames down.
+    await page.bringToFront();
     await ide.newTerminal();
     const session = await context.newCDPSession(page);
     const heap = async () => {

@@ -285,7 +285,7 @@ impl Actor {
 
     /// The number after a text in the terminal's output.
     pub(crate) async fn number_after(&mut self, terminal: TerminalId, text: &str) -> u64 {
-        let output = self.until_told(terminal, &format!("{text}")).await;
+        let output = self.until_told(terminal, text).await;
         let digits = |output: &str| {
             let rest = output.split_once(text)?.1.split_once(|c: char| !c.is_ascii_digit())?;
             rest.0.parse().ok()
