@@ -326,6 +326,7 @@ step('places that output names', async () => {
 step('the selected text of an editor runs', async () => {
     await ide.openFromTree('run.sh');
     await page.locator('#theia-main-content-panel .monaco-editor:visible .view-lines').first().click();
+    await page.keyboard.press('Control+Home');
     await ide.command('Run Selected Text in Terminal');
     await ide.terminalText(/^ran 42$/m);
     await closeAll();

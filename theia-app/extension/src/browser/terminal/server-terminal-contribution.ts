@@ -56,6 +56,18 @@ export class ServerTerminalContribution extends TerminalFrontendContribution {
         return named.find(candidate => known.includes(candidate)) ?? named[0];
     }
 
+    /** Theia splits from the tool bar only. */
+    override registerCommands(commands: CommandRegistry): void {
+        super.registerCommands(commands);
+        const toSplit = (widget?: unknown): TerminalWidget | undefined =>
+            widget instanceof TerminalWidget ? widget : widget === undefined ? this.currentTerminal : undefined;
+        commands.registerHandler(TerminalCommands.SPLIT.id, {
+            isEnabled: widget => !!toSplit(widget),
+            isVisible: widget => !!toSplit(widget),
+            execute: widget => this.splitTerminal(toSplit(widget))
+        });
+    }
+
     protected override async openTerminal(options?: ApplicationShell.WidgetOptions, terminalProfile?: TerminalProfile): Promise<void> {
         await this.profilesKnown;
         // Without any the server takes the person's own shell.

@@ -15,6 +15,12 @@ import { plainPath, toIdePath } from './terminal-paths';
 /** What Theia takes for "there is no such terminal". */
 export const NO_TERMINAL = -1;
 
+/**
+ * How many bytes of output may wait to be drawn. Enough for what is drawn between two frames: waiting for each piece would cost a frame.
+ * What waits also delays the answer to Ctrl+C.
+ */
+const MAX_UNDRAWN_BYTES = 256 * 1024;
+
 /** After each command bash says which folder it is in (OSC 7). Other shells do so by themselves, or do not know how to. */
 const TELL_FOLDER = String.raw`printf '\033]7;file://%s%s\033\\' "$HOSTNAME" "` + '${PWD//\\%/%25}"';
 
@@ -33,6 +39,8 @@ interface Shown {
     cutOff: boolean;
     /** How many bytes of its output were shown. */
     bytes: number;
+    /** How many of them are still to be drawn. */
+    undrawn: number;
     exit?: TerminalExit;
 }
 
@@ -112,7 +120,7 @@ export class ShellTerminalServer implements RpcProxy<IShellTerminalServer> {
             env: [['PROMPT_COMMAND', TELL_FOLDER], ...env],
             title: ''
         });
-        return this.show({ info, folder, cutOff: false, bytes: 0 });
+        return this.show({ info, folder, cutOff: false, bytes: 0, undrawn: 0 });
     }
 
     /** The profile that starts this program, so that the server can name it in lists. */
@@ -124,7 +132,7 @@ export class ShellTerminalServer implements RpcProxy<IShellTerminalServer> {
     /** Finds a terminal of before a reload or of another page; {@link NO_TERMINAL} where it is gone. */
     async resume(terminal: string): Promise<number> {
         const info = (await this.host.shell.listTerminals()).find(({ id }) => id === terminal);
-        return info ? this.show({ info, folder: this.host.rootUri, answers: new AnswerFilter(), cutOff: false, bytes: 0 }) : NO_TERMINAL;
+        return info ? this.show({ info, folder: this.host.rootUri, answers: new AnswerFilter(), cutOff: false, bytes: 0, undrawn: 0 }) : NO_TERMINAL;
     }
 
     protected show(shown: Shown): number {
@@ -174,7 +182,7 @@ export class ShellTerminalServer implements RpcProxy<IShellTerminalServer> {
         const following = new AbortController();
         shown.following = following;
         shown.cutOff = false;
-        const onOutput = (bytes: Uint8Array, at: number): Promise<void> => this.output(id, shown, channel, bytes, at);
+        const onOutput = (bytes: Uint8Array, at: number): Promise<void> | void => this.output(id, shown, channel, bytes, at);
         this.host.shell.attachTerminal(shown.info.id, shown.bytes, onOutput, following.signal).then(
             exit => this.exited(id, shown, channel, exit),
             error => {
@@ -185,14 +193,18 @@ export class ShellTerminalServer implements RpcProxy<IShellTerminalServer> {
         );
     }
 
-    /** Hands output to the terminal. Resolves once it is drawn, so that a program cannot outrun the page. */
-    protected output(id: number, shown: Shown, channel: TerminalChannel, bytes: Uint8Array, at: number): Promise<void> {
+    /** Hands output to the terminal. What is answered is waited for, so that a program cannot outrun the page. */
+    protected output(id: number, shown: Shown, channel: TerminalChannel, bytes: Uint8Array, at: number): Promise<void> | void {
         if (shown.bytes > 0 && at > shown.bytes) {
             channel.notice(`${at - shown.bytes} bytes of output are left out here: they came faster than this page could show them.`);
         }
         shown.bytes = at + bytes.length;
+        shown.undrawn += bytes.length;
         channel.output(bytes);
-        return this.drawn(id);
+        const drawn = this.drawn(id).then(() => {
+            shown.undrawn -= bytes.length;
+        });
+        return shown.undrawn > MAX_UNDRAWN_BYTES ? drawn : undefined;
     }
 
     /** The connection ended for good and came back, for instance with a new login: the output goes on where it was. */
