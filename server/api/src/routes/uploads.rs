@@ -259,7 +259,7 @@ mod tests {
             let wanted = Wanted::read(pairs).map_err(|error| error.into_problem().code)?;
             Ok::<_, String>((wanted.paths.iter().map(ToString::to_string).collect::<Vec<_>>(), wanted.kind))
         };
-        assert_eq!(check(""), Ok((vec![String::new()], PackKind::Zip)));
+        assert_eq!(check(""), Ok((vec![".".to_owned()], PackKind::Zip)));
         let two = vec!["a b".to_owned(), "c/ä".to_owned()];
         assert_eq!(check("path=a+b&path=c%2F%C3%A4&format=tar"), Ok((two, PackKind::Tar)));
         assert_eq!(check("path=../x"), Err("path.outside".to_owned()));
