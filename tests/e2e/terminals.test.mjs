@@ -71,7 +71,7 @@ const listed = () => terminals(async service => (await service.terminals.list())
 /** Chooses an entry by all of its name: that of one shell ends with that of another. */
 async function chooseExactly(command, label) {
     await ide.command(command);
-    await page.locator('.quick-input-list .monaco-list-row').filter({ hasText: new RegExp(`^\\s*${label}\\s*$`) }).first().click();
+    await page.locator('.quick-input-list .monaco-list-row').getByText(label, { exact: true }).first().click();
     await page.locator('.quick-input-widget').waitFor({ state: 'hidden' });
 }
 
