@@ -81,6 +81,26 @@ async function closeAll() {
     await eventually('the terminals to be gone', async () => await count() === 0);
 }
 
+/** Text of the terminal of that name, once it matches; of several that are side by side. */
+async function shows(label, pattern) {
+    const read = () => terminals((service, label) => {
+        const { active } = service.all.find(({ title }) => title.label.startsWith(label)).term.buffer;
+        return Array.from({ length: active.length }, (_, row) => active.getLine(row).translateToString(true)).join('\n').trimEnd();
+    }, label);
+    let text = '';
+    try {
+        await eventually(`${label} to show ${pattern}`, async () => pattern.test(text = await read()));
+    } catch (error) { throw new Error(`${error.message}; it shows:\n${text}`); }
+    return text;
+}
+
+/** Types a line into the terminal of that name. */
+async function enter(label, line) {
+    await tab(label).click();
+    await page.keyboard.type(line);
+    await page.keyboard.press('Enter');
+}
+
 /** Points at a text in the terminal in front and clicks on it with Ctrl, as on a link. */
 async function follow(text) {
     const at = await terminals((service, text) => {
@@ -190,30 +210,25 @@ step('split, renamed, and in the folder where the shell is', async () => {
 });
 
 step('a reload brings them back: place, title, output, and what runs', async () => {
-    await ide.run('MARK=kept; for i in $(seq 500); do echo "line $i"; done');
-    await ide.terminalText(/line 500$/m);
-    await terminals(service => service.all.find(({ title }) => title.label === 'bash').sendText('LEFT=too; printf "\\033[6nasked\\n"\r'));
-    await ide.settled();
+    await enter('the right one', 'MARK=kept; for i in $(seq 500); do echo "line $i"; done');
+    await shows('the right one', /^line 500$/m);
+    // Asks where the cursor is; the answer is read and thrown away.
+    await enter('bash', 'LEFT=too; printf "\\033[6n"; read -rs -d R; echo asked');
+    await shows('bash', /^asked$/m);
     const places = () => page.locator('.terminal-container:visible').evaluateAll(all => all.map(one => Math.round(one.getBoundingClientRect().left / 50)).sort());
-    const before = { tabs: await tabs(), places: await places() };
+    const before = { tabs: (await tabs()).sort(), places: await places() };
     assert.equal(new Set(before.places).size, 2);
     await page.reload();
     await ide.ready();
     await eventually('both', async () => await page.locator('.terminal-container:visible').count() === 2);
-    assert.deepEqual({ tabs: await tabs(), places: await places() }, before);
-    await tab('the right one').click();
-    const text = await ide.terminalText(/^line 500$/m);
-    assert.match(text, /^line 1$/m);
-    await terminals(service => service.all.find(({ title }) => title.label === 'the right one').sendText('echo "$MARK"\r'));
-    await terminals(service => service.all.find(({ title }) => title.label === 'bash').sendText('echo "left $LEFT"\r'));
-    await ide.terminalText(/^kept$/m);
+    assert.deepEqual({ tabs: (await tabs()).sort(), places: await places() }, before);
+    assert.match(await shows('the right one', /^line 500$/m), /^line 1$/m);
+    await shows('bash', /^asked$/m);
+    await enter('the right one', 'echo "it is $MARK"');
+    await shows('the right one', /^it is kept$/m);
+    await enter('bash', 'echo "left $LEFT"');
     // What it was asked before the reload is not answered once more: that would be typed into the shell.
-    const left = () => terminals(service => {
-        const { term } = service.all.find(({ title }) => title.label === 'bash');
-        return Array.from({ length: term.buffer.active.length }, (_, row) => term.buffer.active.getLine(row).translateToString(true)).join('\n').trimEnd();
-    });
-    await eventually('the other one', async () => /^left too$/m.test(await left()));
-    assert.doesNotMatch((await left()).split('left too')[0], /;\d+R[\s\S]*;\d+R/);
+    assert.doesNotMatch(await shows('bash', /^left too$/m), /\d+;\d+R/);
     await picture(page, 'terminals-reloaded');
 });
 
@@ -225,33 +240,34 @@ step('another page of the same person takes part', async () => {
     await other.page.goto(person.ideUrl(id));
     await there.ready();
     await there.command('Attach to Running Terminal…');
-    const row = other.page.locator('.quick-input-list .monaco-list-row').filter({ hasText: /runs, started/ });
+    const row = other.page.locator('.quick-input-list .monaco-list-row').filter({ hasText: /\d+: bash.*runs, started/ });
     await eventually('both to be offered', async () => await row.count() === 2);
     await picture(other.page, 'terminals-attach');
-    await row.last().click();
+    await other.page.keyboard.press('ArrowDown');
+    await other.page.keyboard.press('Enter');
     await there.terminalText(/^line 500$/m);
     await there.run('echo "from there $MARK"');
     await there.terminalText(/^from there kept$/m);
-    await ide.terminalText(/^from there kept$/m);
+    await shows('the right one', /^from there kept$/m);
     other.faults.assertNone();
     await other.page.close();
-    await ide.run('echo still "$MARK"');
-    await ide.terminalText(/^still kept$/m);
+    await enter('the right one', 'echo "still $MARK"');
+    await shows('the right one', /^still kept$/m);
 });
 
 step('the server is killed under them', async () => {
-    await ide.run('clear; for i in $(seq 60); do echo "tick $i"; sleep 0.1; done; echo "over $MARK"');
-    await ide.terminalText(/^tick 3$/m);
+    await enter('the right one', 'clear; for i in $(seq 60); do echo "tick $i"; sleep 0.1; done; echo "over $MARK"');
+    await shows('the right one', /^tick 3$/m);
     const { supervisor } = stack;
     faults.outage = true;
     await stack.killAndRestart();
-    const text = await ide.terminalText(/^over kept$/m);
+    const text = await shows('the right one', /^over kept$/m);
     faults.outage = false;
     assert.equal(stack.supervisor, supervisor);
     const ticks = [...text.matchAll(/^tick (\d+)$/gm)].map(([, tick]) => Number(tick));
     assert.deepEqual(ticks, Array.from({ length: 60 }, (_, index) => index + 1), 'each line is there, once');
-    await ide.run('echo "typed $((1 + 1))"');
-    await ide.terminalText(/^typed 2$/m);
+    await enter('the right one', 'echo "typed $((1 + 1))"');
+    await shows('the right one', /^typed 2$/m);
 });
 
 step('what runs them is killed', async () => {
@@ -259,15 +275,16 @@ step('what runs them is killed', async () => {
     process.kill(supervisor, 'SIGKILL');
     await eventually('it to be gone', () => !isAlive(supervisor));
     await eventually('both to be told', async () => await page.locator('.coditect-terminal-end').filter({ hasText: 'ended unexpectedly' }).count() === 2);
-    assert.match((await tabs()).join(), /\(lost\)/);
-    await ide.terminalText(/^typed 2$/m);
+    assert.deepEqual((await tabs()).sort(), ['bash (lost)', 'the right one (lost)']);
+    await shows('the right one', /^typed 2$/m);
     await picture(page, 'terminals-lost');
+    await tab('the right one').click();
     await ide.command('Restart Ended Program');
     await eventually('one to run', async () => await page.locator('.coditect-terminal-end').count() === 1);
     await ide.command('Close All Ended Terminals');
     await eventually('the other to be gone', async () => await count() === 1);
-    await ide.run('echo "again $((1 + 1))"');
-    await ide.terminalText(/^again 2$/m);
+    await enter('the right one', 'echo "again $((1 + 1))"');
+    await shows('the right one', /^again 2$/m);
 });
 
 step('one that is gone by the time of a reload says so', async () => {

@@ -77,7 +77,7 @@ export class TerminalCommandContribution implements CommandContribution, MenuCon
             return;
         }
         const chosen = await this.quickInput.showQuickPick(elsewhere.map(info => ({
-            label: info.title || info.program,
+            label: `${info.number}: ${info.title || info.program}`,
             description: describe(info),
             info
         })), { placeholder: 'Which terminal to show here, too' });
