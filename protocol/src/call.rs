@@ -8,11 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::SessionInfo;
 use crate::chat::{ChatDelta, ChatEnd, ChatRequest, ModelList};
-use crate::files::{FileChange, FileStat, FolderListing, Place, Root, WriteMode};
-use crate::id::{TerminalId, WorkspaceId};
+use crate::files::{FileChange, FileStat, FolderListing, Page, Place, Root, TrashEntry, Usage, WatchState, WriteMode};
+use crate::git::{GitProgress, GitReply, GitRequest};
+use crate::id::{TerminalId, TrashId, WorkspaceId};
+use crate::path::RelPath;
+use crate::presence::{Present, Showing};
 use crate::problem::Problem;
-use crate::search::{FileMatches, FindFiles, SearchSummary, SearchText};
-use crate::terminal::{TerminalExit, TerminalInfo, TerminalSpec};
+use crate::search::{FileMatches, FileReplacements, FindFiles, ReplaceSummary, ReplaceText, SearchSummary, SearchText};
+use crate::terminal::{TerminalExit, TerminalInfo, TerminalProfile, TerminalSpec};
 use crate::workspace::Workspace;
 
 /// Identifier of a call on its link.
@@ -78,7 +81,12 @@ pub enum Request {
     /// → [`Reply::Stat`].
     Stat(Place),
     /// → [`Reply::Folder`].
-    ReadFolder(Place),
+    ReadFolder {
+        /// The folder.
+        place: Place,
+        /// Which entries.
+        page: Page,
+    },
     /// [`Item::Bytes`] … → [`Reply::Stat`] of the version that was read.
     ReadFile {
         /// The file.
@@ -106,6 +114,43 @@ pub enum Request {
         place: Place,
         /// A folder with everything below it.
         recursive: bool,
+        /// Into the workspace's trash, from where it can be had back. What is below the home is always gone.
+        trash: bool,
+    },
+    /// What is in the trash, the newest first → [`Reply::Trash`].
+    ListTrash {
+        /// Of which.
+        workspace: WorkspaceId,
+    },
+    /// Puts something back from the trash, with the folders above it → [`Reply::Stat`].
+    Restore {
+        /// Of which.
+        workspace: WorkspaceId,
+        /// What.
+        entry: TrashId,
+        /// Where to; where it was, if absent.
+        to: Option<RelPath>,
+    },
+    /// Deletes things in the trash for good → [`Reply::Done`].
+    EmptyTrash {
+        /// Of which.
+        workspace: WorkspaceId,
+        /// Only these; all where empty.
+        entries: Vec<TrashId>,
+    },
+    /// Changes the permissions of a file or folder → [`Reply::Stat`].
+    SetPermissions {
+        /// Which.
+        place: Place,
+        /// As `chmod` has them: the lowest nine bits.
+        permissions: u32,
+    },
+    /// What a workspace takes on the disk; counted anew where `fresh` → [`Reply::Usage`].
+    Usage {
+        /// Which.
+        workspace: WorkspaceId,
+        /// Counts now instead of telling what was counted last.
+        fresh: bool,
     },
     /// Within one root → [`Reply::Stat`].
     Rename {
@@ -126,8 +171,8 @@ pub enum Request {
         overwrite: bool,
     },
 
-    /// [`Item::Rescan`] once the watch stands, for what changed before, then [`Item::Changes`], [`Item::Rescan`] … until cancelled →
-    /// [`Reply::Done`].
+    /// [`Item::Rescan`] once the watch stands, for what changed before, then [`Item::Changes`], [`Item::Rescan`], [`Item::Watching`] …
+    /// until cancelled → [`Reply::Done`].
     Watch {
         /// The tree.
         root: Root,
@@ -147,6 +192,42 @@ pub enum Request {
         query: SearchText,
     },
 
+    /// [`Item::Replaced`] … → [`Reply::Replaced`].
+    ReplaceText {
+        /// Where.
+        workspace: WorkspaceId,
+        /// What, and with what.
+        query: ReplaceText,
+    },
+
+    /// [`Item::Git`] … → [`Reply::Git`].
+    Git {
+        /// Where.
+        workspace: WorkspaceId,
+        /// Folder of the repository's work tree.
+        repository: RelPath,
+        /// What.
+        request: GitRequest,
+    },
+
+    /// [`Item::Presence`] at first and on each change, until cancelled → [`Reply::Done`].
+    Presence {
+        /// Where.
+        workspace: WorkspaceId,
+    },
+    /// Tells the others what this page shows; told until it says otherwise or its link ends → [`Reply::Done`].
+    Show {
+        /// Where.
+        workspace: WorkspaceId,
+        /// What.
+        showing: Showing,
+    },
+
+    /// → [`Reply::Profiles`].
+    ListTerminalProfiles {
+        /// Where.
+        workspace: WorkspaceId,
+    },
     /// → [`Reply::Terminals`].
     ListTerminals {
         /// Where.
@@ -207,8 +288,16 @@ pub enum Item {
     Changes(Vec<FileChange>),
     /// Changes may have been missed: look again at everything.
     Rescan,
+    /// How well the tree is watched from here on.
+    Watching(WatchState),
     /// Matches of a text search.
     Matches(FileMatches),
+    /// What was replaced in a file, or would be.
+    Replaced(FileReplacements),
+    /// Progress of a git request.
+    Git(GitProgress),
+    /// Everybody who has the workspace open.
+    Presence(Vec<Present>),
     /// Output of a terminal.
     Output {
         /// Offset of the first byte in the terminal's whole output. A jump shows that older output was no longer kept.
@@ -243,6 +332,16 @@ pub enum Reply {
     },
     /// A text search ended.
     Searched(SearchSummary),
+    /// A replacement ended.
+    Replaced(ReplaceSummary),
+    /// What is in the trash.
+    Trash(Vec<TrashEntry>),
+    /// What a workspace takes on the disk.
+    Usage(Usage),
+    /// A git request ended.
+    Git(GitReply),
+    /// Programs that terminals can be started with.
+    Profiles(Vec<TerminalProfile>),
     /// Terminals of a workspace.
     Terminals(Vec<TerminalInfo>),
     /// A terminal.
@@ -264,20 +363,30 @@ impl Request {
             Self::Session
             | Self::OpenWorkspace { .. }
             | Self::Stat(_)
-            | Self::ReadFolder(_)
+            | Self::ReadFolder { .. }
             | Self::ReadFile { .. }
             | Self::WriteFile { .. }
             | Self::MakeFolder(_)
+            | Self::ListTrash { .. }
+            | Self::EmptyTrash { .. }
+            | Self::SetPermissions { .. }
+            | Self::Usage { .. }
             | Self::Watch { .. }
+            | Self::Presence { .. }
+            | Self::Show { .. }
+            | Self::ListTerminalProfiles { .. }
             | Self::FindFiles { .. }
             | Self::SearchText { .. }
             | Self::ListTerminals { .. }
             | Self::AttachTerminal { .. }
             | Self::ResizeTerminal { .. }
             | Self::ListModels { .. } => true,
+            Self::Git { request, .. } => request.is_repeatable(),
             Self::Delete { .. }
             | Self::Rename { .. }
             | Self::Copy { .. }
+            | Self::Restore { .. }
+            | Self::ReplaceText { .. }
             | Self::CreateTerminal { .. }
             | Self::WriteTerminal { .. }
             | Self::CloseTerminal { .. }
@@ -295,11 +404,22 @@ impl Item {
         let payload = match self {
             Self::Bytes(bytes) => bytes.len(),
             Self::Output { data, .. } => data.len(),
-            Self::Changes(changes) => changes.iter().map(|change| change.path.as_str().len() + OVERHEAD).sum(),
-            Self::Rescan => 0,
-            Self::Matches(file) => {
-                file.path.as_str().len() + file.matches.iter().map(|found| found.text.len() + OVERHEAD).sum::<usize>()
+            Self::Changes(changes) => {
+                let paths = changes.iter().flat_map(|change| [Some(&change.path), change.from.as_ref()]).flatten();
+                paths.map(|path| path.as_str().len() + OVERHEAD).sum()
             }
+            Self::Rescan | Self::Watching(_) => 0,
+            Self::Matches(file) => {
+                let lines =
+                    file.matches.iter().map(|found| &found.text).chain(file.context.iter().map(|line| &line.text));
+                file.path.as_str().len() + lines.map(|text| text.len() + OVERHEAD).sum::<usize>()
+            }
+            Self::Replaced(file) => {
+                let lines = file.lines.iter().map(|lines| lines.before.len() + lines.after.len() + OVERHEAD);
+                file.path.as_str().len() + lines.sum::<usize>()
+            }
+            Self::Git(GitProgress::Step { step: text, .. } | GitProgress::Line { text }) => text.len(),
+            Self::Presence(people) => people.iter().map(Present::cost).sum(),
             Self::Delta(ChatDelta::Text { text } | ChatDelta::Reasoning { text }) => text.len(),
             Self::Delta(ChatDelta::ToolCall(call)) => call.name.len() + call.arguments.len(),
         };

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::WorkspaceId;
+use crate::id::{TrashId, UploadId, WorkspaceId};
 use crate::path::RelPath;
 
 /// Largest file that one call reads into memory or writes, in bytes (default of the setting `files.max_call_bytes`). Larger ones go
@@ -62,8 +62,13 @@ pub struct FileStat {
     pub created: u64,
     /// Strong entity tag, without quotes; changes with every change of the content.
     pub etag: String,
-    /// Whether the owner may write it.
+    /// Whether it may be written: by its own permissions, and by what the person may do in the workspace.
     pub writable: bool,
+    /// Permissions, as `chmod` has them: the lowest nine bits.
+    pub permissions: u32,
+    /// Where a symbolic link points, as it was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_target: Option<String>,
 }
 
 /// One entry of a folder.
@@ -83,13 +88,88 @@ pub struct FolderEntry {
     pub modified: u64,
 }
 
-/// A folder's entries, sorted by name. Body of `GET …/files/{folder}`.
+/// A folder's entries, or a page of them, sorted by the bytes of their names. Body of `GET …/files/{folder}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "js", derive(tsify::Tsify))]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FolderListing {
     /// The entries.
     pub entries: Vec<FolderEntry>,
+    /// There are more: ask again for those after the last one.
+    #[serde(default)]
+    pub more: bool,
+}
+
+/// Which entries of a folder.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Page {
+    /// Only those after this name; from the first where absent.
+    pub after: Option<String>,
+    /// Most entries; [`MAX_PAGE_ENTRIES`] where 0 or more than that.
+    pub limit: u32,
+}
+
+/// Most entries of one page of a folder.
+pub const MAX_PAGE_ENTRIES: u32 = 10_000;
+
+/// Something that was deleted and can be had back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "js", derive(tsify::Tsify))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TrashEntry {
+    /// Names it in the trash.
+    pub id: TrashId,
+    /// Where it was.
+    pub path: RelPath,
+    /// What it is.
+    pub kind: FileKind,
+    /// Size in bytes, with everything below it.
+    pub size: u64,
+    /// Milliseconds since 1970.
+    pub deleted_at: u64,
+    /// Who deleted it, by the name that others see.
+    pub deleted_by: String,
+}
+
+/// Body of `POST …/uploads`: a file that is to arrive in parts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct BeginUpload {
+    /// Where it goes, below the workspace's root.
+    pub path: RelPath,
+    /// Its whole size in bytes.
+    pub size: u64,
+}
+
+/// A file that arrives in parts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Upload {
+    /// Names it.
+    pub id: UploadId,
+    /// Where it goes.
+    pub path: RelPath,
+    /// Its whole size in bytes.
+    pub size: u64,
+    /// Bytes that are here and stay, whatever happens; go on after them.
+    pub received: u64,
+}
+
+/// What a workspace takes on the disk, everything in it counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "js", derive(tsify::Tsify))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Usage {
+    /// Bytes on the disk, the trash included.
+    pub bytes: u64,
+    /// Files and folders.
+    pub entries: u64,
+    /// Bytes of it in the trash.
+    pub trash_bytes: u64,
+    /// Most bytes; none where absent.
+    pub quota_bytes: Option<u64>,
 }
 
 /// What a write may do to what is there.
@@ -113,6 +193,21 @@ pub struct FileChange {
     pub kind: ChangeKind,
     /// Where.
     pub path: RelPath,
+    /// What it was called before, where it was moved within the tree. The old path is told as deleted too, before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<RelPath>,
+}
+
+/// How well a tree is watched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "js", derive(tsify::Tsify))]
+#[serde(rename_all = "snake_case")]
+pub enum WatchState {
+    /// Every change is told as it happens.
+    #[default]
+    Live,
+    /// The system gives no more watches: some folders are looked at from time to time instead.
+    Polling,
 }
 
 /// What happened to a file.

@@ -40,6 +40,12 @@ ids! {
     WorkspaceId,
     /// A terminal of a workspace.
     TerminalId,
+    /// Something in the trash of a workspace.
+    TrashId,
+    /// A file that arrives in parts.
+    UploadId,
+    /// A secret for another site, kept for a person.
+    CredentialId,
     /// A resumable WebSocket session of one page.
     LinkId,
 }

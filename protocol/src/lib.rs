@@ -12,16 +12,18 @@ pub mod auth;
 pub mod call;
 pub mod chat;
 pub mod files;
+pub mod git;
 pub mod health;
 pub mod id;
 pub mod link;
 pub mod path;
+pub mod presence;
 pub mod problem;
 pub mod search;
 pub mod terminal;
 pub mod workspace;
 
-pub use id::{InviteId, LinkId, SessionId, TerminalId, TokenId, UserId, WorkspaceId};
+pub use id::{CredentialId, InviteId, LinkId, SessionId, TerminalId, TokenId, TrashId, UploadId, UserId, WorkspaceId};
 pub use path::RelPath;
 pub use problem::{Coded, Kind, Problem};
 

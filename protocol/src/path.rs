@@ -14,6 +14,7 @@ pub const MAX_NAME_BYTES: usize = 255;
 /// Holds by construction: not absolute, no `.`, `..` or empty segment, no NUL, within the length limits. Symbolic links are the
 /// file layer's business.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 #[cfg_attr(feature = "js", derive(tsify::Tsify))]
 pub struct RelPath(String);

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::path::RelPath;
+use crate::problem::Problem;
 
 /// Find files by a fuzzy pattern, best first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +51,84 @@ pub struct SearchText {
     pub max_file_bytes: u64,
     /// Folders to look in; everywhere, where empty.
     pub folders: Vec<RelPath>,
+    /// Lines to tell before each match, at most [`MAX_CONTEXT_LINES`].
+    pub lines_before: u32,
+    /// Lines to tell after each match, at most [`MAX_CONTEXT_LINES`].
+    pub lines_after: u32,
+    /// A match may span lines (regular expressions only).
+    pub multiline: bool,
+}
+
+/// Most lines told before, and after, a match.
+pub const MAX_CONTEXT_LINES: u32 = 20;
+
+/// Put another text in place of each match.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "js", derive(tsify::Tsify))]
+#[serde(default)]
+pub struct ReplaceText {
+    /// What to look for, and where.
+    pub search: SearchText,
+    /// The text; with a regular expression, `$1` and `${name}` stand for its groups and `$$` for a dollar.
+    pub replacement: String,
+    /// Keeps the match's case: all small, all capital, or capital first.
+    pub preserve_case: bool,
+    /// Writes nothing, and tells what would change.
+    pub preview: bool,
+    /// Only these files, each only in the version that is named; all that match, where empty.
+    pub files: Vec<ReplaceFile>,
+}
+
+/// A file to replace in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "js", derive(tsify::Tsify))]
+pub struct ReplaceFile {
+    /// The file.
+    pub path: RelPath,
+    /// Its version as it was previewed; any where empty.
+    pub etag: String,
+}
+
+/// What was, or would be, replaced in one file; sent as it is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "js", derive(tsify::Tsify))]
+pub struct FileReplacements {
+    /// The file.
+    pub path: RelPath,
+    /// Entity tag: of the version that was looked at for a preview, else of the new one.
+    pub etag: String,
+    /// How many.
+    pub replacements: u64,
+    /// The lines concerned, for a preview.
+    pub lines: Vec<ReplacedLines>,
+    /// Why the file was left as it is, where it was.
+    pub problem: Option<Problem>,
+}
+
+/// Neighbouring lines that a replacement changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "js", derive(tsify::Tsify))]
+pub struct ReplacedLines {
+    /// First line, from 1.
+    pub line: u64,
+    /// Their text, shortened where very long.
+    pub before: String,
+    /// What it becomes.
+    pub after: String,
+}
+
+/// How a replacement ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "js", derive(tsify::Tsify))]
+pub struct ReplaceSummary {
+    /// Files changed, or that would be.
+    pub files: u64,
+    /// Matches replaced, or that would be.
+    pub replacements: u64,
+    /// Files left as they are because of a problem.
+    pub failed: u64,
+    /// Stopped at `max_matches`.
+    pub limit_reached: bool,
 }
 
 /// Matches in one file; sent as they are found.
@@ -60,6 +139,19 @@ pub struct FileMatches {
     pub path: RelPath,
     /// Its matches in order.
     pub matches: Vec<TextMatch>,
+    /// Lines around them that were asked for, in order, each once.
+    #[serde(default)]
+    pub context: Vec<ContextLine>,
+}
+
+/// A line near a match.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "js", derive(tsify::Tsify))]
+pub struct ContextLine {
+    /// Line, from 1.
+    pub line: u64,
+    /// Its text, shortened where it is very long.
+    pub text: String,
 }
 
 /// One match.

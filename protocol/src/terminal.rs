@@ -22,7 +22,9 @@ pub struct TerminalSpec {
     pub rows: u16,
     /// Folder to start in.
     pub folder: RelPath,
-    /// Program to start; the person's shell where empty.
+    /// Profile to start, by its name; the default one where empty and no program is named.
+    pub profile: String,
+    /// Program to start instead of a profile's.
     pub program: String,
     /// Its arguments.
     pub args: Vec<String>,
@@ -46,8 +48,16 @@ pub struct TerminalInfo {
     pub program: String,
     /// Its arguments.
     pub args: Vec<String>,
-    /// Process id on the server, as the sandbox's parent sees it.
+    /// Profile it was started with; empty for a program that was named.
+    pub profile: String,
+    /// Process id within the sandbox.
     pub pid: u32,
+    /// When it was started, in milliseconds since 1970.
+    pub started_at: u64,
+    /// The folder that its paths are below, as its programs see it: the workspace's.
+    pub workspace_folder: String,
+    /// The person's home, as its programs see it.
+    pub home_folder: String,
     /// Columns.
     pub cols: u16,
     /// Rows.
@@ -64,4 +74,38 @@ pub struct TerminalExit {
     pub code: Option<i32>,
     /// Signal that ended it, if one did.
     pub signal: Option<i32>,
+    /// Why it was ended, where it was not its own doing.
+    #[serde(default)]
+    pub cause: Option<EndCause>,
+}
+
+/// Why a program was ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "js", derive(tsify::Tsify))]
+#[serde(rename_all = "snake_case")]
+pub enum EndCause {
+    /// The sandbox took more memory than it may.
+    Memory,
+    /// The sandbox had more processes than it may.
+    Processes,
+    /// The workspace took more of the disk than it may, or the disk was nearly full.
+    Disk,
+    /// Whoever started it may no longer use the workspace, or is logged out everywhere.
+    AccessEnded,
+    /// What ran the terminals ended unexpectedly.
+    HostLost,
+}
+
+/// A program that terminals can be started with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "js", derive(tsify::Tsify))]
+pub struct TerminalProfile {
+    /// Name, for people.
+    pub name: String,
+    /// Program.
+    pub program: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// It is taken where none is named.
+    pub is_default: bool,
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::WorkspaceId;
+use crate::id::{UserId, WorkspaceId};
 
 /// Longest name of a workspace, in characters.
 pub const MAX_WORKSPACE_NAME_CHARS: usize = 100;
@@ -31,6 +31,64 @@ pub struct Workspace {
     pub created_at: u64,
     /// Milliseconds since 1970; set when it is opened.
     pub opened_at: u64,
+    /// What the person who asks may do in it.
+    pub role: WorkspaceRole,
+    /// The name of who owns it, that others see.
+    pub owner: String,
+    /// How many others may use it.
+    pub members: u32,
+}
+
+/// What somebody may do in a workspace; each may do what those before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "js", derive(tsify::Tsify))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum WorkspaceRole {
+    /// Look at everything, and run terminals that can change nothing of it.
+    Read,
+    /// Change files, commit.
+    Write,
+    /// Rename it, and say who its members are.
+    Admin,
+    /// Delete it.
+    Owner,
+}
+
+/// Somebody who may use a workspace. Body of `/workspaces/{id}/members`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "js", derive(tsify::Tsify))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct WorkspaceMember {
+    /// Who.
+    pub user: UserId,
+    /// The name that others see.
+    pub name: String,
+    /// What they may do.
+    pub role: WorkspaceRole,
+    /// Milliseconds since 1970.
+    pub since: u64,
+}
+
+/// Body of `POST /workspaces/{id}/members`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "js", derive(tsify::Tsify))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AddMember {
+    /// The name or address that they log in with.
+    pub login: String,
+    /// `read`, `write` or `admin`.
+    pub role: WorkspaceRole,
+}
+
+/// Body of `PATCH /workspaces/{id}/members/{user}`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ChangeMember {
+    /// `read`, `write` or `admin`.
+    pub role: WorkspaceRole,
 }
 
 /// Where a workspace's first files come from.

@@ -3,14 +3,15 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use coditect_protocol::WorkspaceId;
 use coditect_protocol::call::{Reply, Request};
 use coditect_protocol::files::Root;
 use coditect_protocol::workspace::Workspace;
+use coditect_protocol::{Kind, WorkspaceId};
 
 use crate::error::{ShellError, expect_reply};
 use crate::link::Link;
 use crate::paths::Mounts;
+use crate::presence::Presence;
 use crate::rest::Rest;
 use crate::status::StatusBoard;
 use crate::terminals::{TerminalSizes, TerminalWriters};
@@ -22,6 +23,7 @@ pub(crate) struct Core {
     pub(crate) link: Rc<Link>,
     pub(crate) status: Rc<StatusBoard>,
     pub(crate) watches: Watches,
+    pub(crate) presence: Presence,
     pub(crate) writers: Rc<TerminalWriters>,
     pub(crate) sizes: Rc<TerminalSizes>,
     mounts: RefCell<Mounts>,
@@ -36,7 +38,16 @@ impl Core {
         let link = Rc::new(Link::new(&base, Rc::clone(&rest), Rc::clone(&status)));
         let writers = Rc::new(TerminalWriters::new(Rc::clone(&link)));
         let sizes = Rc::new(TerminalSizes::new(Rc::clone(&link)));
-        Rc::new(Self { rest, link, status, watches: Watches::default(), writers, sizes, mounts: RefCell::default() })
+        Rc::new(Self {
+            rest,
+            link,
+            status,
+            watches: Watches::default(),
+            presence: Presence::default(),
+            writers,
+            sizes,
+            mounts: RefCell::default(),
+        })
     }
 
     /// Waits for the link, which must have been opened, and opens the workspace where one is named.
@@ -57,6 +68,7 @@ impl Core {
             self.mount(workspace);
         }
         Watches::adjust(self);
+        Presence::adjust(self);
         Ok(opened)
     }
 
@@ -69,6 +81,7 @@ impl Core {
     /// Ends the link.
     pub(crate) fn disconnect(&self) {
         self.watches.stop();
+        self.presence.stop();
         self.link.close();
     }
 
@@ -83,6 +96,16 @@ impl Core {
             Some(Root::Workspace(id)) => Ok(id),
             _ => Err(ShellError::NoWorkspace),
         }
+    }
+
+    /// Looks again at the open workspace: what the person may do in it may have changed. Whether it is still theirs at all.
+    pub(crate) async fn look_at_workspace(&self) -> Result<bool, ShellError> {
+        let id = self.workspace_id()?;
+        let found = self.rest.get_workspace(&id.to_string()).await;
+        let is_gone = matches!(&found, Err(ShellError::Problem(problem)) if problem.kind == Kind::NotFound);
+        let found = if is_gone { None } else { Some(found?) };
+        self.status.change(|status| status.workspace.clone_from(&found));
+        Ok(!is_gone)
     }
 
     /// Follows a change of the open workspace's name.

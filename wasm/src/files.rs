@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use coditect_protocol::call::{Item, Reply, Request};
-use coditect_protocol::files::{FileKind, FileStat, FolderEntry, MAX_CALL_FILE_BYTES, Place, Root, WriteMode};
+use coditect_protocol::files::{FileKind, FileStat, FolderEntry, MAX_CALL_FILE_BYTES, Page, Place, Root, WriteMode};
 use serde::Serialize;
 use tsify::Tsify;
 
@@ -47,8 +47,17 @@ impl Core {
             Located::Virtual(names) => Ok(names.into_iter().map(virtual_entry).collect()),
             Located::Real(place) => {
                 self.watches.reads(place.root);
-                let reply = self.link.call(Request::ReadFolder(place)).await?;
-                expect_reply!(reply, Reply::Folder(listing) => listing.entries)
+                let mut entries = Vec::<FolderEntry>::new();
+                loop {
+                    let page = Page { after: entries.last().map(|last| last.name.clone()), limit: 0 };
+                    let reply = self.link.call(Request::ReadFolder { place: place.clone(), page }).await?;
+                    let listing = expect_reply!(reply, Reply::Folder(listing) => listing)?;
+                    let more = listing.more && !listing.entries.is_empty();
+                    entries.extend(listing.entries);
+                    if !more {
+                        return Ok(entries);
+                    }
+                }
             }
         }
     }
@@ -150,10 +159,10 @@ impl Core {
         self.ask_stat(Request::MakeFolder(self.mounts().place(path)?)).await
     }
 
-    /// Deletes a file or folder.
-    pub(crate) async fn delete(&self, path: &str, recursive: bool) -> Result<(), ShellError> {
+    /// Deletes a file or folder: into the trash, or for good.
+    pub(crate) async fn delete(&self, path: &str, recursive: bool, trash: bool) -> Result<(), ShellError> {
         let place = self.mounts().place(path)?;
-        let reply = self.link.call(Request::Delete { place, recursive }).await?;
+        let reply = self.link.call(Request::Delete { place, recursive, trash }).await?;
         expect_reply!(reply, Reply::Done => ())
     }
 
@@ -179,7 +188,17 @@ impl Core {
 
 fn virtual_stat() -> FileStat {
     let etag = "virtual".to_owned();
-    FileStat { kind: FileKind::Folder, is_link: false, size: 0, modified: 0, created: 0, etag, writable: false }
+    FileStat {
+        kind: FileKind::Folder,
+        is_link: false,
+        size: 0,
+        modified: 0,
+        created: 0,
+        etag,
+        writable: false,
+        permissions: 0o555,
+        link_target: None,
+    }
 }
 
 fn virtual_entry(name: String) -> FolderEntry {

@@ -13,15 +13,19 @@ pub mod account;
 mod core;
 pub mod error;
 pub mod files;
+pub mod git;
 mod link;
 mod listeners;
 mod models;
 mod paths;
+pub mod presence;
 mod rest;
 pub mod search;
 pub mod status;
+pub mod storage;
 mod terminals;
 mod tools;
+mod uploads;
 mod value;
 pub mod watch;
 
@@ -32,7 +36,7 @@ use coditect_protocol::chat::ChatRequest;
 use coditect_protocol::files::WriteMode;
 use coditect_protocol::search::{FindFiles, SearchText};
 use coditect_protocol::terminal::TerminalSpec;
-use coditect_protocol::workspace::CreateWorkspace;
+use coditect_protocol::workspace::{AddMember, CreateWorkspace, WorkspaceRole};
 use futures_util::future::LocalBoxFuture;
 use js_sys::{Function, Promise, Reflect, Uint8Array};
 use serde::Serialize;
@@ -45,6 +49,7 @@ use crate::abort::Abort;
 use crate::core::Core;
 use crate::error::ShellError;
 use crate::listeners::{Listeners, report, report_settled};
+use crate::presence::{PageShowing, Presence};
 use crate::rest::Upload;
 use crate::status::ShellStatus;
 use crate::value::Value;
@@ -139,6 +144,37 @@ impl Shell {
     }
 }
 
+/// The members of workspaces, over REST.
+#[wasm_bindgen]
+impl Shell {
+    /// Everybody who may use a workspace, the owner first.
+    #[wasm_bindgen(js_name = listMembers, unchecked_return_type = "Promise<WorkspaceMember[]>")]
+    pub fn list_members(&self, id: String) -> Promise {
+        self.run(|core| async move { to_js(&core.rest.list_members(&id).await?) })
+    }
+
+    /// Lets somebody use a workspace who logs in with this name.
+    #[wasm_bindgen(js_name = addMember, unchecked_return_type = "Promise<WorkspaceMember>")]
+    pub fn add_member(&self, id: String, login: String, role: Ts<WorkspaceRole>) -> Promise {
+        self.run(|core| async move {
+            let add = AddMember { login, role: from_js(role.into())? };
+            to_js(&core.rest.add_member(&id, &add).await?)
+        })
+    }
+
+    /// Changes what a member may do.
+    #[wasm_bindgen(js_name = changeMember, unchecked_return_type = "Promise<WorkspaceMember>")]
+    pub fn change_member(&self, id: String, user: String, role: Ts<WorkspaceRole>) -> Promise {
+        self.run(|core| async move { to_js(&core.rest.change_member(&id, &user, from_js(role.into())?).await?) })
+    }
+
+    /// Ends a membership; one's own as well.
+    #[wasm_bindgen(js_name = removeMember, unchecked_return_type = "Promise<void>")]
+    pub fn remove_member(&self, id: String, user: String) -> Promise {
+        self.run(|core| async move { core.rest.remove_member(&id, &user).await.map(|()| JsValue::UNDEFINED) })
+    }
+}
+
 /// The link.
 #[wasm_bindgen]
 impl Shell {
@@ -219,10 +255,12 @@ impl Shell {
         self.run(|core| async move { to_js(&core.make_folder(&path).await?) })
     }
 
-    /// Deletes a file, or a folder with everything below it where `recursive`.
+    /// Deletes a file, or a folder with everything below it where `recursive`: into the workspace's trash where `trash`, else for good.
     #[wasm_bindgen(unchecked_return_type = "Promise<void>")]
-    pub fn delete(&self, path: String, recursive: bool) -> Promise {
-        self.run(|core| async move { core.delete(&path, recursive).await.map(|()| JsValue::UNDEFINED) })
+    pub fn delete(&self, path: String, recursive: bool, trash: Option<bool>) -> Promise {
+        self.run(|core| async move {
+            core.delete(&path, recursive, trash.unwrap_or(false)).await.map(|()| JsValue::UNDEFINED)
+        })
     }
 
     /// Moves a file or folder.
@@ -246,7 +284,26 @@ impl Shell {
         let core = Rc::clone(&self.core);
         let subscription = subscribe(self.core.watches.listeners(), listener, move || Watches::adjust(&core));
         Watches::adjust(&self.core);
+        Watches::tell_states(&self.core);
         subscription
+    }
+
+    /// Tells who else has the workspace open, and in which files.
+    #[wasm_bindgen(js_name = onPresence)]
+    pub fn on_presence(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "(people: PersonPresent[]) => void")] listener: Function,
+    ) -> Subscription {
+        let core = Rc::clone(&self.core);
+        let subscription = subscribe(self.core.presence.listeners(), listener, move || Presence::adjust(&core));
+        Presence::adjust(&self.core);
+        subscription
+    }
+
+    /// Tells the others what this page shows, while it listens to who they are. What is outside the workspace is nobody's business.
+    pub fn show(&self, showing: Ts<PageShowing>) -> Result<(), ShellError> {
+        Presence::show(&self.core, &from_js(showing.into())?);
+        Ok(())
     }
 
     /// Finds files by name.
@@ -283,6 +340,12 @@ impl Shell {
 /// Terminals.
 #[wasm_bindgen]
 impl Shell {
+    /// Programs that terminals can be started with, the one first that is taken where none is named.
+    #[wasm_bindgen(js_name = listTerminalProfiles, unchecked_return_type = "Promise<TerminalProfile[]>")]
+    pub fn list_terminal_profiles(&self) -> Promise {
+        self.run(|core| async move { to_js(&core.list_terminal_profiles().await?) })
+    }
+
     /// Terminals of the workspace.
     #[wasm_bindgen(js_name = listTerminals, unchecked_return_type = "Promise<TerminalInfo[]>")]
     pub fn list_terminals(&self) -> Promise {

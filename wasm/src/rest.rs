@@ -1,6 +1,7 @@
 //! REST with the browser's cookies: people, workspaces, uploads and large files.
 
 mod account;
+mod files;
 mod upload;
 
 use std::cell::{Cell, RefCell};
@@ -9,7 +10,9 @@ use std::rc::Rc;
 
 use coditect_protocol::auth::{CSRF_COOKIE, CSRF_HEADER, RefreshRequest, SessionInfo};
 use coditect_protocol::files::{FileStat, Place, Root, WriteMode};
-use coditect_protocol::workspace::{CreateWorkspace, RenameWorkspace, Workspace};
+use coditect_protocol::workspace::{
+    AddMember, ChangeMember, CreateWorkspace, RenameWorkspace, Workspace, WorkspaceMember, WorkspaceRole,
+};
 use coditect_protocol::{Kind, Problem, UserId};
 use futures_util::future::{Either, FutureExt, LocalBoxFuture, Shared, select};
 use gloo_net::http::{Method, RequestBuilder, Response};
@@ -56,6 +59,7 @@ enum Body {
     None,
     Json(JsValue),
     Bytes(js_sys::Uint8Array),
+    Blob(web_sys::Blob),
 }
 
 impl Rest {
@@ -186,6 +190,32 @@ impl Rest {
         self.send(&Method::DELETE, &workspace_route(id), Body::None).await.map(drop)
     }
 
+    /// Everybody who may use a workspace.
+    pub(crate) async fn list_members(self: &Rc<Self>, id: &str) -> Result<Vec<WorkspaceMember>, ShellError> {
+        read(self.send(&Method::GET, &members_route(id), Body::None).await?).await
+    }
+
+    /// Lets somebody use a workspace.
+    pub(crate) async fn add_member(self: &Rc<Self>, id: &str, add: &AddMember) -> Result<WorkspaceMember, ShellError> {
+        read(self.send(&Method::POST, &members_route(id), json(add)?).await?).await
+    }
+
+    /// Changes what a member may do.
+    pub(crate) async fn change_member(
+        self: &Rc<Self>,
+        id: &str,
+        user: &str,
+        role: WorkspaceRole,
+    ) -> Result<WorkspaceMember, ShellError> {
+        let body = json(&ChangeMember { role })?;
+        read(self.send(&Method::PATCH, &member_route(id, user), body).await?).await
+    }
+
+    /// Ends a membership.
+    pub(crate) async fn remove_member(self: &Rc<Self>, id: &str, user: &str) -> Result<(), ShellError> {
+        self.send(&Method::DELETE, &member_route(id, user), Body::None).await.map(drop)
+    }
+
     /// Writes a file of a workspace as a stream.
     pub(crate) async fn put_file(
         self: &Rc<Self>,
@@ -197,34 +227,33 @@ impl Rest {
             return Err(ShellError::Outside { path: place.path.to_string() });
         };
         let route = format!("workspaces/{workspace}/files/{}", percent_encode_path(place.path.as_str()));
-        let header = match mode {
-            WriteMode::CreateNew => Some(("if-none-match", "*".to_owned())),
-            WriteMode::Replace(etag) => Some(("if-match", format!("\"{etag}\""))),
-            WriteMode::Overwrite => None,
-        };
-        let headers = [("content-type", "application/octet-stream".to_owned())].into_iter().chain(header);
-        let headers: Vec<_> = headers.collect();
-        let body = || Body::Bytes(bytes.clone());
-        match self.send_once(&Method::PUT, &route, body(), &headers).await {
-            Err(error) if error.is_unauthenticated() => {
-                self.refresh().await?;
-                read(self.send_once(&Method::PUT, &route, body(), &headers).await?).await
-            }
-            outcome => read(outcome?).await,
-        }
+        let content_type = ("content-type", "application/octet-stream".to_owned());
+        let headers: Vec<_> = [content_type].into_iter().chain(write_condition(mode)).collect();
+        read(self.send_with(&Method::PUT, &route, Body::Bytes(bytes.clone()), &headers).await?).await
     }
 
     /// Sends; where the access token has ended, renews it and sends again.
     async fn send(self: &Rc<Self>, method: &Method, route: &str, body: Body) -> Result<Response, ShellError> {
+        self.send_with(method, route, body, &[]).await
+    }
+
+    async fn send_with(
+        self: &Rc<Self>,
+        method: &Method,
+        route: &str,
+        body: Body,
+        headers: &[(&str, String)],
+    ) -> Result<Response, ShellError> {
         let again = match &body {
             Body::None => Body::None,
             Body::Json(value) => Body::Json(value.clone()),
             Body::Bytes(bytes) => Body::Bytes(bytes.clone()),
+            Body::Blob(blob) => Body::Blob(blob.clone()),
         };
-        match self.send_once(method, route, body, &[]).await {
+        match self.send_once(method, route, body, headers).await {
             Err(error) if error.is_unauthenticated() => {
                 self.refresh().await?;
-                self.send_once(method, route, again, &[]).await
+                self.send_once(method, route, again, headers).await
             }
             outcome => outcome,
         }
@@ -249,11 +278,12 @@ impl Rest {
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        let limited = !matches!(body, Body::Bytes(_));
+        let limited = !matches!(body, Body::Bytes(_) | Body::Blob(_));
         let request = match body {
             Body::None => request.build(),
             Body::Json(text) => request.header("content-type", "application/json").body(text),
             Body::Bytes(bytes) => request.body(bytes),
+            Body::Blob(blob) => request.body(blob),
         };
         let sending = request.map_err(|_| ShellError::Unreachable)?.send();
         let answer = if limited {
@@ -272,8 +302,25 @@ impl Rest {
     }
 }
 
+/// The condition of a write, as a header.
+fn write_condition(mode: &WriteMode) -> Option<(&'static str, String)> {
+    match mode {
+        WriteMode::CreateNew => Some(("if-none-match", "*".to_owned())),
+        WriteMode::Replace(etag) => Some(("if-match", format!("\"{etag}\""))),
+        WriteMode::Overwrite => None,
+    }
+}
+
 fn workspace_route(id: &str) -> String {
     format!("workspaces/{}", crate::paths::percent_encode(id))
+}
+
+fn members_route(id: &str) -> String {
+    format!("{}/members", workspace_route(id))
+}
+
+fn member_route(id: &str, user: &str) -> String {
+    format!("{}/{}", members_route(id), crate::paths::percent_encode(user))
 }
 
 fn json(value: &impl Serialize) -> Result<Body, ShellError> {

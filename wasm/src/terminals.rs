@@ -5,7 +5,7 @@ mod sizes;
 
 use coditect_protocol::TerminalId;
 use coditect_protocol::call::{Item, Reply, Request};
-use coditect_protocol::terminal::{TerminalExit, TerminalInfo, TerminalSpec};
+use coditect_protocol::terminal::{TerminalExit, TerminalInfo, TerminalProfile, TerminalSpec};
 
 use crate::abort::Abort;
 use crate::core::Core;
@@ -16,6 +16,13 @@ pub(crate) use input::TerminalWriters;
 pub(crate) use sizes::TerminalSizes;
 
 impl Core {
+    /// Programs that terminals can be started with.
+    pub(crate) async fn list_terminal_profiles(&self) -> Result<Vec<TerminalProfile>, ShellError> {
+        let workspace = self.workspace_id()?;
+        let reply = self.link.call(Request::ListTerminalProfiles { workspace }).await?;
+        expect_reply!(reply, Reply::Profiles(profiles) => profiles)
+    }
+
     /// Terminals of the workspace.
     pub(crate) async fn list_terminals(&self) -> Result<Vec<TerminalInfo>, ShellError> {
         let workspace = self.workspace_id()?;

@@ -386,7 +386,7 @@ mod tests {
     use coditect_protocol::problem::{Kind, Problem};
     use coditect_protocol::search::{FileMatches, FindFiles, SearchSummary, TextMatch};
     use coditect_protocol::terminal::{TerminalExit, TerminalInfo};
-    use coditect_protocol::workspace::{CreateWorkspace, Workspace, WorkspaceSource, WorkspaceState};
+    use coditect_protocol::workspace::{CreateWorkspace, Workspace, WorkspaceRole, WorkspaceSource, WorkspaceState};
     use coditect_protocol::{RelPath, TerminalId, WorkspaceId};
     use proptest::prelude::*;
 
@@ -410,9 +410,9 @@ mod tests {
         vec![
             Item::Bytes(vec![0, 255, 7]),
             Item::Bytes(Vec::new()),
-            Item::Changes(vec![FileChange { kind: ChangeKind::Deleted, path: path("a/b") }]),
+            Item::Changes(vec![FileChange { kind: ChangeKind::Deleted, path: path("a/b"), from: None }]),
             Item::Rescan,
-            Item::Matches(FileMatches { path: path("f"), matches: vec![found] }),
+            Item::Matches(FileMatches { path: path("f"), matches: vec![found], context: Vec::new() }),
             Item::Output { offset: u64::MAX, data: vec![27] },
             Item::Delta(ChatDelta::Text { text: "hello".into() }),
             Item::Delta(ChatDelta::ToolCall(call)),
@@ -429,16 +429,22 @@ mod tests {
             created: 2,
             etag: "e".into(),
             writable: false,
+            permissions: 0o644,
+            link_target: None,
         };
         let entry = FolderEntry { name: "n".into(), kind: FileKind::File, is_link: false, size: 0, modified: 300 };
-        let exit = TerminalExit { code: Some(-1), signal: None };
+        let exit = TerminalExit { code: Some(-1), signal: None, cause: None };
         let terminal = TerminalInfo {
             id: TerminalId(uuid),
             number: 1,
             title: String::new(),
             program: "sh".into(),
             args: vec!["-l".into()],
+            profile: "bash".into(),
             pid: 70_000,
+            started_at: 1_700_000_000_000,
+            workspace_folder: "/workspace".into(),
+            home_folder: "/home/coditect".into(),
             cols: 80,
             rows: 24,
             exit: Some(exit),
@@ -451,13 +457,16 @@ mod tests {
             state,
             created_at: 1,
             opened_at: 2,
+            role: WorkspaceRole::Write,
+            owner: "Ada".into(),
+            members: 1,
         };
         let model =
             ModelInfo { id: "u/m".into(), name: "m".into(), upstream: "u".into(), context_tokens: Some(131_072) };
         vec![
             Reply::Done,
             Reply::Stat(stat),
-            Reply::Folder(FolderListing { entries: vec![entry] }),
+            Reply::Folder(FolderListing { entries: vec![entry], more: true }),
             Reply::Paths { paths: vec!["a".into()], limit_reached: true },
             Reply::Searched(SearchSummary { files_searched: 1, matches: 2, limit_reached: false }),
             Reply::Terminals(vec![terminal]),

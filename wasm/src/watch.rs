@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::rc::Rc;
 
 use coditect_protocol::call::{Item, Request};
-use coditect_protocol::files::{ChangeKind, FileChange, Root};
+use coditect_protocol::files::{ChangeKind, FileChange, Root, WatchState};
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 use gloo_timers::future::TimeoutFuture;
@@ -36,6 +36,13 @@ pub enum ChangeEvent {
         /// The absolute path of the root.
         path: String,
     },
+    /// How well everything below is watched from here on.
+    Watching {
+        /// The absolute path of the root.
+        path: String,
+        /// Whether changes are told as they happen.
+        state: WatchState,
+    },
 }
 
 /// One change.
@@ -45,6 +52,10 @@ pub struct PathChange {
     pub kind: ChangeKind,
     /// The absolute path.
     pub path: String,
+    /// The absolute path that it had before, where it was moved; that one is told as deleted before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[tsify(optional)]
+    pub from: Option<String>,
 }
 
 /// Of which roots something was seen that may have changed while no watch stood.
@@ -74,6 +85,8 @@ impl Seen {
 pub(crate) struct Watches {
     listeners: Rc<Listeners>,
     seen: Seen,
+    /// Roots of which changes show late, by the last word of the server.
+    polled: RefCell<Vec<Root>>,
     /// Roots being watched; dropping the sender stops the watch.
     running: RefCell<Vec<(Root, oneshot::Sender<()>)>>,
 }
@@ -82,6 +95,14 @@ impl Watches {
     /// Who listens; call [`Self::adjust`] after a change.
     pub(crate) fn listeners(&self) -> &Rc<Listeners> {
         &self.listeners
+    }
+
+    /// Tells again of which roots changes show late, for who listens from now on.
+    pub(crate) fn tell_states(core: &Core) {
+        let polled = core.watches.polled.borrow().clone();
+        for root in polled {
+            tell_state(core, root, WatchState::Polling);
+        }
     }
 
     /// Something of this root is being read.
@@ -135,6 +156,13 @@ fn take(core: &Core, root: Root, step: Step) -> Result<(), ShellError> {
         // The server's first item says when the watch stands. Looking earlier would miss what changes until then.
         Step::Item(Item::Rescan) if core.watches.seen.is_stale(root) => tell_rescan(core, root),
         Step::Item(Item::Rescan) | Step::Restarted => {}
+        Step::Item(Item::Watching(state)) => {
+            core.watches.polled.borrow_mut().retain(|polled| *polled != root);
+            if state == WatchState::Polling {
+                core.watches.polled.borrow_mut().push(root);
+            }
+            tell_state(core, root, state);
+        }
         Step::Item(_) => return Err(ShellError::UnexpectedReply),
     }
     Ok(())
@@ -142,8 +170,10 @@ fn take(core: &Core, root: Root, step: Step) -> Result<(), ShellError> {
 
 fn tell_changes(core: &Core, root: Root, changes: &[FileChange]) {
     let mounts = core.mounts();
-    let absolute =
-        |change: &FileChange| Some(PathChange { kind: change.kind, path: mounts.absolute(root, &change.path)? });
+    let absolute = |change: &FileChange| {
+        let from = change.from.as_ref().and_then(|from| mounts.absolute(root, from));
+        Some(PathChange { kind: change.kind, path: mounts.absolute(root, &change.path)?, from })
+    };
     let changes: Vec<PathChange> = changes.iter().filter_map(absolute).collect();
     if !changes.is_empty() {
         tell(core, &ChangeEvent::Changes { changes });
@@ -153,6 +183,12 @@ fn tell_changes(core: &Core, root: Root, changes: &[FileChange]) {
 fn tell_rescan(core: &Core, root: Root) {
     if let Some(path) = core.mounts().absolute(root, &coditect_protocol::RelPath::root()) {
         tell(core, &ChangeEvent::Rescan { path });
+    }
+}
+
+fn tell_state(core: &Core, root: Root, state: WatchState) {
+    if let Some(path) = core.mounts().absolute(root, &coditect_protocol::RelPath::root()) {
+        tell(core, &ChangeEvent::Watching { path, state });
     }
 }
 

@@ -42,6 +42,8 @@ enum What {
     Reconnect,
     /// Round trips over the link, and from a key to its echo.
     Trips,
+    /// Search, file picker, watch, git and many people in a large workspace, beside `rg`, `fd`, `inotifywait` and `git`.
+    Workspace,
     /// Durable commits and reads of the store, beside redb, fjall and SQLite.
     Store,
     /// Checks of sessions, logins against what the password hash allows, many sessions.
@@ -116,7 +118,10 @@ fn measure(repo: &Repo, name: &str, command: &mut Command) -> Result<()> {
 
 /// Start, memory, the IDE and the link, in a browser.
 fn product(repo: &Repo, args: &BenchArgs, what: &[What], started: Instant) -> Result<()> {
-    let tools = [setup::LIBCLANG, setup::BUBBLEWRAP, setup::GIT, setup::CHROMIUM, setup::NGINX];
+    let mut tools = vec![setup::LIBCLANG, setup::BUBBLEWRAP, setup::GIT, setup::CHROMIUM, setup::NGINX];
+    if what.is_empty() || what.contains(&What::Workspace) {
+        tools.extend([setup::RIPGREP, setup::FD, setup::INOTIFYWAIT]);
+    }
     setup::require(&setup::prepare(repo, &Needs::pages(&tools))?, &tools)?;
     let history = History::open(repo, "bench");
     pages::build(repo, Quality::Best)?;

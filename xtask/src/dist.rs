@@ -19,9 +19,11 @@ pub(crate) fn build(repo: &Repo, started: Instant) -> Result<()> {
     let history = History::open(repo, "build");
     pages::bundle(repo)?;
     let out = repo.target.join("dist-artefacts");
-    ui::step("server", "compiles the server (dist)", || {
+    ui::step("server", "compiles the server and what it starts (dist)", || {
         let program = exec::server(repo, Profile::Dist)?;
-        replace(&program, &out.join("bin").join(exec::SERVER))?;
+        for name in exec::PROGRAMS {
+            replace(&program.with_file_name(name), &out.join("bin").join(name))?;
+        }
         Ok(Done::did(""))
     })?;
     ui::step("artefacts", &format!("gathers everything in {}", repo.show(&out)), || {
@@ -65,8 +67,10 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 
 fn sizes(out: &Path) -> Result<String> {
     let mut rows = vec![["artefact", "size", "brotli"].map(str::to_owned).to_vec()];
-    let program = fs::metadata(out.join("bin").join(exec::SERVER))?.len();
-    rows.push(vec![format!("bin/{}", exec::SERVER), ui::bytes(program), String::new()]);
+    for name in exec::PROGRAMS {
+        let program = fs::metadata(out.join("bin").join(name))?.len();
+        rows.push(vec![format!("bin/{name}"), ui::bytes(program), String::new()]);
+    }
     for part in ["web", "theia"] {
         let dir = out.join(part);
         rows.push(vec![format!("{part}/"), ui::bytes(pages::size(&dir)), ui::bytes(pages::sent(&dir))]);

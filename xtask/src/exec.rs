@@ -128,10 +128,14 @@ pub(crate) fn cargo_artefacts(repo: &Repo, args: &[&str]) -> Result<Vec<(String,
 
 /// Name of the server's program.
 pub(crate) const SERVER: &str = "coditect-v5-api";
+/// Everything that is shipped as a program; the server starts the others, which it finds beside itself.
+pub(crate) const PROGRAMS: [&str; 3] = [SERVER, "coditect-sandbox", "coditect-git"];
 
-/// Compiles the server.
+/// Compiles all [`PROGRAMS`], and gives the server.
 pub(crate) fn server(repo: &Repo, profile: Profile) -> Result<PathBuf> {
-    let made = cargo_artefacts(repo, &["build", "--package", SERVER, "--bins", "--profile", profile.name()])?;
+    let packages = PROGRAMS.iter().flat_map(|name| ["--package", name]);
+    let words = ["build", "--bins", "--profile", profile.name()].into_iter().chain(packages);
+    let made = cargo_artefacts(repo, &words.collect::<Vec<_>>())?;
     let found = made.into_iter().rev().find(|(name, file)| name == SERVER && is_program(file));
     found.map(|(_, file)| file).ok_or_else(|| anyhow::anyhow!("cargo made no program `{SERVER}`"))
 }

@@ -95,6 +95,10 @@ impl Everything {
         if args.nginx && !args.server_flags.iter().any(|flag| flag.starts_with("--trusted-proxies")) {
             flags.extend(["--trusted-proxies".to_owned(), "127.0.0.1".to_owned()]);
         }
+        if !args.server_flags.iter().any(|flag| flag.starts_with("--terminal-keep-minutes")) {
+            // Ctrl-C stops everything, terminals included.
+            flags.extend(["--terminal-keep-minutes".to_owned(), "0".to_owned()]);
+        }
         flags.extend(args.server_flags.iter().cloned());
         let listen = if args.nginx { server::free_address()? } else { args.listen };
         let options = server::Options {

@@ -36,6 +36,8 @@ pub(crate) const GIT: Tool = simple("git", "git", "workspaces are made from repo
 pub(crate) const NGINX: Tool = simple("nginx", "nginx-light", "nginx stands in front of the server");
 pub(crate) const CHROMIUM: Tool = simple("chromium", "chromium", "the tests drive a real browser");
 pub(crate) const RIPGREP: Tool = simple("rg", "ripgrep", "the tests compare the text search with it");
+pub(crate) const FD: Tool = simple("fdfind", "fd-find", "the file picker is measured beside it");
+pub(crate) const INOTIFYWAIT: Tool = simple("inotifywait", "inotify-tools", "the watch is measured beside it");
 pub(crate) const LIBCLANG: Tool = Tool {
     is_library: true,
     ..simple("libclang", "libclang-dev", "the server's bindings of FoundationDB's client library are made with it")

@@ -112,6 +112,9 @@ pub enum ApiFault {
     /// A condition of a request that cannot be read.
     #[error("If-Match takes one entity tag in quotes, or *; If-None-Match takes * only.")]
     BadEtag,
+    /// A part of a file that does not say where it goes.
+    #[error("Content-Range is `bytes first-last/*` or `bytes first-last/size`, and Content-Length just as long.")]
+    BadContentRange,
     /// A range of a file that it does not have.
     #[error("The range lies outside the file, which has {size} bytes.")]
     Range {
@@ -195,6 +198,7 @@ impl Coded for ApiFault {
             Self::BadQuery(_) => "api.bad_query",
             Self::GrantType => "api.grant_type",
             Self::BadEtag => "files.bad_etag",
+            Self::BadContentRange => "files.bad_content_range",
             Self::Range { .. } => "files.range",
             Self::FileTooLarge { .. } => "files.too_large",
             Self::UnknownHost => "api.unknown_host",
@@ -236,6 +240,7 @@ impl Coded for ApiFault {
             | Self::BadQuery(_)
             | Self::GrantType
             | Self::BadEtag
+            | Self::BadContentRange
             | Self::AcrossRoots
             | Self::NotAWebSocket
             | Self::NoHello { is_late: false, .. }
@@ -311,7 +316,8 @@ mod tests {
             ApiFault::BadJson => ApiFault::BadQuery(""),
             ApiFault::BadQuery(_) => ApiFault::GrantType,
             ApiFault::GrantType => ApiFault::BadEtag,
-            ApiFault::BadEtag => ApiFault::Range { size: 1 },
+            ApiFault::BadEtag => ApiFault::BadContentRange,
+            ApiFault::BadContentRange => ApiFault::Range { size: 1 },
             ApiFault::Range { .. } => ApiFault::FileTooLarge { limit: 1, setting: "" },
             ApiFault::FileTooLarge { .. } => ApiFault::UnknownHost,
             ApiFault::UnknownHost => ApiFault::Internal,

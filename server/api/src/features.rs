@@ -1,18 +1,22 @@
 //! From the settings to the features: first those of this machine, which open or refuse for good, then those that need the store, which
 //! may have to be waited for.
 
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use coditect_auth::{Auth, AuthSettings, MailDelivery, Rate};
 use coditect_llm::{LlmSettings, Models, Secret, UpstreamSettings};
+use coditect_protocol::UserId;
 use coditect_protocol::auth::RegistrationPolicy;
 use coditect_store::{MasterKey, Store, StoreError};
 use coditect_workspace::import::ImportSettings;
-use coditect_workspace::registry::{RegistrySettings, Workspaces};
-use coditect_workspace::sandbox::{Sandbox, SandboxSettings};
-use coditect_workspace::terminals::{TerminalSettings, Terminals};
+use coditect_workspace::index::Indexes;
+use coditect_workspace::presence::Presence;
+use coditect_workspace::registry::{People, RegistrySettings, Workspaces};
+use coditect_workspace::terminals::Terminals;
 use coditect_workspace::watch::{WatchSettings, Watchers};
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
@@ -21,9 +25,12 @@ use crate::denials::Denials;
 use crate::error::{ServerError, at_start};
 use crate::link::Links;
 use crate::master_key;
+use crate::programs::{self, TerminalTokens};
 use crate::serving;
 use crate::settings::{Discover, Mailing, Registering, Settings, UpstreamGiven};
 use crate::state::{AppState, Features};
+
+const DAY_SECONDS: u64 = 24 * 60 * 60;
 
 /// Name of the file below the data directory that holds the first login.
 pub const FIRST_LOGIN_FILE: &str = "first-login.json";
@@ -73,6 +80,15 @@ pub(crate) struct Opening {
     terminals: Terminals,
 }
 
+/// Tells workspaces the names that people see of each other.
+struct Acquaintances(Auth);
+
+impl People for Acquaintances {
+    fn names<'a>(&'a self, people: &'a [UserId]) -> BoxFuture<'a, HashMap<UserId, String>> {
+        Box::pin(self.0.names(people))
+    }
+}
+
 /// The features that keep something in the store.
 struct Stored {
     store: Store,
@@ -85,26 +101,26 @@ impl Opening {
         settings: Settings,
         source: StoreSource,
         draining: CancellationToken,
+        address: SocketAddr,
     ) -> Result<Self, ServerError> {
         let started = Instant::now();
         let models = Models::new(llm_settings(&settings)).map_err(|error| at_start(&error))?;
-        let sandbox = Sandbox::detect(sandbox_settings(&settings)?).await.map_err(|error| at_start(&error))?;
-        let warnings: Vec<_> = sandbox.warning().into_iter().collect();
-        for warning in &warnings {
-            tracing::warn!("{warning}");
-        }
+        let master_key = master_key::open(&settings.master_key_path())?;
+        let watchers = Watchers::new(watch_settings(&settings)).map_err(|error| at_start(&error))?;
+        // Last of all that can fail: it starts something that goes on.
+        let terminals = programs::open(&settings, address).await?;
         Ok(Self {
             started,
             draining,
             closing: CancellationToken::new(),
             limits: serving::Limits::new(&settings),
-            warnings,
+            warnings: terminals.sandboxes().warnings(),
             denials: Denials::default(),
             source,
-            master_key: master_key::open(&settings.master_key_path())?,
+            master_key,
             models,
-            watchers: Watchers::new(watch_settings(&settings)).map_err(|error| at_start(&error))?,
-            terminals: Terminals::new(terminal_settings(&settings), sandbox),
+            watchers,
+            terminals,
             settings: Arc::new(settings),
         })
     }
@@ -113,7 +129,11 @@ impl Opening {
     pub(crate) async fn open(&self) -> Result<AppState, ServerError> {
         let store = (self.source.0)().await.map_err(|error| at_start(&error))?;
         match self.open_stored(store.clone()).await {
-            Ok(stored) => Ok(self.state(stored)),
+            Ok(stored) => {
+                self.terminals.follow_rights(&stored.workspaces).await;
+                let tokens = programs::give_tokens(&self.settings, &self.terminals, stored.auth.clone())?;
+                Ok(self.state(stored, tokens))
+            }
             Err(error) => {
                 // Whoever tries again must find it free.
                 store.close().await;
@@ -131,18 +151,24 @@ impl Opening {
             .map_err(|error| at_start(&error))?;
         let workspaces =
             Workspaces::open(store.clone(), workspace_settings(settings)).await.map_err(|error| at_start(&error))?;
+        workspaces.set_people(Arc::new(Acquaintances(auth.clone())));
         write_first_login(&auth, settings).await?;
         Ok(Stored { store, auth, workspaces })
     }
 
-    fn state(&self, Stored { store, auth, workspaces }: Stored) -> AppState {
+    fn state(&self, Stored { store, auth, workspaces }: Stored, terminal_tokens: Arc<TerminalTokens>) -> AppState {
+        let git = programs::git(&self.settings, &self.terminals, store.clone(), self.master_key.clone());
         AppState::new(Features {
             settings: self.settings.clone(),
             store,
             auth,
             workspaces,
+            git,
+            presence: Presence::default(),
+            indexes: Indexes::new(self.watchers.clone()),
             watchers: self.watchers.clone(),
             terminals: self.terminals.clone(),
+            terminal_tokens,
             models: self.models.clone(),
             links: Links::new(&self.settings),
             denials: self.denials.clone(),
@@ -175,15 +201,6 @@ pub(crate) fn refuse_public_data(settings: &Settings) -> Result<(), ServerError>
     Ok(())
 }
 
-fn terminal_settings(settings: &Settings) -> TerminalSettings {
-    TerminalSettings {
-        per_workspace: settings.terminals_per_workspace,
-        per_person: settings.terminals_per_person,
-        scrollback_bytes: settings.terminal_scrollback_bytes,
-        ..TerminalSettings::default()
-    }
-}
-
 fn watch_settings(settings: &Settings) -> WatchSettings {
     WatchSettings {
         ignore: settings.watch_ignore.clone(),
@@ -192,26 +209,7 @@ fn watch_settings(settings: &Settings) -> WatchSettings {
     }
 }
 
-/// What no program in a terminal may see: everybody's data, wherever they are, and the files that hold keys.
-fn hidden_paths(settings: &Settings) -> Vec<PathBuf> {
-    let data = settings.data_dir();
-    let named = [settings.master_key_path(), settings.mail_path(), settings.backup_path()];
-    let elsewhere =
-        settings.store_dir().into_iter().chain(named).filter(|path| !path.starts_with(&data)).collect::<Vec<_>>();
-    [data].into_iter().chain(elsewhere).chain(settings.config_file.clone()).collect()
-}
-
-fn sandbox_settings(settings: &Settings) -> Result<SandboxSettings, ServerError> {
-    Ok(SandboxSettings {
-        mode: settings.sandbox.parse().map_err(|error| at_start::<coditect_workspace::WorkspaceError>(&error))?,
-        read_only_paths: settings.sandbox_read_only_path.clone(),
-        hidden_paths: hidden_paths(settings),
-        ..SandboxSettings::default()
-    })
-}
-
 pub(crate) fn auth_settings(settings: &Settings) -> AuthSettings {
-    const DAY_SECONDS: u64 = 24 * 60 * 60;
     let days = |days: u64| Duration::from_secs(days * DAY_SECONDS);
     let rate = |burst, seconds| Rate { burst, refill: Duration::from_secs(seconds) };
     let defaults = AuthSettings::default();
@@ -255,6 +253,9 @@ fn workspace_settings(settings: &Settings) -> RegistrySettings {
     RegistrySettings {
         max_workspaces_per_person: settings.workspaces_per_person,
         max_imports_per_person: settings.imports_per_person,
+        max_members: settings.members_per_workspace,
+        quota_bytes: (settings.workspace_quota_bytes > 0).then_some(settings.workspace_quota_bytes),
+        trash_age: (settings.trash_days > 0).then(|| Duration::from_secs(settings.trash_days * DAY_SECONDS)),
         import: ImportSettings {
             import_paths: settings.import_path.clone(),
             allow_http: settings.import_http,
@@ -364,16 +365,10 @@ mod tests {
     }
 
     #[test]
-    fn a_store_elsewhere_is_hidden_and_never_served() {
-        let hidden = |store: &str| hidden_paths(&Settings { store: store.to_owned(), ..Settings::default() });
-        assert_eq!((hidden("memory:").len(), hidden("").len()), (1, 1));
-        assert_eq!(hidden("embedded:///srv/store?cache_mib=8")[1], Path::new("/srv/store"));
-        assert_eq!(hidden("socket:///srv/c/store.sock")[1], Path::new("/srv/c"));
-        assert_eq!(hidden("fdb:///etc/foundationdb/fdb.cluster?directory=a")[1], Path::new("/etc/foundationdb"));
-        assert_eq!(hidden("fdb:///etc/fdb.cluster")[1], Path::new("/etc/fdb.cluster"));
+    fn a_store_elsewhere_is_never_served() {
         let served = Settings {
             store: "embedded:///srv/web/store".to_owned(),
-            web_dir: PathBuf::from("/srv/web"),
+            web_dir: "/srv/web".into(),
             ..Settings::default()
         };
         let error = refuse_public_data(&served).unwrap_err();

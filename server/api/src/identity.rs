@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::extract::{ConnectInfo, FromRequestParts};
 use coditect_auth::{AuthError, Device, Identity};
 use coditect_protocol::auth::{ACCESS_COOKIE, CSRF_HEADER, DEVICE_COOKIE};
+use coditect_workspace::sandbox::net::API_NAME;
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Uri, header};
 
@@ -196,6 +197,18 @@ pub(crate) fn is_known_host(uri: &Uri, headers: &HeaderMap, settings: &Settings)
     uri.host().is_none_or(known) && headers.get_all(header::HOST).iter().all(|host| host.to_str().is_ok_and(known))
 }
 
+/// Whether a program in a terminal asks, under the name that terminals have for the server. Whoever answers for names in a network may
+/// point that one here as well (DNS rebinding), so it counts only on this machine, and never for a page: whatever a page does beyond
+/// looking at what everybody may see names its origin.
+pub(crate) fn is_terminals_host(headers: &HeaderMap, extensions: &Extensions, settings: &Settings) -> bool {
+    let from = address(headers, extensions, &settings.trusted_proxies);
+    let is_local = from.is_some_and(|from| from.is_loopback() || from == settings.listen.ip().to_canonical());
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let is_theirs = |host: &http::HeaderValue| host.to_str().is_ok_and(|host| host_name(host) == API_NAME);
+    let named = matches!((hosts.next(), hosts.next()), (Some(host), None) if is_theirs(host));
+    is_local && named && !headers.contains_key(header::ORIGIN)
+}
+
 /// The name or address in a `Host` header, without its port.
 fn host_name(host: &str) -> &str {
     if let Some((address, _)) = host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
@@ -285,6 +298,31 @@ mod tests {
         let two = headers(&[("host", "localhost"), ("host", "evil.example")]);
         assert!(!is_known_host(&Uri::from_static("/"), &two, &local));
         assert!(is_known_host(&Uri::from_static("/"), &HeaderMap::new(), &local));
+    }
+
+    #[test]
+    fn the_terminals_name_counts_on_this_machine_and_for_no_page() {
+        let settings = Settings {
+            listen: "10.0.0.5:80".parse().unwrap(),
+            trusted_proxies: vec!["127.0.0.2".parse().unwrap()],
+            ..Settings::default()
+        };
+        let check = |peer: &str, pairs, expected| {
+            let mut extensions = Extensions::new();
+            extensions.insert(ConnectInfo(SocketAddr::new(peer.parse().unwrap(), 1)));
+            assert_eq!(is_terminals_host(&headers(pairs), &extensions, &settings), expected, "{peer} {pairs:?}");
+        };
+        for own in ["127.0.0.1", "::1", "::ffff:127.0.0.1", "10.0.0.5"] {
+            check(own, &[("host", "coditect.internal")], true);
+        }
+        check("127.0.0.1", &[("host", "coditect.internal:80")], true);
+        check("10.0.0.6", &[("host", "coditect.internal")], false);
+        check("127.0.0.1", &[("host", "evil.example")], false);
+        check("127.0.0.1", &[("host", "coditect.internal"), ("host", "evil.example")], false);
+        check("127.0.0.1", &[("host", "coditect.internal"), ("origin", "http://coditect.internal")], false);
+        check("127.0.0.1", &[], false);
+        // Through a proxy it is somebody else who asks.
+        check("127.0.0.2", &[("host", "coditect.internal"), ("x-forwarded-for", "1.2.3.4")], false);
     }
 
     #[test]

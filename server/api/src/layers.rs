@@ -22,7 +22,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::denials::Denials;
 use crate::error::{ApiError, ApiFault, ServerError};
-use crate::identity::{is_known_host, is_secure};
+use crate::identity::{is_known_host, is_secure, is_terminals_host};
 use crate::settings::Settings;
 use crate::{AppState, problem};
 
@@ -111,7 +111,9 @@ fn holds_no_token(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions
 }
 
 async fn refuse_unknown_hosts(State(settings): State<Arc<Settings>>, request: Request, next: Next) -> Response {
-    if is_known_host(request.uri(), request.headers(), &settings) {
+    let is_known = is_known_host(request.uri(), request.headers(), &settings)
+        || is_terminals_host(request.headers(), request.extensions(), &settings);
+    if is_known {
         return next.run(request).await;
     }
     ApiError::from(ApiFault::UnknownHost).into_response()

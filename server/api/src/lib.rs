@@ -19,6 +19,7 @@ mod layers;
 pub mod link;
 mod master_key;
 pub mod problem;
+mod programs;
 pub mod routes;
 pub mod server;
 mod serving;

@@ -19,7 +19,7 @@ pub use crate::features::{FIRST_LOGIN_FILE, StoreSource};
 use crate::settings::Settings;
 use crate::standby::Switch;
 use crate::state::AppState;
-use crate::{descriptors, serving};
+use crate::{descriptors, programs, serving};
 
 /// Sets up the log once for the process.
 pub fn init_logging(settings: &Settings) -> Result<(), String> {
@@ -90,7 +90,8 @@ impl Server {
         let listener = listen(settings.listen).await?;
         make_private_dir(&settings.data_dir())?;
         features::refuse_public_data(&settings)?;
-        let opening = Opening::new(settings, source, stop.clone()).await?;
+        let address = listener.local_addr().map_err(ServerError::Serve)?;
+        let opening = Opening::new(settings, source, stop.clone(), address).await?;
         let switch = Switch::new(&opening)?;
         let mut server = Self {
             listener,
@@ -148,6 +149,9 @@ impl Server {
             return ended.unwrap_or_else(|panic| Err(ServerError::Serve(std::io::Error::other(panic))));
         }
         tracing::info!("draining");
+        if let Some(state) = self.switch.state() {
+            state.terminals.prepare_to_leave();
+        }
         tokio::time::sleep(Duration::from_secs(self.settings.drain_grace_seconds)).await;
         self.closing.cancel();
         let drain_limit = Duration::from_secs(self.settings.drain_timeout_seconds);
@@ -161,7 +165,8 @@ impl Server {
         let outcome = tokio::time::timeout(drain_limit, drained).await;
         features.abort();
         if let Some(state) = self.switch.state() {
-            state.terminals.shutdown().await;
+            state.terminals.shut_down(programs::at_stop(&self.settings)).await;
+            state.terminal_tokens.finish().await;
             state.workspaces.close().await;
             state.store.close().await;
         }
@@ -187,6 +192,8 @@ async fn run_features(opening: Option<Opening>, switch: Switch) -> Result<(), Se
     // They end with the server only: whoever stops it breaks this off.
     tokio::join!(
         crate::link::watch(state.clone()),
+        programs::ends::watch(state.clone()),
+        state.terminal_tokens.look_after(),
         state.auth.clone().run_maintenance(std::future::pending()),
         forget_old_answers(&state.store),
         back_up(&state),
@@ -241,7 +248,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, ServerError> {
 }
 
 /// Everybody's files are below it: nobody else on the machine may look in.
-fn make_private_dir(path: &Path) -> Result<(), ServerError> {
+pub(crate) fn make_private_dir(path: &Path) -> Result<(), ServerError> {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new()
         .recursive(true)

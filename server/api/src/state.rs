@@ -6,6 +6,9 @@ use std::time::Instant;
 use coditect_auth::Auth;
 use coditect_llm::Models;
 use coditect_store::Store;
+use coditect_workspace::git::Git;
+use coditect_workspace::index::Indexes;
+use coditect_workspace::presence::Presence;
 use coditect_workspace::registry::Workspaces;
 use coditect_workspace::terminals::Terminals;
 use coditect_workspace::watch::Watchers;
@@ -13,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::denials::Denials;
 use crate::link::Links;
+use crate::programs::TerminalTokens;
 use crate::serving;
 use crate::settings::Settings;
 
@@ -30,10 +34,18 @@ pub struct Features {
     pub auth: Auth,
     /// Workspaces and their files.
     pub workspaces: Workspaces,
+    /// Who is in which workspace.
+    pub presence: Presence,
     /// Watchers shared by everybody who looks at a tree.
     pub watchers: Watchers,
+    /// The paths of the trees in which somebody looks for files.
+    pub indexes: Indexes,
     /// Running terminals; refused where there is no sandbox.
     pub terminals: Terminals,
+    /// What terminals are given.
+    pub(crate) terminal_tokens: Arc<TerminalTokens>,
+    /// Git in the workspaces, and the logins for it.
+    pub git: Git,
     /// Language models.
     pub models: Models,
     /// Links of the pages.

@@ -6,7 +6,7 @@ mod support;
 
 use coditect_protocol::auth::{Scope, SessionInfo, TokenEntry, TokenMade};
 use coditect_protocol::call::{Reply, Request};
-use coditect_protocol::files::{Place, Root, WriteMode};
+use coditect_protocol::files::{Page, Place, Root, WriteMode};
 use coditect_protocol::path::RelPath;
 use coditect_protocol::search::FindFiles;
 use coditect_protocol::terminal::TerminalSpec;
@@ -99,14 +99,14 @@ fn calls(workspace: WorkspaceId) -> Vec<(Request, Scope)> {
         (Request::Session, Scope::AccountRead),
         (Request::OpenWorkspace { workspace }, Scope::WorkspacesRead),
         (Request::Stat(place("f")), Scope::FilesRead),
-        (Request::ReadFolder(place("")), Scope::FilesRead),
+        (Request::ReadFolder { place: place(""), page: Page::default() }, Scope::FilesRead),
         (Request::ReadFile { place: place("f"), offset: 0, length: None }, Scope::FilesRead),
         (Request::FindFiles { workspace, query: FindFiles::default() }, Scope::FilesRead),
         (Request::WriteFile { place: place("f"), content: vec![1], mode: WriteMode::Overwrite }, Scope::FilesWrite),
         (Request::MakeFolder(place("d")), Scope::FilesWrite),
         (Request::Rename { from: place("f"), to: place("g"), overwrite: true }, Scope::FilesWrite),
         (Request::Copy { from: place("g"), to: place("f"), overwrite: true }, Scope::FilesWrite),
-        (Request::Delete { place: place("g"), recursive: false }, Scope::FilesWrite),
+        (Request::Delete { place: place("g"), recursive: false, trash: false }, Scope::FilesWrite),
         (Request::ListTerminals { workspace }, Scope::Terminals),
         (Request::CreateTerminal { workspace, spec: TerminalSpec::default() }, Scope::Terminals),
         (Request::AttachTerminal { terminal, from: 0 }, Scope::Terminals),

@@ -30,7 +30,10 @@ fn files_of(server: &TestServer, workspace: WorkspaceId) -> PathBuf {
 }
 
 fn read_folder(workspace: WorkspaceId, path: &str) -> Request {
-    Request::ReadFolder(Place { root: Root::Workspace(workspace), path: RelPath::parse(path).unwrap() })
+    Request::ReadFolder {
+        place: Place { root: Root::Workspace(workspace), path: RelPath::parse(path).unwrap() },
+        page: coditect_protocol::files::Page::default(),
+    }
 }
 
 /// A folder with a listing of some hundred thousand bytes.

@@ -627,7 +627,8 @@ async fn a_deleted_workspace_leaves_no_terminal() {
         }
     };
     timeout(LIMIT, gone).await.unwrap();
-    until(|| server.state.terminals.list(user, workspace).is_empty()).await;
+    let ended = async { while !server.state.terminals.list(user, workspace).await.unwrap().is_empty() {} };
+    timeout(LIMIT, ended).await.unwrap();
     server.stop().await;
 }
 

@@ -30,7 +30,10 @@ fn operations(document: &Value) -> Vec<(String, &'static str, &Value)> {
 
 /// The path with something in place of its parameters.
 fn filled(path: &str) -> String {
-    path.replace("{id}", NOBODY).replace("{path}", "a.txt").replace("{user_code}", "BCDF-GHJK")
+    path.replace("{id}", NOBODY)
+        .replace("{user}", NOBODY)
+        .replace("{path}", "a.txt")
+        .replace("{user_code}", "BCDF-GHJK")
 }
 
 /// What a personal access token needs for it: a scope, any, or nothing because none will do.

@@ -121,7 +121,7 @@ impl Auth {
     }
 
     /// Changes the password of who is logged in, who shows the present one and, where they have a second factor, a code of it. Ends
-    /// their other sessions and voids the codes to reset it; this session goes on with new tokens, so that copies of the old
+    /// their other sessions with what was started by any of them, and voids the codes to reset it; this session goes on with new tokens, so that copies of the old
     /// ones are worth nothing. Personal access tokens stay.
     pub async fn change_password(
         &self,
@@ -143,7 +143,7 @@ impl Auth {
         let new = PasswordRow { hash, changed_at: now.max(before.changed_at.saturating_add(1)) };
         let renewal = Renewal::new(session)?;
         let (before, new, renewal, settings) = (&before, &new, &renewal, &self.inner.settings);
-        let (session_row, ended) = self
+        let (session_row, ended, tokens) = self
             .store
             .transact(|tx| async move {
                 let own = rows::session(&tx, session).await?.filter(|own| own.ends_at(settings) > now);
@@ -151,7 +151,7 @@ impl Auth {
                 let password = rows::password(&tx, user).await?;
                 if password.as_ref() == Some(new) {
                     // This very call was committed before without anybody knowing.
-                    return Ok((own, Vec::new()));
+                    return Ok((own, Vec::new(), Vec::new()));
                 }
                 if password.is_none_or(|password| password.changed_at != before.changed_at) {
                     return Err(AuthError::WrongPassword);
@@ -161,10 +161,12 @@ impl Auth {
                 rows::note_ended(&tx, Ending::Person(user))?;
                 let renewed = renewal.apply(own.clone(), device, settings, now);
                 rows::set_session(&tx, session, &renewed, Some(&own))?;
-                Ok::<_, AuthError>((renewed, rows::end_sessions_of(&tx, user, Some(session)).await?))
+                let tokens = rows::log_out_everywhere(&tx, user, now).await?;
+                Ok::<_, AuthError>((renewed, rows::end_sessions_of(&tx, user, Some(session)).await?, tokens))
             })
             .await?;
         self.forget_person(user, &ended);
+        self.forget_terminals(user, &tokens);
         self.tell(AuditAction::PasswordChanged, Some(user), Some(session), device.address);
         self.notify(&row.login, Notice::PasswordChanged);
         let info = row.info(user);

@@ -63,7 +63,8 @@ impl Auth {
         device: &Device,
     ) -> Result<PersonEntry, AuthError> {
         identity.require_admin()?;
-        let (before, after, ended, entry) = self
+        let now = self.now();
+        let (before, after, ended, tokens, entry) = self
             .store
             .transact(|tx| async move {
                 require_admin_now(&tx, identity).await?;
@@ -78,12 +79,19 @@ impl Auth {
                 }
                 rows::set_user(&tx, id, &after)?;
                 rows::note_ended(&tx, Ending::Person(id))?;
-                let ended = if after.disabled { rows::end_sessions_of(&tx, id, None).await? } else { Vec::new() };
+                let (mut ended, mut tokens) = (Vec::new(), None);
+                if after.disabled {
+                    tokens = Some(rows::log_out_everywhere(&tx, id, now).await?);
+                    ended = rows::end_sessions_of(&tx, id, None).await?;
+                }
                 let entry = entry(&tx, id, after.clone()).await?;
-                Ok::<_, AuthError>((before, after, ended, entry))
+                Ok::<_, AuthError>((before, after, ended, tokens, entry))
             })
             .await?;
         self.forget_person(id, &ended);
+        if let Some(tokens) = tokens {
+            self.forget_terminals(id, &tokens);
+        }
         let changes = [
             (before.role != after.role, AuditAction::RoleChanged),
             (!before.disabled && after.disabled, AuditAction::PersonDisabled),

@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use coditect_protocol::{InviteId, SessionId, TokenId, UserId};
+use coditect_protocol::workspace::WorkspaceRole;
+use coditect_protocol::{InviteId, SessionId, TokenId, UserId, WorkspaceId};
 
 /// Declares the actions with their stable names.
 macro_rules! actions {
@@ -97,6 +98,12 @@ actions! {
     PersonDisabled = "auth.person_disabled",
     /// An admin lets a person in again.
     PersonEnabled = "auth.person_enabled",
+    /// Somebody was made a member of a workspace.
+    MemberAdded = "workspace.member_added",
+    /// A member of a workspace got another role.
+    MemberChanged = "workspace.member_changed",
+    /// Somebody is no member of a workspace any more; without an actor they left.
+    MemberRemoved = "workspace.member_removed",
 }
 
 /// What somebody logged in with.
@@ -144,6 +151,10 @@ pub struct AuditEvent {
     pub token: Option<TokenId>,
     /// Which invitation, where there is one.
     pub invite: Option<InviteId>,
+    /// Which workspace, where it is about one.
+    pub workspace: Option<WorkspaceId>,
+    /// What they may do there from now on.
+    pub workspace_role: Option<WorkspaceRole>,
     /// How, where somebody logged in.
     pub means: Option<LoginMeans>,
     /// From where.
@@ -162,6 +173,8 @@ impl AuditEvent {
             session: None,
             token: None,
             invite: None,
+            workspace: None,
+            workspace_role: None,
             means: None,
             address: None,
         }
@@ -188,6 +201,8 @@ impl AuditSink for LogSink {
             session = event.session.map(tracing::field::display),
             token = event.token.map(tracing::field::display),
             invite = event.invite.map(tracing::field::display),
+            workspace = event.workspace.map(tracing::field::display),
+            workspace_role = event.workspace_role.map(tracing::field::debug),
             means = event.means.map(LoginMeans::name),
             address = event.address.map(tracing::field::display),
         );

@@ -22,6 +22,7 @@
 //! * Ids and secrets are made outside of transactions, so that a transaction whose result is unknown can be run again.
 
 mod accounts;
+mod acquaintances;
 mod admin;
 mod audit;
 mod cache;
@@ -52,10 +53,12 @@ mod secret;
 mod sessions;
 mod settings;
 mod signature;
+mod terminal_tokens;
 #[cfg(test)]
 mod tests;
 mod throttle;
 mod tokens;
+mod whereabouts;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -84,7 +87,9 @@ pub use settings::{
     DEFAULT_SESSIONS_PER_USER, DEFAULT_TOKEN_MAX_DAYS, DEFAULT_TOKENS_PER_PERSON, HashCost, MAX_DEVICE_CODE_LIFETIME,
     MAX_REUSE_GRACE, MailDelivery, PASSWORD_MAX_BYTES, PASSWORD_MIN_CHARS_FLOOR, Rate,
 };
+pub use terminal_tokens::{NewTerminalToken, TerminalHost, TerminalToken};
 pub use tokens::{TOKEN_NAME_MAX_CHARS, TOKEN_PREFIX};
+pub use whereabouts::Whereabouts;
 
 use check::Caches;
 use clock::{Clock, SystemClock};

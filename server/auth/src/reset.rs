@@ -199,14 +199,15 @@ impl Auth {
                 rows::set_password(&tx, id, &PasswordRow { hash: hash.clone(), changed_at })?;
                 rows::clear_resets(&tx, id).await?;
                 rows::note_ended(&tx, Ending::Person(id))?;
-                let tokens = rows::end_tokens_of(&tx, id).await?;
+                let mut tokens = rows::log_out_everywhere(&tx, id, now).await?;
+                tokens.extend(rows::end_tokens_of(&tx, id).await?);
                 Ok::<_, AuthError>(Some((rows::end_sessions_of(&tx, id, None).await?, tokens)))
             })
             .await?;
         let Some((ended, tokens)) = ended else { return Err(self.wrong_code(Some(id), device)) };
         self.inner.throttle.succeeded(&attempt, self.now());
         self.forget_person(id, &ended);
-        self.forget(&tokens.into_iter().map(Ending::Token).collect::<Vec<_>>());
+        self.forget_terminals(id, &tokens);
         self.tell(AuditAction::PasswordReset, Some(id), None, device.address);
         self.notify(&row.login, Notice::PasswordReset);
         Ok(())

@@ -44,6 +44,8 @@ pub enum Ending {
     Person(UserId),
     /// A personal access token ended.
     Token(TokenId),
+    /// All of a person's logins were ended at once, but perhaps the one that asked for it: nothing that was started by them is to go on.
+    LoggedOutEverywhere(UserId),
     /// This server was cut off for so long that it may have missed some: check everything anew.
     All,
 }
@@ -79,6 +81,8 @@ impl Auth {
                     caches.sessions.drop_all();
                 }
                 Ending::Token(id) => caches.tokens.drop_one(id),
+                // Their sessions are told one by one.
+                Ending::LoggedOutEverywhere(_) => {}
                 Ending::All => {
                     caches.sessions.drop_all();
                     caches.people.drop_all();
@@ -88,6 +92,12 @@ impl Auth {
             // Nobody may be listening.
             let _ = self.inner.endings.send(*ending);
         }
+    }
+
+    /// The same for somebody who was logged out everywhere, with the tokens of their terminals.
+    pub(crate) fn forget_terminals(&self, user: UserId, tokens: &[TokenId]) {
+        self.forget(&[Ending::LoggedOutEverywhere(user)]);
+        self.forget(&tokens.iter().copied().map(Ending::Token).collect::<Vec<_>>());
     }
 
     /// Follows the log until it is dropped.

@@ -251,20 +251,25 @@ impl Auth {
         Ok(())
     }
 
-    /// Ends every session of the person but the one that asks.
+    /// Ends every session of the person but the one that asks, and what was started by any of them.
     pub async fn end_other_sessions(&self, identity: &Identity, device: &Device) -> Result<Ended, AuthError> {
         let current = identity.require_session()?;
         let user = identity.user.id;
-        let ended = self
+        let now = self.now();
+        let (ended, tokens) = self
             .store
-            .transact(|tx| async move { Ok::<_, AuthError>(rows::end_sessions_of(&tx, user, Some(current)).await?) })
+            .transact(|tx| async move {
+                let tokens = rows::log_out_everywhere(&tx, user, now).await?;
+                Ok::<_, AuthError>((rows::end_sessions_of(&tx, user, Some(current)).await?, tokens))
+            })
             .await?;
         self.forget_sessions(&ended);
+        self.forget_terminals(user, &tokens);
         self.tell(AuditAction::OtherSessionsEnded, Some(user), Some(current), device.address);
         Ok(count(&ended))
     }
 
-    /// Ends every session of somebody, for an admin.
+    /// Ends every session of somebody, and what was started by any of them, for an admin.
     pub async fn end_sessions_of(
         &self,
         identity: &Identity,
@@ -272,15 +277,18 @@ impl Auth {
         device: &Device,
     ) -> Result<Ended, AuthError> {
         identity.require_admin()?;
-        let ended = self
+        let now = self.now();
+        let (ended, tokens) = self
             .store
             .transact(|tx| async move {
                 require_admin_now(&tx, identity).await?;
                 rows::user(&tx, user).await?.ok_or(AuthError::NoSuchPerson)?;
-                Ok::<_, AuthError>(rows::end_sessions_of(&tx, user, None).await?)
+                let tokens = rows::log_out_everywhere(&tx, user, now).await?;
+                Ok::<_, AuthError>((rows::end_sessions_of(&tx, user, None).await?, tokens))
             })
             .await?;
         self.forget_sessions(&ended);
+        self.forget_terminals(user, &tokens);
         self.record(&AuditEvent {
             user: Some(user),
             actor: Some(identity.user.id),

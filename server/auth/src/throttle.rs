@@ -71,6 +71,8 @@ pub(crate) enum Counter {
     Confirmation(Hashed),
     /// At user codes, by a person who is logged in.
     UserCode(Hashed),
+    /// Names that nobody logs in with, asked for by a person who is logged in.
+    Acquaintance(Hashed),
     /// Mails with a code to one account.
     MailedCode(Hashed),
 }
@@ -82,7 +84,7 @@ impl Counter {
         match self {
             Self::Address(_) | Self::Account(_) | Self::SecondFactor(_) | Self::MailedCode(_) => false,
             // One's own code is right whenever one likes.
-            Self::UserCode(_) => false,
+            Self::UserCode(_) | Self::Acquaintance(_) => false,
             Self::AccountFrom(..) | Self::KnownDevice(..) | Self::SecondFactorKnown(..) | Self::Confirmation(_) => true,
         }
     }
@@ -109,9 +111,11 @@ impl Rates {
         match counter {
             Counter::Address(_) => self.address,
             Counter::Account(_) => self.account,
-            Counter::AccountFrom(..) | Counter::KnownDevice(..) | Counter::Confirmation(_) | Counter::UserCode(_) => {
-                self.account_from
-            }
+            Counter::AccountFrom(..)
+            | Counter::KnownDevice(..)
+            | Counter::Confirmation(_)
+            | Counter::UserCode(_)
+            | Counter::Acquaintance(_) => self.account_from,
             Counter::SecondFactor(_) | Counter::SecondFactorKnown(..) => self.second_factor,
             Counter::MailedCode(_) => self.mailed_code,
         }

@@ -38,7 +38,7 @@ pub const TOKEN_NAME_MAX_CHARS: usize = 100;
 const RANDOM_CHARS: usize = 30;
 const CHECKSUM_CHARS: usize = 6;
 const TOKEN_BYTES: usize = TOKEN_PREFIX.len() + RANDOM_CHARS + CHECKSUM_CHARS;
-const SHOWN_CHARS: usize = 4;
+pub(crate) const SHOWN_CHARS: usize = 4;
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// The last use of a token is known to this, in milliseconds.
@@ -59,7 +59,7 @@ pub(crate) struct CachedToken {
 }
 
 /// Makes a token.
-fn new_token() -> Result<String, AuthError> {
+pub(crate) fn new_token() -> Result<String, AuthError> {
     let mut token = String::with_capacity(TOKEN_BYTES);
     token.push_str(TOKEN_PREFIX);
     while token.len() < TOKEN_PREFIX.len() + RANDOM_CHARS {
@@ -96,7 +96,7 @@ pub(crate) fn parse(text: &str) -> Result<SecretHash, AuthError> {
 }
 
 /// Version 8 (RFC 9562): bytes of our own choice.
-fn id_of(hash: &SecretHash) -> TokenId {
+pub(crate) fn id_of(hash: &SecretHash) -> TokenId {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&hash[..16]);
     TokenId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
@@ -195,7 +195,7 @@ impl Auth {
         self.store
             .transact(|tx| async move {
                 let row = rows::token(&tx, id).await?.filter(|row| row.user == user).ok_or(AuthError::NoSuchToken)?;
-                rows::clear_token(&tx, id, &row)?;
+                rows::clear_token(&tx, id, &row).await?;
                 Ok::<_, AuthError>(())
             })
             .await?;

@@ -2,6 +2,7 @@
 
 use coditect_protocol::path::PathError;
 use coditect_protocol::{Coded, Kind, RelPath};
+use coditect_sandbox::SandboxError;
 use coditect_store::StoreError;
 
 /// What went wrong.
@@ -46,11 +47,54 @@ pub enum WorkspaceError {
         /// Limit in bytes.
         limit: u64,
     },
-    /// A folder with more entries than are listed.
-    #[error("The folder {path} has more than {limit} entries and cannot be listed.")]
-    TooManyEntries {
-        /// What.
+    /// The workspace takes as much as it may.
+    #[error(
+        "The workspace takes all of the {limit} bytes that it may, and nothing was written; delete something, or empty its trash."
+    )]
+    Quota {
+        /// Limit in bytes.
+        limit: u64,
+    },
+    /// Permissions that are none.
+    #[error("Permissions are the nine bits of chmod, 0 to 777 in octal.")]
+    BadPermissions,
+    /// A part of a file that would leave a hole before it.
+    #[error("{path} has {size} bytes; a part of it begins there or before.")]
+    BehindTheEnd {
+        /// Which.
         path: RelPath,
+        /// Its size in bytes.
+        size: u64,
+    },
+    /// As many downloads as allowed are going on.
+    #[error("{limit} folders of the workspace are being downloaded, the most allowed at once; wait for one to end.")]
+    TooManyDownloads {
+        /// Limit.
+        limit: usize,
+    },
+    /// Nothing of that name is in the trash.
+    #[error("It is not in the trash any more; somebody restored it or emptied the trash.")]
+    TrashNotFound,
+    /// There is no such upload, or it is somebody else's.
+    #[error("There is no such upload; it was cancelled or given up. Send the file again.")]
+    UploadNotFound,
+    /// The part does not follow what is there.
+    #[error("The upload goes on after {received} bytes.")]
+    UploadOffset {
+        /// Bytes that are there.
+        received: u64,
+    },
+    /// More or fewer bytes than were announced.
+    #[error("The upload has {received} of {size} bytes; send just those that are missing.")]
+    UploadSize {
+        /// Bytes that are there.
+        received: u64,
+        /// Bytes announced.
+        size: u64,
+    },
+    /// The workspace has as many as allowed.
+    #[error("{limit} files are being uploaded to the workspace, the most allowed at once; wait for one to end.")]
+    TooManyUploads {
         /// Limit.
         limit: usize,
     },
@@ -90,11 +134,6 @@ pub enum WorkspaceError {
     /// The watcher could not be started.
     #[error("Changes of files cannot be watched: {0}")]
     Watch(std::io::Error),
-    /// The system gives out no more watchers.
-    #[error(
-        "As many folders are watched as the system allows; its operator can raise fs.inotify.max_user_instances. Until then, changes show after a reload."
-    )]
-    TooManyWatchers,
     /// A glob of the settings is malformed.
     #[error("The ignore rule {glob:?} is malformed: {detail}.")]
     BadGlob {
@@ -128,6 +167,47 @@ pub enum WorkspaceError {
         /// Limit.
         limit: usize,
     },
+    /// A member who may only look was to change something.
+    #[error("You may look at this workspace but change nothing in it; ask one of its admins for the right to write.")]
+    ReadOnly,
+    /// A member was to do what only admins or the owner may.
+    #[error("Your role in this workspace does not allow this; ask one of its admins or its owner.")]
+    RoleTooLow,
+    /// The right that something under way needed was taken away.
+    #[error("Your access to this workspace was changed, which ended what you were doing; open it again.")]
+    AccessEnded,
+    /// Somebody is to be added who may use it already.
+    #[error("They can use this workspace already; change their role instead.")]
+    IsMember,
+    /// There is no such member.
+    #[error("There is no such member of this workspace; they may have been removed.")]
+    NoSuchMember,
+    /// The owner was to be removed or changed, or somebody to be made owner.
+    #[error("A workspace keeps its one owner; that role can be neither given nor taken.")]
+    OneOwner,
+    /// The workspace has as many members as allowed.
+    #[error("The workspace has {limit} members, the most allowed; remove one first.")]
+    TooManyMembers {
+        /// Limit.
+        limit: usize,
+    },
+    /// The person is a member of as many workspaces as allowed.
+    #[error("They are a member of {limit} workspaces, the most allowed; they have to leave one first.")]
+    TooManyShared {
+        /// Limit.
+        limit: usize,
+    },
+    /// As many pages look at workspaces as allowed.
+    #[error("Too many pages have this workspace open; close some to see who else is there.")]
+    RoomFull,
+    /// A page shows more files than it may tell.
+    #[error("A page tells others of at most {files} open files, whose paths have at most {bytes} bytes together.")]
+    TooMuchShown {
+        /// Limit of files.
+        files: usize,
+        /// Limit in bytes.
+        bytes: usize,
+    },
     /// The data directory cannot be used.
     #[error("The directory {place} cannot be used: {source}")]
     DataDirectory {
@@ -139,6 +219,25 @@ pub enum WorkspaceError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+
+    /// What runs git in a sandbox is not there.
+    #[error("The program coditect-git is missing beside the server; ask the operator to install it.")]
+    GitHelperMissing,
+    /// What ran git was lost before it answered.
+    #[error("Git was interrupted; look at what is done, then try again.")]
+    GitInterrupted,
+    /// A login for another site is malformed.
+    #[error("This login cannot be kept: {0}.")]
+    GitCredential(&'static str),
+    /// There is no such login, or it is somebody else's.
+    #[error("There is no such login.")]
+    GitCredentialNotFound,
+    /// The person keeps as many logins as allowed.
+    #[error("You keep {limit} logins, the most allowed; remove one first.")]
+    TooManyGitCredentials {
+        /// Limit.
+        limit: usize,
+    },
 
     /// The server stopped in the middle of an import.
     #[error("The server stopped while the files were fetched; delete the workspace and create it again.")]
@@ -181,62 +280,12 @@ pub enum WorkspaceError {
     #[error("The archive holds {0:?}, which would lie outside the workspace; nothing was unpacked.")]
     ArchiveEntryRefused(String),
 
-    /// No sandbox works here.
-    #[error(
-        "Programs cannot be run here: {reason}. Install bubblewrap and allow user namespaces, or set `sandbox = \"none\"` to run \
-         them without a sandbox."
-    )]
-    SandboxUnavailable {
-        /// Why not.
-        reason: String,
-    },
-    /// What is to run cannot be run in a sandbox.
-    #[error("The sandbox refuses this: {0}.")]
-    SandboxInvalid(String),
-    /// The sandbox could not be set up.
-    #[error("The sandbox could not be set up: {0}")]
-    SandboxFailed(String),
-    /// The program could not be started.
-    #[error("{program:?} could not be started: {reason}.")]
-    ProgramFailed {
-        /// Its name as it was given.
-        program: String,
-        /// Why.
-        reason: String,
-    },
-    /// No such terminal, or somebody else's.
-    #[error("There is no such terminal; it was closed, or the server was started again.")]
-    TerminalNotFound,
-    /// The workspace has as many as allowed.
-    #[error("The workspace has {limit} terminals, the most allowed; close one first.")]
-    TooManyTerminals {
-        /// Limit.
-        limit: usize,
-    },
-    /// The person has as many as allowed, in all their workspaces together.
-    #[error("You have {limit} terminals in all your workspaces together, the most allowed; close one first.")]
-    TooManyTerminalsOfPerson {
-        /// Limit.
-        limit: usize,
-    },
-    /// The terminal is shown in as many places as allowed.
-    #[error("The terminal is shown in {limit} places, the most allowed; close it in one of them.")]
-    TooManyAttachments {
-        /// Limit.
-        limit: usize,
-    },
-    /// Its program has ended.
-    #[error("The program in this terminal has ended; open a new terminal.")]
-    TerminalEnded,
-    /// More input than fits in one call.
-    #[error("The input is larger than the {limit} bytes that go into a terminal at once; send it in parts.")]
-    TerminalInputTooLarge {
-        /// Limit in bytes.
-        limit: usize,
-    },
-    /// The system gave no pseudo-terminal.
-    #[error("No terminal could be opened: {0}.")]
-    TerminalUnavailable(std::io::Error),
+    /// Programs and terminals.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// There is no such profile.
+    #[error("There is no terminal profile {0:?} on the server.")]
+    NoSuchProfile(String),
 
     /// The search pattern is malformed.
     #[error("The search pattern cannot be used: {0}")]
@@ -257,6 +306,20 @@ pub enum WorkspaceError {
     SearchStalled {
         /// Limit in seconds.
         seconds: u64,
+    },
+    /// A file in which text was to be replaced is no text.
+    #[error("{0} is a binary file; it was left as it is.")]
+    ReplaceBinary(RelPath),
+    /// The replacement cannot be written in the file's encoding.
+    #[error("{0} is neither UTF-8 nor UTF-16, and the replacement has other than ASCII letters; it was left as it is.")]
+    ReplaceEncoding(RelPath),
+    /// More matches in one file than are replaced.
+    #[error("{path} has more than {limit} matches; it was left as it is. Replace in it with a program.")]
+    ReplaceTooMany {
+        /// Which.
+        path: RelPath,
+        /// Limit.
+        limit: usize,
     },
 
     /// A fault of the program.
@@ -296,6 +359,7 @@ impl WorkspaceError {
 }
 
 impl Coded for WorkspaceError {
+    #[expect(clippy::too_many_lines, reason = "a table, with a line for each")]
     fn code(&self) -> &'static str {
         match self {
             Self::NotFound(_) => "files.not_found",
@@ -309,7 +373,15 @@ impl Coded for WorkspaceError {
             Self::Outside(_) => "files.outside",
             Self::Changed(_) => "files.changed",
             Self::TooLarge { .. } => "files.too_large",
-            Self::TooManyEntries { .. } => "files.too_many_entries",
+            Self::Quota { .. } => "workspace.quota",
+            Self::BadPermissions => "files.bad_permissions",
+            Self::BehindTheEnd { .. } => "files.behind_the_end",
+            Self::TooManyDownloads { .. } => "files.too_many_downloads",
+            Self::TrashNotFound => "trash.not_found",
+            Self::UploadNotFound => "upload.not_found",
+            Self::UploadOffset { .. } => "upload.offset",
+            Self::UploadSize { .. } => "upload.size",
+            Self::TooManyUploads { .. } => "upload.too_many",
             Self::OutOfSpace(_) => "files.out_of_space",
             Self::NameTooLong(_) => "files.name_too_long",
             Self::TooManyLinks(_) => "files.too_many_links",
@@ -320,15 +392,29 @@ impl Coded for WorkspaceError {
             Self::Io { .. } => "files.io",
             Self::Path(error) => error.code(),
             Self::Watch(_) => "watch.unavailable",
-            Self::TooManyWatchers => "watch.too_many",
             Self::BadGlob { .. } => "watch.bad_glob",
             Self::WorkspaceNotFound => "workspace.not_found",
             Self::WorkspaceNotReady => "workspace.not_ready",
             Self::WorkspaceName { .. } => "workspace.bad_name",
             Self::TooManyWorkspaces { .. } => "workspace.too_many",
             Self::TooManyImports { .. } => "workspace.too_many_imports",
+            Self::ReadOnly => "workspace.read_only",
+            Self::RoleTooLow => "workspace.role_too_low",
+            Self::AccessEnded => "workspace.access_ended",
+            Self::IsMember => "workspace.is_member",
+            Self::NoSuchMember => "workspace.no_such_member",
+            Self::OneOwner => "workspace.one_owner",
+            Self::TooManyMembers { .. } => "workspace.too_many_members",
+            Self::TooManyShared { .. } => "workspace.too_many_shared",
+            Self::RoomFull => "presence.full",
+            Self::TooMuchShown { .. } => "presence.too_much",
             Self::DataDirectory { .. } => "workspace.data_directory",
             Self::Store(error) => error.code(),
+            Self::GitHelperMissing => "git.helper_missing",
+            Self::GitInterrupted => "git.interrupted",
+            Self::GitCredential(_) => "git.bad_credential",
+            Self::GitCredentialNotFound => "git.no_such_credential",
+            Self::TooManyGitCredentials { .. } => "git.too_many_credentials",
             Self::ImportInterrupted => "workspace.import_interrupted",
             Self::ImportCancelled => "import.cancelled",
             Self::ImportTimeout { .. } => "import.timeout",
@@ -339,19 +425,13 @@ impl Coded for WorkspaceError {
             Self::ArchiveInvalid(_) => "import.archive_invalid",
             Self::ArchiveTooLarge { .. } => "import.archive_too_large",
             Self::ArchiveEntryRefused(_) => "import.entry_refused",
-            Self::SandboxUnavailable { .. } => "sandbox.unavailable",
-            Self::SandboxInvalid(_) => "sandbox.invalid",
-            Self::SandboxFailed(_) => "sandbox.failed",
-            Self::ProgramFailed { .. } => "terminal.start_failed",
-            Self::TerminalNotFound => "terminal.not_found",
-            Self::TooManyTerminals { .. } => "terminal.too_many",
-            Self::TooManyTerminalsOfPerson { .. } => "terminal.too_many_of_person",
-            Self::TooManyAttachments { .. } => "terminal.too_many_attachments",
-            Self::TerminalEnded => "terminal.ended",
-            Self::TerminalInputTooLarge { .. } => "terminal.input_too_large",
-            Self::TerminalUnavailable(_) => "terminal.unavailable",
+            Self::Sandbox(error) => error.code(),
+            Self::NoSuchProfile(_) => "terminal.no_such_profile",
             Self::SearchPattern(_) => "search.invalid_pattern",
             Self::SearchGlob { .. } => "search.invalid_glob",
+            Self::ReplaceBinary(_) => "search.binary_file",
+            Self::ReplaceEncoding(_) => "search.encoding",
+            Self::ReplaceTooMany { .. } => "search.too_many_in_file",
             Self::SearchCancelled => "call.cancelled",
             Self::SearchStalled { .. } => "search.stalled",
             Self::Internal(_) => "workspace.internal",
@@ -360,7 +440,18 @@ impl Coded for WorkspaceError {
 
     fn kind(&self) -> Kind {
         match self {
-            Self::NotFound(_) | Self::WorkspaceNotFound => Kind::NotFound,
+            Self::NotFound(_)
+            | Self::GitCredentialNotFound
+            | Self::WorkspaceNotFound
+            | Self::NoSuchMember
+            | Self::TrashNotFound
+            | Self::UploadNotFound => Kind::NotFound,
+            Self::RoomFull => Kind::TooManyRequests,
+            Self::TooMuchShown { .. } => Kind::TooLarge,
+            Self::ReadOnly | Self::RoleTooLow | Self::AccessEnded => Kind::Forbidden,
+            Self::IsMember | Self::OneOwner | Self::TooManyMembers { .. } | Self::TooManyShared { .. } => {
+                Kind::Conflict
+            }
             Self::Exists(_)
             | Self::IsAFolder(_)
             | Self::NotAFolder(_)
@@ -369,40 +460,41 @@ impl Coded for WorkspaceError {
             | Self::FolderInUse(_)
             | Self::InsideItself(_)
             | Self::OtherFileSystem(_)
+            | Self::UploadOffset { .. }
+            | Self::UploadSize { .. }
             | Self::TooManyWorkspaces { .. }
+            | Self::TooManyGitCredentials { .. }
             | Self::WorkspaceNotReady => Kind::Conflict,
             Self::NoPermission(_) | Self::Outside(_) | Self::IsTheRoot => Kind::Forbidden,
             Self::Changed(_) => Kind::PreconditionFailed,
-            Self::TooLarge { .. } | Self::TooManyEntries { .. } | Self::ArchiveTooLarge { .. } => Kind::TooLarge,
-            Self::OutOfSpace(_) => Kind::OutOfSpace,
-            Self::TooManyImports { .. } => Kind::TooManyRequests,
+            Self::TooLarge { .. } | Self::ArchiveTooLarge { .. } => Kind::TooLarge,
+            Self::OutOfSpace(_) | Self::Quota { .. } => Kind::OutOfSpace,
+            Self::BehindTheEnd { .. } => Kind::RangeNotSatisfiable,
+            Self::TooManyImports { .. } | Self::TooManyDownloads { .. } | Self::TooManyUploads { .. } => {
+                Kind::TooManyRequests
+            }
             Self::NameTooLong(_)
+            | Self::BadPermissions
             | Self::TooManyLinks(_)
             | Self::Interrupted(_)
             | Self::BadGlob { .. }
             | Self::WorkspaceName { .. }
+            | Self::GitCredential(_)
             | Self::UrlRefused(_)
             | Self::PathRefused
             | Self::ArchiveInvalid(_)
             | Self::ArchiveEntryRefused(_) => Kind::Invalid,
-            Self::SandboxInvalid(_) | Self::ProgramFailed { .. } | Self::SearchPattern(_) | Self::SearchGlob { .. } => {
-                Kind::Invalid
-            }
-            Self::TerminalNotFound => Kind::NotFound,
-            Self::TerminalEnded
-            | Self::TooManyTerminals { .. }
-            | Self::TooManyTerminalsOfPerson { .. }
-            | Self::TooManyAttachments { .. } => Kind::Conflict,
-            Self::TerminalInputTooLarge { .. } => Kind::TooLarge,
+            Self::SearchPattern(_) | Self::SearchGlob { .. } | Self::NoSuchProfile(_) => Kind::Invalid,
+            Self::Sandbox(error) => error.kind(),
             Self::SearchCancelled => Kind::Cancelled,
-            Self::SandboxUnavailable { .. } | Self::TerminalUnavailable(_) => Kind::Unavailable,
-            Self::SandboxFailed(_) => Kind::Internal,
+            Self::ReplaceBinary(_) | Self::ReplaceEncoding(_) | Self::ReplaceTooMany { .. } => Kind::Conflict,
             Self::Path(error) => error.kind(),
             Self::Store(error) => error.kind(),
             Self::ImportCancelled => Kind::Cancelled,
             Self::ImportTimeout { .. } | Self::SearchStalled { .. } => Kind::Timeout,
             Self::GitFailed(_) => Kind::Upstream,
-            Self::Watch(_) | Self::TooManyWatchers | Self::GitMissing | Self::ImportInterrupted => Kind::Unavailable,
+            Self::GitHelperMissing | Self::GitInterrupted => Kind::Unavailable,
+            Self::Watch(_) | Self::GitMissing | Self::ImportInterrupted => Kind::Unavailable,
             Self::Io { .. } | Self::DataDirectory { .. } | Self::Internal(_) => Kind::Internal,
         }
     }
@@ -410,6 +502,7 @@ impl Coded for WorkspaceError {
     fn is_inside(&self) -> bool {
         match self {
             Self::Store(error) => error.is_inside(),
+            Self::Sandbox(error) => error.is_inside(),
             _ => self.kind() == Kind::Internal,
         }
     }

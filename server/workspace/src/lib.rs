@@ -1,11 +1,14 @@
 //! Confined files, watch, search, terminals and the sandbox of each workspace.
 //!
 //! * [`tree`] reads and writes below one directory handle and nowhere else.
+//! * [`usage`] counts what a workspace takes on the disk, and holds writes to its quota.
 //! * [`watch`] tells what changed below a tree, with one watcher however many listen.
-//! * [`registry`] knows who owns which workspace, and gives out trees only to their owner.
+//! * [`registry`] knows who may do what in which workspace, and gives out trees only to them.
+//! * [`presence`] tells people who share a workspace of each other.
 //! * [`import`] fills a new workspace from a git repository or an archive.
-//! * [`search`] finds files and text below a tree.
-//! * [`terminals`] runs programs on pseudo-terminals, inside [`sandbox`].
+//! * [`git`] forwards what is asked of repositories to a helper in the person's sandbox, and keeps their logins.
+//! * [`search`] finds files and text below a tree, and replaces text; [`index`] knows the paths of trees that are searched often.
+//! * [`terminals`] runs programs on pseudo-terminals, inside sandboxes.
 //!
 //! **May know:** `coditect-protocol` and `coditect-store`; nothing of HTTP, of sessions or of models. Runs on Linux.
 //! **Invariants:**
@@ -18,14 +21,18 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic"))]
 
 pub mod error;
+pub mod git;
 pub mod import;
+pub mod index;
 #[cfg(test)]
 mod needs;
+pub mod presence;
 pub mod registry;
-pub mod sandbox;
 pub mod search;
 pub mod terminals;
 pub mod tree;
+pub mod usage;
 pub mod watch;
 
+pub use coditect_sandbox as sandbox;
 pub use error::WorkspaceError;

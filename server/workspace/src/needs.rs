@@ -9,3 +9,23 @@ pub(crate) fn missing(thing: &str, why: impl Display) {
     assert!(!required.split(',').any(|name| name.trim() == thing), "CODITECT_TEST_REQUIRE names {thing}, but {why}");
     eprintln!("skipped: {why}");
 }
+
+/// A program of another package that the server starts; built where that was not done, since cargo builds only those of the
+/// package whose tests it runs.
+pub(crate) fn helper(name: &str) -> std::path::PathBuf {
+    static ONE_AT_A_TIME: std::sync::Mutex<Vec<String>> = std::sync::Mutex::new(Vec::new());
+    // The test's own program is `<target>/<profile>/deps/<name>`.
+    let own = std::env::current_exe().unwrap();
+    let folder = own.ancestors().nth(2).unwrap();
+    let mut built = ONE_AT_A_TIME.lock().unwrap();
+    if !built.iter().any(|built| built == name) {
+        let profile = folder.file_name().unwrap().to_str().unwrap();
+        let profile = if profile == "debug" { "dev" } else { profile };
+        let mut command = std::process::Command::new(env!("CARGO"));
+        command.args(["build", "--quiet", "--package", name, "--bin", name, "--profile", profile, "--target-dir"]);
+        command.arg(folder.parent().unwrap()).current_dir(env!("CARGO_MANIFEST_DIR"));
+        assert!(command.status().unwrap().success(), "{name} cannot be built");
+        built.push(name.to_owned());
+    }
+    folder.join(name)
+}

@@ -24,7 +24,30 @@ const ROWS = new Map([
     ['link_stat', ['stat over the link', undefined]],
     ['link_stat_p99', ['stat over the link, 99 %', undefined]],
     ['key_echo', ['key to its echo in the terminal', undefined]],
-    ['key_painted', ['key to its echo on the screen', undefined]]
+    ['key_painted', ['key to its echo on the screen', undefined]],
+    ['search_rare', ['text in 50,000 files, 20 matches', undefined]],
+    ['search_rare_ratio', ['beside rg', 1.15]],
+    ['search_rare_first', ['its first match', 30]],
+    ['search_regex', ['regular expression in 50,000 files', undefined]],
+    ['search_regex_ratio', ['beside rg', 1.15]],
+    ['search_regex_first', ['its first match', 30]],
+    ['search_common', ['common word in 50,000 files', undefined]],
+    ['search_common_ratio', ['beside rg', 1.15]],
+    ['search_common_first', ['its first match', 30]],
+    ['git_status', ['git status of 50,000 files', undefined]],
+    ['picker_first', ['first question of the picker, 200,000 files', undefined]],
+    ['picker_key', ['a key in the picker (beside a run of fd)', 10]],
+    ['picker_key_p95', ['a key in the picker, 95 %', 10]],
+    ['watch_stands', ['watch of 200,000 files stands', undefined]],
+    ['watch_event', ['change on the disk until the page is told', undefined]],
+    ['watch_event_p95', ['the same, 95 %', 50]],
+    ['desk_picker', ['file by its name until it is listed', undefined]],
+    ['desk_change', ['change on the disk until an editor shows it', undefined]],
+    ['desk_search', ['text in 50,000 files until its first row', undefined]],
+    ['people_1', ['memory with 1 person', undefined]],
+    ['people_10', ['memory with 10 people', undefined]],
+    ['people_50', ['memory with 50 people', undefined]],
+    ['people_each', ['memory for each of them', 1]]
 ]);
 
 /** Prints each figure as a line of JSON when it is known, and all of them as a table at the end. */

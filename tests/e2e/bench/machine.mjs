@@ -32,9 +32,9 @@ function status(url) {
     });
 }
 
-/** Resident memory of a process and all its descendants, in MB. */
-export function residentMb(pid) {
-    return tree(pid).reduce((sum, one) => sum + residentBytes(one), 0) / BYTES_PER_MB;
+/** Resident memory of processes and all their descendants, each counted once, in MB. */
+export function residentMb(...pids) {
+    return [...new Set(pids.flatMap(tree))].reduce((sum, one) => sum + residentBytes(one), 0) / BYTES_PER_MB;
 }
 
 function residentBytes(pid) {

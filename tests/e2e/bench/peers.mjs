@@ -7,8 +7,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { launch } from '../harness/browser.mjs';
 import { Process, freePort } from '../harness/process.mjs';
 import { Cut } from './cut.mjs';
+import { CODE_RESULTS, THEIA_RESULTS, measureDesk } from './desk.mjs';
 import { measureIde } from './ide.mjs';
 import { epoch, firstAnswer, residentMb } from './machine.mjs';
+import { measureCrowds } from './people.mjs';
 import { Visitor } from './usable.mjs';
 
 /** Versions that were tried. */
@@ -40,7 +42,8 @@ const PEERS = [
             '--extensions-dir', path.join(data, 'extensions'), folder]],
         health: 'healthz',
         address: folder => `?folder=${encodeURIComponent(folder)}`,
-        signs: { tree: '.explorer-folders-view .monaco-list-row', status: '.statusbar-item', says: '' }
+        signs: { tree: '.explorer-folders-view .monaco-list-row', status: '.statusbar-item', says: '' },
+        results: CODE_RESULTS
     },
     {
         name: `Theia ${THEIA} on Node`,
@@ -55,46 +58,73 @@ const PEERS = [
         health: '',
         address: folder => `#${folder}`,
         // Its first layout lists no files: they would come on top of what is measured.
-        signs: { tree: '#files', status: '#theia-statusBar > *', says: '' }
+        signs: { tree: '#files', status: '#theia-statusBar > *', says: '' },
+        results: THEIA_RESULTS
     }
 ];
 
+/** Their start, and the time until their IDE can be used. */
 export async function measurePeers(figures, folder) {
-    for (const peer of PEERS) {
+    await eachPeer(async (peer, dir, data) => {
+        const starts = [];
+        let running, port;
         try {
-            await measurePeer(figures, peer, folder);
+            for (let run = 0; run < RUNS; run += 1) {
+                await running?.stop();
+                const begin = epoch();
+                [running, port] = await start(peer, dir, folder, data);
+                starts.push(await firstAnswer(`http://127.0.0.1:${port}/${peer.health}`) - begin);
+            }
+            figures.samples('start_ready', 'ms', starts, peer.name);
+            await delay(REST_MS);
+            figures.value('rss_idle', 'MB', residentMb(running.pid), peer.name);
+            const address = peer.address(folder);
+            await measurePage(figures, peer, port, address, running);
+            await measureIde(figures, `http://127.0.0.1:${port}/${address}`, { who: peer.name, signs: peer.signs });
+        } finally { await running?.stop(); }
+    });
+}
+
+/** Work in a large folder, and what many people cost. */
+export async function measurePeersAtWork(figures, folder) {
+    await eachPeer(async (peer, dir, data) => {
+        const [running, port] = await start(peer, dir, folder, data);
+        try {
+            await firstAnswer(`http://127.0.0.1:${port}/${peer.health}`);
+            const address = peer.address(folder);
+            const arrive = (visitor, _, url) => visitor.visit(new URL(address, url).href);
+            const network = await Cut.before(port);
+            const browser = await launch();
+            try {
+                const visitor = await Visitor.in(browser, network, peer.signs);
+                await arrive(visitor, 0, network.url);
+                await measureDesk(figures, { page: visitor.page, dir: folder, results: peer.results, who: peer.name });
+            } finally {
+                await browser.close();
+                await network.stop();
+            }
+            await measureCrowds(figures, { port, pids: () => [running.pid], signs: peer.signs, arrive, who: peer.name });
+        } finally { await running.stop(); }
+    });
+}
+
+async function eachPeer(measure) {
+    for (const peer of PEERS) {
+        const data = fs.mkdtempSync(path.join(os.tmpdir(), 'coditect-peer-'));
+        try {
+            const dir = path.join(cache, peer.dir);
+            install(peer, dir);
+            await measure(peer, dir, data);
         } catch (error) {
             console.log(`${peer.name} is left out: ${error.message.split('\n')[0]}`);
-        }
+        } finally { fs.rmSync(data, { recursive: true, force: true }); }
     }
 }
 
-async function measurePeer(figures, peer, folder) {
-    const dir = path.join(cache, peer.dir);
-    install(peer, dir);
-    const data = fs.mkdtempSync(path.join(os.tmpdir(), 'coditect-peer-'));
-    const starts = [];
-    let running;
-    try {
-        let port;
-        for (let run = 0; run < RUNS; run += 1) {
-            await running?.stop();
-            port = await freePort();
-            const [program, args] = peer.command(dir, port, folder, data);
-            const begin = epoch();
-            running = new Process('peer', program, args, { logDir: data, env: { HOME: data, PORT: '' }, cwd: dir });
-            starts.push(await firstAnswer(`http://127.0.0.1:${port}/${peer.health}`) - begin);
-        }
-        figures.samples('start_ready', 'ms', starts, peer.name);
-        await delay(REST_MS);
-        figures.value('rss_idle', 'MB', residentMb(running.pid), peer.name);
-        const address = peer.address(folder);
-        await measurePage(figures, peer, port, address, running);
-        await measureIde(figures, `http://127.0.0.1:${port}/${address}`, { who: peer.name, signs: peer.signs });
-    } finally {
-        await running?.stop();
-        fs.rmSync(data, { recursive: true, force: true });
-    }
+async function start(peer, dir, folder, data) {
+    const port = await freePort();
+    const [program, args] = peer.command(dir, port, folder, data);
+    return [new Process('peer', program, args, { logDir: data, env: { HOME: data, PORT: '' }, cwd: dir }), port];
 }
 
 /** Its memory with one page open, all processes together. */

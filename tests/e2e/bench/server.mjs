@@ -1,19 +1,16 @@
 // How soon the server answers, and what it takes: at rest, with a page, with many.
-import fs from 'node:fs';
-import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { launch } from '../harness/browser.mjs';
 import { Person } from '../harness/person.mjs';
 import { Cut } from './cut.mjs';
 import { epoch, firstAnswer, residentMb } from './machine.mjs';
+import { connectShell, shellPage } from './shell.mjs';
 import { Visitor } from './usable.mjs';
 
 const RUNS = 20;
 /** How long a server is left alone before its memory is read. */
 const REST_MS = 5000;
 const PAGES = 10;
-const SHELL = fileURLToPath(new URL('../../../wasm/pkg/', import.meta.url));
 
 /** Starts the server of the stack again and again over its data. */
 export async function measureStart(figures, { stack }) {
@@ -35,7 +32,7 @@ export async function measureMemory(figures, { stack, email, workspace }) {
     await stack.server.stop();
     await stack.startServer();
     await delay(REST_MS);
-    figures.value('rss_idle', 'MB', residentMb(stack.server.pid));
+    figures.value('rss_idle', 'MB', residentMb(...stack.processes()));
     const network = await Cut.before(Number(new URL(stack.url).port));
     const browser = await launch();
     try {
@@ -43,15 +40,15 @@ export async function measureMemory(figures, { stack, email, workspace }) {
         await new Person(visitor.context, network.url, email).logIn();
         await visitor.visit(`${network.url}theia/?workspace=${workspace}`);
         await delay(REST_MS);
-        figures.value('rss_one_page', 'MB', residentMb(stack.server.pid));
+        figures.value('rss_one_page', 'MB', residentMb(...stack.processes()));
         const people = [];
         for (let index = 0; index < PAGES; index += 1) { people.push(await someone(browser, stack.url, `person-${index}@example.org`)); }
         // Their logins are paid for by now.
         await delay(REST_MS);
-        const before = residentMb(stack.server.pid);
+        const before = residentMb(...stack.processes());
         for (const person of people) { await connect(person); }
         await delay(REST_MS);
-        figures.value('rss_per_page', 'MB', Math.max(0, residentMb(stack.server.pid) - before) / PAGES);
+        figures.value('rss_per_page', 'MB', Math.max(0, residentMb(...stack.processes()) - before) / PAGES);
     } finally {
         await browser.close();
         await network.stop();
@@ -62,22 +59,11 @@ export async function measureMemory(figures, { stack, email, workspace }) {
 async function someone(browser, url, email) {
     const context = await browser.newContext();
     const workspace = await (await Person.register(context, url, email)).workspace('bench');
-    const page = await context.newPage();
-    await page.route('**/bench-shell/*', route => {
-        const name = path.basename(new URL(route.request().url()).pathname);
-        return route.fulfill({ body: fs.readFileSync(path.join(SHELL, name)), contentType: name.endsWith('.js') ? 'text/javascript' : 'application/wasm' });
-    });
-    await page.goto(`${url}health`);
-    return { page, workspace, base: url };
+    return { page: await shellPage(context, url), workspace, base: url };
 }
 
 /** The shell as the IDE uses it at rest: a link, an open workspace, a watch. */
 async function connect({ page, workspace, base }) {
-    await page.evaluate(async ({ id, base }) => {
-        const { default: init, Shell } = await import(`${base}bench-shell/coditect_shell.js`);
-        await init({ module_or_path: `${base}bench-shell/coditect_shell_bg.wasm` });
-        window.shell = Shell.create(base);
-        await window.shell.connect(id);
-        window.watch = window.shell.onChanges(() => undefined);
-    }, { id: workspace, base });
+    await connectShell(page, base, workspace);
+    await page.evaluate(() => { window.watch = window.shell.onChanges(() => undefined); });
 }

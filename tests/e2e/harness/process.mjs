@@ -63,6 +63,13 @@ export async function eventually(what, check, limit = LIMIT_MS) {
     }
 }
 
+/** Whether a process is there and has not ended. */
+export function isAlive(pid) {
+    try {
+        return !/^State:\s+[ZX]/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8'));
+    } catch { return false; }
+}
+
 /** Programs that run; whatever ends the tests, a signal too, ends them. */
 const alive = new Set();
 process.once('exit', () => alive.forEach(killGroup));

@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { Process, freePort } from './process.mjs';
+import { Process, eventually, freePort, isAlive } from './process.mjs';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const given = (name, fallback) => process.env[`CODITECT_E2E_${name}`] ?? path.join(root, fallback);
@@ -53,7 +53,10 @@ export class Stack {
         stack.log = log;
         stack.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'coditect-e2e-'));
         // For a run that is cut short; otherwise `stop` was there before.
-        process.once('exit', () => fs.rmSync(stack.dir, { recursive: true, force: true }));
+        process.once('exit', () => {
+            if (stack.data && stack.supervisor !== undefined && isAlive(stack.supervisor)) { process.kill(stack.supervisor, 'SIGKILL'); }
+            fs.rmSync(stack.dir, { recursive: true, force: true });
+        });
         try {
             stack.data = data ?? path.join(stack.dir, 'data');
             stack.imports = path.join(stack.dir, 'imports');
@@ -94,8 +97,21 @@ export class Stack {
         await this.server.stop('SIGKILL');
         await this.startServer();
     }
+    /** The process that holds people's terminals, where there is one: it outlives the server. */
+    get supervisor() {
+        const file = path.join(this.data, 'run/supervisor.json');
+        return fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, 'utf8')).pid : undefined;
+    }
+    /** Ids of the processes that make up the product. */
+    processes() { return [this.server.pid, this.supervisor].filter(pid => pid !== undefined && isAlive(pid)); }
+
     async stop() {
         const [ended] = await Promise.all([this.server?.stop(), this.nginx?.stop('SIGQUIT')]);
+        const { supervisor } = this;
+        if (supervisor !== undefined && isAlive(supervisor)) {
+            process.kill(supervisor, 'SIGTERM');
+            await eventually('the terminals to end', () => !isAlive(supervisor));
+        }
         fs.rmSync(this.dir, { recursive: true, force: true });
         return ended;
     }

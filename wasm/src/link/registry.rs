@@ -79,7 +79,8 @@ impl Registry {
         }
         let id = self.free_id();
         let (sink, events) = unbounded();
-        let endless = matches!(request, Request::Watch { .. } | Request::AttachTerminal { .. });
+        let endless =
+            matches!(request, Request::Watch { .. } | Request::AttachTerminal { .. } | Request::Presence { .. });
         let request = Some(Box::new(request));
         let pending = Pending { request, bytes, sink, sent: false, epoch: 0, owed: 0, delivered: false, endless };
         self.calls.insert(id, pending);

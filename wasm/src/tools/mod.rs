@@ -10,7 +10,7 @@ use std::rc::Rc;
 use coditect_protocol::Kind;
 use coditect_protocol::call::{Reply, Request};
 use coditect_protocol::chat::ToolSpec;
-use coditect_protocol::files::{FileKind, Place, Root, WriteMode};
+use coditect_protocol::files::{FileKind, Page, Place, Root, WriteMode};
 use coditect_protocol::search::{FileMatches, FindFiles, SearchText};
 use coditect_protocol::{Coded, RelPath};
 use serde::Deserialize;
@@ -204,7 +204,7 @@ impl Core {
     async fn tool_list(&self, args: &str, abort: &Abort) -> Outcome {
         let args: PathArgs = arguments(args)?;
         let place = self.tool_place(args.path.as_deref().unwrap_or_default())?;
-        let reply = self.tool_call(Request::ReadFolder(place), abort).await?;
+        let reply = self.tool_call(Request::ReadFolder { place, page: Page::default() }, abort).await?;
         let listing = expect_reply!(reply, Reply::Folder(listing) => listing)?;
         let mut lines = Lines::default();
         for entry in listing.entries.iter().take(MAX_ENTRIES) {

@@ -5,6 +5,8 @@
 const FIELDS = new Map<string | undefined, readonly string[]>(Object.entries({
     'auth.login_taken': ['login'],
     'auth.invalid_login': ['login'],
+    'auth.no_such_person': ['login'],
+    'workspace.is_member': ['login'],
     'auth.weak_password': ['new-password', 'password'],
     'auth.bad_credentials': ['password'],
     'auth.wrong_password': ['current-password', 'password'],

@@ -5,13 +5,14 @@ import { FIND_FROM, isFound } from '../logic/workspaces';
 import { CreateDialog } from '../parts/CreateDialog';
 import { DeleteDialog, RenameDialog } from '../parts/EditDialogs';
 import { Header } from '../parts/Header';
+import { LeaveDialog, MembersDialog } from '../parts/MembersDialog';
 import { PersonMenu } from '../parts/PersonMenu';
 import { ProblemNote } from '../parts/ProblemNote';
 import { WorkspaceCard } from '../parts/WorkspaceCard';
 import { useWorkspaces } from '../parts/useWorkspaces';
 
 /** The dialogue that is open; the workspace by its id, since it may change under the dialogue. */
-type Open = { kind: 'create' } | { kind: 'rename' | 'delete'; id: string } | undefined;
+type Open = { kind: 'create' } | { kind: 'rename' | 'delete' | 'members' | 'leave'; id: string } | undefined;
 
 export function Dashboard() {
     const { session, workspaces, problem, told, change, refresh } = useWorkspaces();
@@ -62,6 +63,12 @@ export function Dashboard() {
             {open?.kind === 'rename' && chosen && (
                 <RenameDialog workspace={chosen} onClose={close} onLate={setLate} onDone={renamed => change(list => list.map(each => each.id === renamed.id ? renamed : each))} />
             )}
+            {open?.kind === 'members' && chosen && session && (
+                <MembersDialog workspace={chosen} user={session.user} onClose={close} onCount={members => change(list => list.map(each => each.id === chosen.id ? { ...each, members } : each))} />
+            )}
+            {open?.kind === 'leave' && chosen && session && (
+                <LeaveDialog workspace={chosen} user={session.user} onClose={close} onDone={left => change(list => list.filter(each => each.id !== left))} />
+            )}
             {open?.kind === 'delete' && chosen && (
                 <DeleteDialog workspace={chosen} onClose={close} onLate={setLate} onDone={gone => change(list => list.filter(each => each.id !== gone))} />
             )}
@@ -78,7 +85,8 @@ function List({ workspaces, query, onOpen }: { workspaces: Workspace[]; query: s
         <ul className="workspaces">
             {found.map(workspace => (
                 <WorkspaceCard key={workspace.id} workspace={workspace}
-                    onRename={() => onOpen({ kind: 'rename', id: workspace.id })} onDelete={() => onOpen({ kind: 'delete', id: workspace.id })} />
+                    onRename={() => onOpen({ kind: 'rename', id: workspace.id })} onDelete={() => onOpen({ kind: 'delete', id: workspace.id })}
+                    onMembers={() => onOpen({ kind: 'members', id: workspace.id })} onLeave={() => onOpen({ kind: 'leave', id: workspace.id })} />
             ))}
         </ul>
     );

@@ -1,32 +1,42 @@
 import type { Workspace, WorkspaceState } from 'coditect-shell';
+import { isOwn, mayAdminister, roleName, sharedText } from '../logic/roles';
 import { ago } from '../logic/time';
 import { ideUrl, sourceText } from '../logic/workspaces';
+import { DiskUse } from './DiskUse';
 
 interface Props {
     workspace: Workspace;
     onRename: () => void;
+    onMembers: () => void;
     onDelete: () => void;
+    onLeave: () => void;
 }
 
-export function WorkspaceCard({ workspace, onRename, onDelete }: Props) {
+export function WorkspaceCard({ workspace, onRename, onMembers, onDelete, onLeave }: Props) {
     const { name, state, source } = workspace;
+    const shared = sharedText(workspace);
     return (
         <li className={`card workspace ${state.type}`}>
             <div className="grow">
-                <h2>{state.type === 'ready' ? <a href={ideUrl(workspace)} tabIndex={-1}>{name}</a> : name}</h2>
+                <h2>{state.type === 'ready' ? <a href={ideUrl(workspace)} tabIndex={-1}>{name}</a> : name}{!isOwn(workspace) && <span className="badge">{roleName(workspace.role)}</span>}</h2>
                 <p className="hint facts">
                     <span className="source" title={sourceText(source)}>{sourceText(source)}</span>
+                    {shared && <span>{shared}</span>}
                     {state.type === 'ready' && <LastUse workspace={workspace} />}
+                    {state.type === 'ready' && <DiskUse id={workspace.id} />}
                 </p>
                 {state.type === 'creating' && <Progress name={name} state={state} />}
                 {state.type === 'failed' && <p className="problem"><span>{state.message}</span> <code>{state.code}</code></p>}
             </div>
             <div className="buttons">
                 {state.type === 'ready' && <a className="button primary" href={ideUrl(workspace)} aria-label={`Open ${name}`}>Open</a>}
-                {state.type === 'ready' && <button type="button" onClick={onRename} aria-label={`Rename ${name}`}>Rename</button>}
-                <button type="button" onClick={onDelete} aria-label={state.type === 'creating' ? `Cancel ${name}` : `Delete ${name}`}>
-                    {state.type === 'creating' ? 'Cancel' : 'Delete'}
-                </button>
+                {state.type === 'ready' && <button type="button" onClick={onMembers} aria-label={`Members of ${name}`}>Members</button>}
+                {state.type === 'ready' && mayAdminister(workspace) && <button type="button" onClick={onRename} aria-label={`Rename ${name}`}>Rename</button>}
+                {isOwn(workspace) ? (
+                    <button type="button" onClick={onDelete} aria-label={state.type === 'creating' ? `Cancel ${name}` : `Delete ${name}`}>
+                        {state.type === 'creating' ? 'Cancel' : 'Delete'}
+                    </button>
+                ) : <button type="button" onClick={onLeave} aria-label={`Leave ${name}`}>Leave</button>}
             </div>
         </li>
     );

@@ -163,10 +163,13 @@ fn term(words: &mut &[&str], allowed: &dyn Fn(&str) -> bool) -> Option<bool> {
 }
 
 /// Who stands on which floor: a crate may use only crates of lower floors.
-const FLOORS: [(&str, u8); 15] = [
+const FLOORS: [(&str, u8); 18] = [
     ("fdb-double", 0),
+    ("intruder", 0),
     ("coditect-protocol", 0),
     ("coditect-plugin-sdk", 0),
+    ("coditect-git", 1),
+    ("coditect-sandbox", 1),
     ("coditect-shell", 1),
     ("coditect-store", 1),
     ("coditect-auth", 2),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use coditect_auth::Ending;
-use coditect_protocol::{Coded as _, Kind};
+use coditect_protocol::{Coded as _, Kind, LinkId};
+use coditect_workspace::presence::{STAYS_FOR, Standing};
 use futures_util::StreamExt as _;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -36,6 +37,7 @@ pub(crate) async fn watch(state: AppState) {
             },
             _ = look.tick() => {
                 state.links.expire();
+                state.presence.look(|link| state.links.standing(link));
                 if all_checked.elapsed() < CHECK_ALL_EVERY {
                     state.links.past_their_time()
                 } else {
@@ -73,6 +75,15 @@ impl Links {
         lock(&self.by_id).values().filter(|link| concerned(link)).cloned().collect()
     }
 
+    /// Whether somebody still looks at the page of a link.
+    fn standing(&self, id: LinkId) -> Standing {
+        match lock(&self.by_id).get(&id).filter(|link| !link.is_closed()) {
+            None => Standing::Gone,
+            Some(link) if link.detached_since().is_some_and(|since| since.elapsed() > STAYS_FOR) => Standing::Away,
+            Some(_) => Standing::There,
+        }
+    }
+
     /// Links that may have to end because of it.
     fn concerned_by(&self, ending: &Ending) -> Vec<Arc<Link>> {
         use coditect_auth::Credential;
@@ -83,6 +94,8 @@ impl Links {
             Ending::Token(id) => self
                 .those(|link| matches!(link.opened_by.credential, Credential::Token { id: token, .. } if token == id)),
             Ending::Person(id) => self.those(|link| link.user_id() == id),
+            // Their sessions are told one by one.
+            Ending::LoggedOutEverywhere(_) => Vec::new(),
             Ending::All => self.all(),
         }
     }

@@ -7,6 +7,7 @@ mod budget;
 mod calls;
 mod ends;
 mod person;
+mod rights;
 mod scope;
 mod shape;
 mod socket;

@@ -13,6 +13,8 @@ use crate::error::ApiFault;
 const LARGE_FRAMES_AT_ONCE: usize = 4;
 /// Calls of one person that read much and are answered in parts as the page takes them; further ones wait.
 const STREAMS_AT_ONCE: usize = 64;
+/// Answers of git made at once for a person; the next ones wait.
+const GIT_READS_AT_ONCE: usize = 4;
 /// Calls of one person whose answer comes in one piece that may be large, while it is made; further ones wait.
 const WHOLE_ANSWERS_AT_ONCE: usize = 16;
 /// Searches by name of one person, while they go on; further ones wait. Their answers are the largest, and they take the longest: the
@@ -32,6 +34,7 @@ pub(super) struct Person {
     streams: Semaphore,
     whole_answers: Semaphore,
     searches_by_name: Semaphore,
+    git_reads: Semaphore,
     chats: Semaphore,
     max_chats: usize,
 }
@@ -47,6 +50,8 @@ enum Answer {
     Whole,
     /// Into one piece of paths, which takes long.
     Paths,
+    /// Into one piece that git makes, which may take long.
+    Git,
     /// Into a conversation, which is held as long as the model takes.
     Chat,
 }
@@ -54,8 +59,12 @@ enum Answer {
 impl Answer {
     fn to(request: &Request) -> Self {
         match request {
-            Request::ReadFile { .. } | Request::SearchText { .. } => Self::Streamed,
-            Request::ReadFolder(_) | Request::ListTerminals { .. } | Request::ListModels { .. } => Self::Whole,
+            Request::ReadFile { .. } | Request::SearchText { .. } | Request::ReplaceText { .. } => Self::Streamed,
+            Request::ReadFolder { .. }
+            | Request::ListTrash { .. }
+            | Request::ListTerminals { .. }
+            | Request::ListModels { .. } => Self::Whole,
+            Request::Git { request, .. } if request.is_reading() => Self::Git,
             Request::FindFiles { .. } => Self::Paths,
             Request::Chat(_) => Self::Chat,
             _ => Self::Small,
@@ -71,6 +80,7 @@ impl Person {
             answers: Arc::new(Budget::new(limits.content_bytes)),
             streams: Semaphore::new(STREAMS_AT_ONCE),
             whole_answers: Semaphore::new(WHOLE_ANSWERS_AT_ONCE),
+            git_reads: Semaphore::new(GIT_READS_AT_ONCE),
             searches_by_name: Semaphore::new(SEARCHES_BY_NAME_AT_ONCE),
             chats: Semaphore::new(limits.chats),
             max_chats: limits.chats,
@@ -84,6 +94,7 @@ impl Person {
             Answer::Small => Ok(None),
             Answer::Streamed => Ok(self.streams.acquire().await.ok()),
             Answer::Whole => Ok(self.place_and_room(&self.whole_answers).await),
+            Answer::Git => Ok(self.place_and_room(&self.git_reads).await),
             Answer::Paths => Ok(self.place_and_room(&self.searches_by_name).await),
             Answer::Chat => {
                 let place = self.chats.try_acquire();

@@ -9,17 +9,30 @@ pub(super) fn demanded_by(request: &Request) -> Scope {
         Request::Session => Scope::AccountRead,
         Request::OpenWorkspace { .. } => Scope::WorkspacesRead,
         Request::Stat(_)
-        | Request::ReadFolder(_)
+        | Request::ReadFolder { .. }
         | Request::ReadFile { .. }
         | Request::Watch { .. }
         | Request::FindFiles { .. }
-        | Request::SearchText { .. } => Scope::FilesRead,
+        | Request::SearchText { .. }
+        | Request::ListTrash { .. }
+        | Request::Usage { .. }
+        | Request::Presence { .. }
+        | Request::Show { .. } => Scope::FilesRead,
         Request::WriteFile { .. }
         | Request::MakeFolder(_)
         | Request::Delete { .. }
         | Request::Rename { .. }
-        | Request::Copy { .. } => Scope::FilesWrite,
-        Request::ListTerminals { .. }
+        | Request::Copy { .. }
+        | Request::Restore { .. }
+        | Request::EmptyTrash { .. }
+        | Request::SetPermissions { .. }
+        | Request::ReplaceText { .. } => Scope::FilesWrite,
+        Request::Git { request, .. } => {
+            // Hooks are programs: whoever may not start any may not have git start them.
+            if request.is_reading() { Scope::FilesRead } else { Scope::Terminals }
+        }
+        Request::ListTerminalProfiles { .. }
+        | Request::ListTerminals { .. }
         | Request::CreateTerminal { .. }
         | Request::AttachTerminal { .. }
         | Request::WriteTerminal { .. }

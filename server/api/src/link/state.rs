@@ -375,6 +375,11 @@ impl Call {
         self.granted.notify_waiters();
     }
 
+    /// The link that it came over, which is its page.
+    pub(super) fn link_id(&self) -> LinkId {
+        self.link.id
+    }
+
     /// Sends an item, waiting for credit. Fails when the call was cancelled or the link is gone.
     pub(super) async fn item(&self, item: Item) -> Result<(), Gone> {
         loop {

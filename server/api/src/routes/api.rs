@@ -99,6 +99,7 @@ pub(super) fn split(routes: OpenApiRouter<AppState>) -> (Router<AppState>, OpenA
         (name = "admin", description = "What an admin may do about people and invitations"),
         (name = "workspaces", description = "Workspaces of a person"),
         (name = "files", description = "Files of a workspace, as resources"),
+        (name = "git", description = "A person's logins at the sites that repositories are fetched from and pushed to"),
         (name = "llm", description = "Language models"),
         (name = "server", description = "The server itself"),
     )

@@ -39,7 +39,7 @@ pub(super) async fn show(State(state): State<AppState>) -> (StatusCode, Json<Hea
         version: env!("CARGO_PKG_VERSION").to_owned(),
         store: StoreHealth { backend: state.store.backend_name().to_owned(), ok: store_ok, code: store_code },
         uptime_seconds: state.started.elapsed().as_secs(),
-        warnings: state.warnings.clone(),
+        warnings: state.warnings.iter().cloned().chain(state.watchers.warnings()).collect(),
     };
     (code, Json(health))
 }

@@ -6,11 +6,14 @@ mod admin;
 mod api;
 mod auth;
 mod files;
+mod git;
 mod health;
 mod llm;
+mod members;
 pub(crate) mod named;
 mod openapi;
 mod refusals;
+mod uploads;
 mod well_known;
 mod workspaces;
 
@@ -110,7 +113,15 @@ fn work(state: &AppState) -> Routes {
         .add(Scoped(Scope::WorkspacesWrite), workspaces::CREATE, routes!(workspaces::create))
         .add(Scoped(Scope::WorkspacesRead), workspaces::ONE, routes!(workspaces::show))
         .add(Scoped(Scope::WorkspacesWrite), workspaces::RENAME, routes!(workspaces::rename))
-        .add(Scoped(Scope::WorkspacesWrite), workspaces::ONE, routes!(workspaces::delete))
+        .add(Scoped(Scope::WorkspacesWrite), workspaces::DELETE, routes!(workspaces::delete))
+        .add(Scoped(Scope::WorkspacesRead), members::LIST, routes!(members::list))
+        .add(Scoped(Scope::WorkspacesWrite), members::ADD, routes!(members::add))
+        .add(Scoped(Scope::WorkspacesWrite), members::CHANGE, routes!(members::change))
+        .add(Scoped(Scope::WorkspacesWrite), members::CHANGE, routes!(members::remove))
+        // A secret for another site is a person's own business, and no program's.
+        .add(Login, &[], routes!(git::list))
+        .add(Login, git::ADD, routes!(git::add))
+        .add(Login, git::REMOVE, routes!(git::remove))
         .add(Scoped(Scope::Llm), &[], routes!(llm::models))
 }
 
@@ -123,5 +134,13 @@ fn content(state: &AppState) -> Routes {
         .add(Scoped(Scope::FilesRead), files::READ, routes!(files::read))
         .add(Scoped(Scope::FilesWrite), files::WRITE, routes!(files::write))
         .add(Scoped(Scope::FilesWrite), files::DELETE, routes!(files::delete))
+        .add(Scoped(Scope::FilesWrite), files::WRITE_PART, routes!(files::write_part))
+        .add(Scoped(Scope::FilesWrite), uploads::BEGIN, routes!(uploads::begin))
+        .add(Scoped(Scope::FilesWrite), uploads::ONE, routes!(uploads::show))
+        .add(Scoped(Scope::FilesWrite), uploads::CONTINUE, routes!(uploads::go_on))
+        .add(Scoped(Scope::FilesWrite), uploads::FINISH, routes!(uploads::finish))
+        .add(Scoped(Scope::FilesWrite), uploads::ONE, routes!(uploads::cancel))
+        .add(Scoped(Scope::FilesRead), uploads::DOWNLOAD, routes!(uploads::download))
+        .add(Scoped(Scope::FilesRead), uploads::USAGE, routes!(uploads::usage))
         .add(AnyCredential, link::UPGRADE, routes!(link::upgrade))
 }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use coditect_auth::AuthError;
-use coditect_protocol::{InviteId, SessionId, TokenId, UserId, WorkspaceId};
+use coditect_protocol::{CredentialId, InviteId, SessionId, TokenId, UploadId, UserId, WorkspaceId};
 use coditect_workspace::WorkspaceError;
 use http::request::Parts;
 
@@ -12,6 +12,35 @@ use crate::error::ApiError;
 
 /// An id in the path; one that is no id at all names nothing, like any other unknown one.
 pub(crate) struct Named<T>(pub(crate) T);
+
+/// A member's id in the path, behind that of their workspace.
+pub(crate) struct NamedMember(pub(crate) UserId);
+
+impl<S: Send + Sync> FromRequestParts<S> for NamedMember {
+    type Rejection = ApiError;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let user = parameter(parts, state, "user").await;
+        user.map(Self).ok_or_else(|| WorkspaceError::NoSuchMember.into())
+    }
+}
+
+/// An upload's id in the path, behind that of its workspace.
+pub(crate) struct NamedUpload(pub(crate) UploadId);
+
+impl<S: Send + Sync> FromRequestParts<S> for NamedUpload {
+    type Rejection = ApiError;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let upload = parameter(parts, state, "upload").await;
+        upload.map(Self).ok_or_else(|| WorkspaceError::UploadNotFound.into())
+    }
+}
+
+/// A parameter of the path, where it is what it should be.
+async fn parameter<S: Send + Sync, T: FromStr>(parts: &mut Parts, state: &S, name: &str) -> Option<T> {
+    let params = RawPathParams::from_request_parts(parts, state).await.ok()?;
+    let found = params.iter().find(|(key, _)| *key == name);
+    found.and_then(|(_, value)| value.parse().ok())
+}
 
 /// What an id may name.
 pub(crate) trait Nameable: FromStr {
@@ -34,17 +63,12 @@ nameable! {
     TokenId: AuthError::NoSuchToken;
     UserId: AuthError::NoSuchPerson;
     InviteId: AuthError::NoSuchInvite;
+    CredentialId: WorkspaceError::GitCredentialNotFound;
 }
 
 impl<S: Send + Sync, T: Nameable> FromRequestParts<S> for Named<T> {
     type Rejection = ApiError;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let params = RawPathParams::from_request_parts(parts, state).await.ok();
-        let id = params
-            .iter()
-            .flat_map(|params| params.iter())
-            .find(|(name, _)| *name == "id")
-            .and_then(|(_, value)| value.parse().ok());
-        id.map(Self).ok_or_else(T::unknown)
+        parameter(parts, state, "id").await.map(Self).ok_or_else(T::unknown)
     }
 }

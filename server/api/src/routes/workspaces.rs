@@ -38,10 +38,12 @@ pub(super) const UPLOAD: &[Refusals] = &[
         (Kind::OutOfSpace, &["files.out_of_space"]),
     ],
 ];
-pub(super) const RENAME: &[Refusals] = &[BAD_NAME, &[(Kind::NotFound, &["workspace.not_found"])]];
+pub(super) const RENAME: &[Refusals] = &[BAD_NAME, ROLE, &[(Kind::NotFound, &["workspace.not_found"])]];
+pub(super) const DELETE: &[Refusals] = &[ROLE, &[(Kind::NotFound, &["workspace.not_found"])]];
+const ROLE: Refusals = &[(Kind::Forbidden, &["workspace.role_too_low"])];
 const BAD_NAME: Refusals = &[(Kind::Invalid, &["workspace.bad_name"])];
 
-/// The person's workspaces.
+/// The person's own workspaces and those shared with them.
 #[utoipa::path(get, path = "/workspaces", operation_id = "list_workspaces", tag = "workspaces",
     responses((status = 200, body = Vec<Workspace>)))]
 pub(super) async fn list(
@@ -101,7 +103,7 @@ pub(super) async fn show(
     Ok(Json(state.workspaces.get(identity.user.id, id).await?))
 }
 
-/// Renames a workspace; its folder keeps its name.
+/// Renames a workspace; its folder keeps its name. For its admins.
 #[utoipa::path(patch, path = "/workspaces/{id}", operation_id = "rename_workspace", tag = "workspaces",
     params(("id" = WorkspaceId, Path)), request_body = RenameWorkspace, responses((status = 200, body = Workspace)))]
 pub(super) async fn rename(
@@ -113,7 +115,7 @@ pub(super) async fn rename(
     Ok(Json(state.workspaces.rename(identity.user.id, id, &rename.name).await?))
 }
 
-/// Deletes a workspace with its files, and ends its terminals.
+/// Deletes a workspace with its files, and ends its terminals. For its owner.
 #[utoipa::path(delete, path = "/workspaces/{id}", operation_id = "delete_workspace", tag = "workspaces",
     params(("id" = WorkspaceId, Path)), responses((status = 204, description = "Deleted.")))]
 pub(super) async fn delete(

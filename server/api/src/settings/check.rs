@@ -16,6 +16,12 @@ const MIN_LINK_BUFFER_BYTES: u64 = 64 * 1024;
 /// Least size of small request bodies: a login must fit.
 const MIN_REQUEST_BYTES: u64 = 1024;
 
+/// Least memory of a sandbox, in bytes, and its least processes, open files and temporary bytes: a shell with a few programs.
+const MIN_SANDBOX_MEMORY_BYTES: u64 = 64 * 1024 * 1024;
+const MIN_SANDBOX_PROCESSES: u64 = 16;
+const MIN_SANDBOX_OPEN_FILES: u64 = 64;
+const MIN_TEMPORARY_BYTES: u64 = 1024 * 1024;
+
 /// Most tokens of one person: they are listed whole.
 const MAX_PER_PERSON: u64 = 1000;
 /// Longest life of a code to reset a password, in minutes: a day.
@@ -28,6 +34,7 @@ const MIN_LONGEST_PASSWORD_CHARS: u64 = 64;
 const MAX_PASSWORD_CHARS: u64 = (coditect_auth::PASSWORD_MAX_BYTES / 4) as u64;
 
 /// The first setting whose value lies outside of what can work, and why.
+#[expect(clippy::too_many_lines, reason = "a table, with a line for each")]
 pub(super) fn out_of_bounds(settings: &Settings) -> Option<(&'static str, String)> {
     macro_rules! bounds {
         ($($name:ident: $least:expr, $most:expr;)+) => {
@@ -73,14 +80,24 @@ pub(super) fn out_of_bounds(settings: &Settings) -> Option<(&'static str, String
         links_per_person: 1, MAX_COUNT;
         chats_per_person: 1, MAX_COUNT;
         workspaces_per_person: 1, MAX_COUNT;
+        workspace_quota_bytes: 0, u64::MAX;
+        trash_days: 0, MAX_DAYS;
         imports_per_person: 1, MAX_COUNT;
+        members_per_workspace: 0, coditect_workspace::registry::MAX_MEMBERS_LIMIT as u64;
         archive_max_bytes: 1, u64::MAX;
         archive_max_unpacked_bytes: 1, u64::MAX;
         archive_max_entries: 1, u64::MAX;
         clone_timeout_minutes: 1, MAX_MINUTES;
+        sandbox_memory_bytes: MIN_SANDBOX_MEMORY_BYTES, u64::MAX;
+        sandbox_processes: MIN_SANDBOX_PROCESSES, MAX_COUNT;
+        sandbox_open_files: MIN_SANDBOX_OPEN_FILES, MAX_COUNT;
+        sandbox_cpus: 0, MAX_COUNT;
+        sandbox_temporary_bytes: MIN_TEMPORARY_BYTES, u64::MAX;
         terminals_per_workspace: 0, MAX_COUNT;
         terminals_per_person: 0, MAX_COUNT;
         terminal_scrollback_bytes: 1, MAX_COUNT;
+        terminal_keep_minutes: 0, MAX_MINUTES;
+        terminal_token_hours: 0, MAX_HOURS;
         llm_first_token_seconds: 1, MAX_SECONDS;
         llm_idle_seconds: 1, MAX_SECONDS;
     };

@@ -47,6 +47,12 @@ impl Shown for Vec<PathBuf> {
     }
 }
 
+impl Shown for Vec<u16> {
+    fn shown(&self) -> String {
+        format!("[{}]", self.iter().map(Shown::shown).collect::<Vec<_>>().join(", "))
+    }
+}
+
 impl Shown for Vec<String> {
     fn shown(&self) -> String {
         format!("[{}]", self.iter().map(Shown::shown).collect::<Vec<_>>().join(", "))
@@ -239,6 +245,13 @@ settings! {
     chats_per_person: usize = 16;
     /// Workspaces of one person.
     workspaces_per_person: usize = 100;
+    /// Members of one workspace, beside its owner.
+    members_per_workspace: usize = coditect_workspace::registry::DEFAULT_MAX_MEMBERS;
+    /// Bytes that one workspace may take on the disk, with its trash and what is being uploaded. Writes over the API that exceed it are
+    /// refused, and programs that exceed it are stopped. 0: no limit.
+    workspace_quota_bytes: u64 = coditect_workspace::registry::DEFAULT_QUOTA_BYTES;
+    /// Days that what was deleted can be had back from the trash. 0: until it is emptied.
+    trash_days: u64 = 30;
     /// Workspaces of one person that may be filled at the same time.
     imports_per_person: usize = 4;
     /// Largest archive uploaded for a new workspace, in bytes.
@@ -255,16 +268,46 @@ settings! {
     import_http: bool = false;
     /// Whether repositories may be cloned from private and loopback addresses.
     import_private_hosts: bool = false;
-    /// How terminals are confined: `auto` (bubblewrap, else refused), `bubblewrap`, or `none` (no confinement at all).
+    /// How people's programs are confined: `auto` (bubblewrap, else Landlock, else refused), `bubblewrap`, `landlock`, or `none` (no
+    /// confinement at all).
     sandbox: String = "auto".to_owned();
+    /// The program `coditect-sandbox`. Empty: beside the server's own.
+    sandbox_helper: PathBuf = PathBuf::new();
+    /// The program `coditect-git`, which every sandbox sees. Empty: beside the server's own.
+    git_helper: PathBuf = PathBuf::new();
     /// Directories that every sandbox sees read-only, beside the system's.
     sandbox_read_only_path: Vec<PathBuf> = Vec::new();
+    /// What programs may reach over the network: `open` (public addresses and `sandbox_network_allow`), `hosts` (only
+    /// `sandbox_network_allow`) or `none`.
+    sandbox_network: String = "open".to_owned();
+    /// Hosts, addresses and networks that programs may reach whatever they are, each with a port or ports if need be:
+    /// `git.example.org`, `*.example.org:443`, `10.1.2.0/24:5432`.
+    sandbox_network_allow: Vec<String> = Vec::new();
+    /// Behind Landlock, which knows no hosts: the ports that programs may connect to.
+    sandbox_connect_ports: Vec<u16> = coditect_workspace::sandbox::settings::DEFAULT_CONNECT_PORTS.to_vec();
+    /// Bytes of memory of all programs of a person in a workspace together.
+    sandbox_memory_bytes: u64 = coditect_workspace::sandbox::settings::DEFAULT_MEMORY_BYTES;
+    /// Processes and threads of a person in a workspace.
+    sandbox_processes: u32 = coditect_workspace::sandbox::settings::DEFAULT_PROCESSES;
+    /// Open files of each of their processes.
+    sandbox_open_files: u32 = coditect_workspace::sandbox::settings::DEFAULT_OPEN_FILES;
+    /// Processors that they may use. 0: all but one, and at least one.
+    sandbox_cpus: u32 = 0;
+    /// Bytes of `/tmp` and `/dev/shm` of each sandbox, each.
+    sandbox_temporary_bytes: u64 = coditect_workspace::sandbox::settings::DEFAULT_TEMPORARY_BYTES;
+    /// Bytes of the disk that programs leave free.
+    sandbox_disk_reserve_bytes: u64 = coditect_workspace::sandbox::settings::DEFAULT_DISK_RESERVE_BYTES;
     /// Terminals of one workspace.
-    terminals_per_workspace: usize = 32;
+    terminals_per_workspace: usize = coditect_workspace::sandbox::settings::DEFAULT_TERMINALS_PER_WORKSPACE;
     /// Terminals of one person, in all their workspaces together.
-    terminals_per_person: usize = coditect_workspace::terminals::DEFAULT_TERMINALS_PER_PERSON;
+    terminals_per_person: usize = coditect_workspace::sandbox::settings::DEFAULT_TERMINALS_PER_PERSON;
     /// Output kept of each terminal, in bytes.
-    terminal_scrollback_bytes: usize = 1024 * 1024;
+    terminal_scrollback_bytes: usize = coditect_workspace::sandbox::settings::DEFAULT_SCROLLBACK_BYTES;
+    /// Minutes that terminals go on without a server, so that they outlive its restart. 0: they end with it.
+    terminal_keep_minutes: u64 = 10;
+    /// Hours after which the token that each terminal is given for the server's API (`CODITECT_TOKEN`) ends, if the terminal has not
+    /// ended before. It is not prolonged: a new terminal has a new one. 0: terminals are given none.
+    terminal_token_hours: u64 = 24;
     /// OpenAI-compatible model servers. As a flag or variable `NAME=URL`; in the file `[[llm_upstream]]` with `name`, `base_url`,
     /// `api_key` or `api_key_env`, and `headers` to send, by name.
     llm_upstream: Vec<UpstreamGiven> = Vec::new();

@@ -106,7 +106,7 @@ async fn v10_3_2_a_token_does_what_its_scopes_say_and_nothing_else() {
     for call in [
         Request::WriteFile { place: place(&workspace, "f.txt"), content: b"x".to_vec(), mode: overwrite },
         Request::MakeFolder(place(&workspace, "d")),
-        Request::Delete { place: place(&workspace, "f.txt"), recursive: false },
+        Request::Delete { place: place(&workspace, "f.txt"), recursive: false, trash: false },
         Request::Rename { from: place(&workspace, "f.txt"), to: place(&workspace, "g.txt"), overwrite: false },
         Request::Copy { from: place(&workspace, "f.txt"), to: place(&workspace, "g.txt"), overwrite: false },
         Request::ListTerminals { workspace: id },

@@ -42,6 +42,7 @@ impl Rule {
     fn address(&self) -> String {
         let path = self.path.strip_prefix("/api/v5").unwrap_or(&self.path);
         path.replace("{id}", "01890000-0000-7000-8000-000000000000")
+            .replace("{user}", "01890000-0000-7000-8000-000000000000")
             .replace("{user_code}", "BCDF-GHJK")
             .replace("{path}", "x")
     }
@@ -92,7 +93,9 @@ async fn v8_1_2_every_field_of_people_and_their_things_has_a_documented_rule() {
     let described = described(&server).await;
     let documented: BTreeSet<String> = table("Fields").iter().map(|row| plain(&row[0]).to_owned()).collect();
     let mut fields = BTreeSet::new();
-    for schema in ["UserInfo", "PersonEntry", "SessionEntry", "TokenEntry", "InviteEntry", "Workspace"] {
+    for schema in
+        ["UserInfo", "PersonEntry", "SessionEntry", "TokenEntry", "InviteEntry", "Workspace", "WorkspaceMember"]
+    {
         let properties = &described["components"]["schemas"][schema]["properties"];
         for field in properties.as_object().unwrap_or_else(|| panic!("{schema}: {properties}")).keys() {
             fields.insert(format!("{schema}.{field}"));
@@ -155,11 +158,11 @@ fn calls(workspace: &str) -> Vec<Request> {
     vec![
         Request::OpenWorkspace { workspace: id },
         Request::Stat(place(workspace, "secret.txt")),
-        Request::ReadFolder(place(workspace, "")),
+        Request::ReadFolder { place: place(workspace, ""), page: coditect_protocol::files::Page::default() },
         Request::ReadFile { place: place(workspace, "secret.txt"), offset: 0, length: None },
         Request::WriteFile { place: place(workspace, "new.txt"), content: b"x".to_vec(), mode: WriteMode::Overwrite },
         Request::MakeFolder(place(workspace, "folder")),
-        Request::Delete { place: place(workspace, "secret.txt"), recursive: false },
+        Request::Delete { place: place(workspace, "secret.txt"), recursive: false, trash: false },
         Request::Watch { root: Root::Workspace(id) },
         Request::ListTerminals { workspace: id },
         Request::CreateTerminal { workspace: id, spec },

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+pub mod programs;
 pub mod roaming;
 
 use std::net::SocketAddr;
@@ -62,6 +63,7 @@ fn running(server: Server, dir: tempfile::TempDir, stop: CancellationToken) -> T
 
 /// Settings of a server with a directory of its own.
 pub fn settings(change: impl FnOnce(&mut Settings)) -> (Settings, tempfile::TempDir) {
+    programs::build();
     let dir = tempfile::tempdir().unwrap();
     let web = dir.path().join("web");
     let theia = dir.path().join("theia");
@@ -77,6 +79,8 @@ pub fn settings(change: impl FnOnce(&mut Settings)) -> (Settings, tempfile::Temp
         web_dir: web,
         theia_dir: theia,
         llm_discover: Discover::Off,
+        // What a test runs ends with its server.
+        terminal_keep_minutes: 0,
         ..Settings::default()
     };
     change(&mut settings);

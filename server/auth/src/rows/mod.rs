@@ -24,15 +24,18 @@
 //! | `passing`, milliseconds, key of a row that ends then | keys of the indexes that end with it |
 //! | `master_key` | a known text, sealed: whether the master key is still the same |
 //! | `token`, id | [`TokenRow`] |
-//! | `tokens`, id of a person, id of a token | nothing |
+//! | `tokens`, id of a person, id of a token | nothing; for a terminal's, the ids of its host and of the terminal, 16 bytes each |
+//! | `terminal_token`, id of a host of terminals, id of a terminal | id of its token |
 //! | `token_expiry`, milliseconds, id of a token | nothing |
 //! | `token_used`, id of a token | when it was last used, milliseconds to the hour, eight bytes little-endian |
+//! | `logged_out`, id of a person | when all their logins were ended at once, milliseconds, eight bytes little-endian |
 //! | `ending`, versionstamp, kind, id | nothing: an entry of the log of endings |
 //! | `endings` | versionstamp of the last ending; the one key that each server watches |
 
 mod device_logins;
 mod invites;
 mod keys;
+mod logged_out;
 mod master;
 mod passing;
 mod people;
@@ -56,6 +59,7 @@ pub(crate) use invites::{InviteRow, clear_invite, invite, invite_of, invites, se
 #[cfg(test)]
 pub(crate) use keys::KeyRow1;
 pub(crate) use keys::{KeyRow, NamedKey, Rotation, add_key, load_keys, reseal_keys};
+pub(crate) use logged_out::{log_out_everywhere, logged_out_at};
 pub(crate) use master::{master_check, set_master_check};
 pub(crate) use passing::sweep_passing;
 pub(crate) use people::{
@@ -73,8 +77,8 @@ pub(crate) use sessions::{
     set_session,
 };
 pub(crate) use tokens::{
-    TokenRow, clear_token, end_tokens_of, note_token_use, purge_tokens, set_token, token, token_used_at, tokens,
-    tokens_count,
+    TokenRow, clear_token, end_terminal_tokens_of, end_tokens_of, has_token_for, note_token_use, purge_tokens,
+    set_terminal_token, set_token, terminal_token, terminal_tokens, token, token_used_at, tokens, tokens_count,
 };
 
 static ROOT: LazyLock<Subspace> = LazyLock::new(|| Subspace::root("auth"));

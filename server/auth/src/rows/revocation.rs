@@ -19,6 +19,7 @@ const STAMP: [u8; 14] = [0; 14];
 const SESSION: i64 = 0;
 const PERSON: i64 = 1;
 const TOKEN: i64 = 2;
+const LOGGED_OUT: i64 = 3;
 
 /// The one key that each server watches.
 fn changed_key() -> Vec<u8> {
@@ -31,6 +32,7 @@ pub(crate) fn note_ended(tx: &Transaction, ending: Ending) -> Result<(), StoreEr
         Ending::Session(id) => (SESSION, id.0),
         Ending::Person(id) => (PERSON, id.0),
         Ending::Token(id) => (TOKEN, id.0),
+        Ending::LoggedOutEverywhere(id) => (LOGGED_OUT, id.0),
         // A server finds that out by itself.
         Ending::All => return Ok(()),
     };
@@ -63,6 +65,7 @@ fn ending_of(key: &[u8]) -> Ending {
         Ok((_, SESSION, id)) => Ending::Session(SessionId(id)),
         Ok((_, PERSON, id)) => Ending::Person(UserId(id)),
         Ok((_, TOKEN, id)) => Ending::Token(TokenId(id)),
+        Ok((_, LOGGED_OUT, id)) => Ending::LoggedOutEverywhere(UserId(id)),
         _ => Ending::All,
     }
 }

@@ -1,11 +1,11 @@
 //! Personal access tokens, good and bad.
 
 use coditect_protocol::auth::{NewToken, PersonChange, Role, Scope, TokenMade};
-use coditect_protocol::{Kind, TokenId};
+use coditect_protocol::{Kind, TerminalId, TokenId, UserId};
 use uuid::Uuid;
 
 use super::*;
-use crate::{Credential, Ending};
+use crate::{Credential, Ending, NewTerminalToken, TerminalHost};
 
 fn new_token(scopes: &[Scope]) -> NewToken {
     NewToken {
@@ -290,4 +290,69 @@ async fn who_is_no_admin_any_more_has_no_admins_token() {
     assert_eq!(code(server.auth.check(&made.token).await.unwrap().require_admin()), "auth.not_admin");
     // And what was checked a moment before does not help either.
     assert_eq!(code(server.auth.end_sessions_of(&token, bob, &device()).await), "auth.not_admin");
+}
+
+fn of_terminal(user: UserId, host: TerminalHost) -> NewTerminalToken {
+    let name = format!("Terminal\n{}", "x".repeat(200));
+    let terminal = TerminalId(Uuid::new_v4());
+    NewTerminalToken { user, terminal, host, name, scopes: vec![Scope::Llm, Scope::FilesRead], lifetime: DAY }
+}
+
+#[tokio::test]
+async fn a_terminals_token_is_listed_and_ends_with_it() {
+    let server = Server::with(AuthSettings { tokens_per_person: 1, ..cheap() }).await;
+    let ada = server.identity(&server.register("ada@example.org").await.unwrap()).await;
+    let (host, other) = (TerminalHost(Uuid::new_v4()), TerminalHost(Uuid::new_v4()));
+    let (one, two, three) =
+        (of_terminal(ada.user.id, host), of_terminal(ada.user.id, host), of_terminal(ada.user.id, other));
+    let token = server.auth.make_terminal_token(one.clone()).await.unwrap();
+    let identity = server.auth.check(&token).await.unwrap();
+    assert_eq!(code(identity.require(Scope::Terminals)), "auth.scope");
+    let second = server.auth.make_terminal_token(two.clone()).await.unwrap();
+    let elsewhere = server.auth.make_terminal_token(three.clone()).await.unwrap();
+    // They take no place of those that the person makes.
+    server.auth.make_token(&ada, &new_token(&[Scope::Llm]), &device()).await.unwrap();
+    let listed = server.auth.tokens(&ada).await.unwrap();
+    assert_eq!(listed.len(), 4);
+    assert!(listed.iter().any(|entry| entry.name.starts_with("Terminalx") && entry.name.len() == 100));
+    assert_eq!(server.auth.terminal_tokens(host).await.unwrap().len(), 2);
+    for _ in 0..2 {
+        server.auth.end_terminal_token(host, one.terminal).await.unwrap();
+    }
+    assert_eq!(code(server.auth.check(&token).await), "auth.invalid_token");
+    // Of another host nothing is known here.
+    server.auth.end_terminal_token(host, three.terminal).await.unwrap();
+    server.auth.check(&elsewhere).await.unwrap();
+    // Revoked by hand, and past its time.
+    let Credential::Token { id, .. } = server.auth.check(&second).await.unwrap().credential else { panic!() };
+    server.auth.revoke_token(&ada, id, &device()).await.unwrap();
+    assert!(server.auth.terminal_tokens(host).await.unwrap().is_empty());
+    server.wait(DAY);
+    assert_eq!(code(server.auth.check(&elsewhere).await), "auth.expired_token");
+    server.auth.maintain().await;
+    assert!(server.auth.terminal_tokens(other).await.unwrap().is_empty(), "nothing is left behind");
+}
+
+#[tokio::test]
+async fn who_is_logged_out_everywhere_leaves_no_terminals_token() {
+    let server = Server::new().await;
+    let ada = server.identity(&server.register("ada@example.org").await.unwrap()).await;
+    let host = TerminalHost(Uuid::new_v4());
+    let made = server.auth.make_token(&ada, &new_token(&[Scope::Llm]), &device()).await.unwrap();
+    let token = server.auth.make_terminal_token(of_terminal(ada.user.id, host)).await.unwrap();
+    let mut told = server.auth.ended();
+    server.auth.end_other_sessions(&ada, &device()).await.unwrap();
+    assert_eq!(told.recv().await.unwrap(), Ending::LoggedOutEverywhere(ada.user.id));
+    assert_eq!(code(server.auth.check(&token).await), "auth.invalid_token");
+    server.auth.check(&made.token).await.unwrap();
+    let found = server.auth.whereabouts(ada.user.id).await.unwrap();
+    assert!(found.is_let_in && found.is_here && found.logged_out_at == START);
+    // Neither what was made for models nor a terminal's token keeps somebody there.
+    server.auth.make_terminal_token(of_terminal(ada.user.id, host)).await.unwrap();
+    server.auth.logout(ada.session_id().unwrap(), &device()).await.unwrap();
+    let found = server.auth.whereabouts(ada.user.id).await.unwrap();
+    assert!(found.is_let_in && !found.is_here);
+    assert_eq!(code(server.auth.make_terminal_token(of_terminal(ada.user.id, host)).await), "auth.session_ended");
+    let nobody = server.auth.whereabouts(UserId(Uuid::nil())).await.unwrap();
+    assert!(!nobody.is_let_in && !nobody.is_here);
 }

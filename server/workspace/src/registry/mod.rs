@@ -1,31 +1,41 @@
-//! Who owns which workspace, and where its files are.
+//! Who owns which workspace, who else may do what in it, and where its files are.
 //!
-//! The store has the records, the data directory the files: `workspaces/<id>/files`, `homes/<person>` and `trash/`. A record
-//! lies under its owner's key, so that nobody can reach somebody else's even by knowing its id.
+//! The store has the records, the data directory the files: `workspaces/<id>/files`, beside them the `trash` and `uploads` of the
+//! workspace, `homes/<person>`, and `trash/` for whole workspaces. A record
+//! lies under its owner's key, and each member has a row of their own that leads there, so that nobody can reach somebody else's even
+//! by knowing its id. Whatever is done with a workspace begins with [`Workspaces::access`].
 
+mod access;
 mod denied;
 mod filling;
+mod members;
 mod record;
 
 use crate::error::WorkspaceError;
 use crate::import::{self, ArchiveKind, GitAddress, ImportSettings, Progress, folder_name};
 use crate::tree::{Locked, NEVER, Tree, TreeSettings, at, blocking, remove_entry};
+use crate::usage::Meter;
+use access::Holds;
+pub use access::{Access, WorkspacePaths};
 use bytes::Bytes;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use coditect_protocol::files::Root;
-use coditect_protocol::workspace::{CreateWorkspace, MAX_WORKSPACE_NAME_CHARS, Workspace, WorkspaceSource};
+use coditect_protocol::workspace::{
+    CreateWorkspace, MAX_WORKSPACE_NAME_CHARS, Workspace, WorkspaceRole, WorkspaceSource,
+};
 use coditect_protocol::{RelPath, UserId, WorkspaceId};
 use coditect_store::Store;
 use denied::Denied;
 use filling::{Filling, Running, clear_interrupted};
 use futures_util::Stream;
-use record::{Records, StoredState, WorkspaceRecord};
+pub use members::{DEFAULT_MAX_MEMBERS, MAX_MEMBERS_LIMIT, MAX_SHARED_WITH_PERSON, Member, NoNames, People};
+use record::{Found, Records, StoredState, WorkspaceRecord};
 use std::collections::HashMap;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -33,6 +43,12 @@ use uuid::Uuid;
 pub const DEFAULT_MAX_WORKSPACES_PER_PERSON: usize = 100;
 /// Default of [`RegistrySettings::max_imports_per_person`].
 pub const DEFAULT_MAX_IMPORTS_PER_PERSON: usize = 4;
+/// Default of [`RegistrySettings::quota_bytes`]: 10 GiB.
+pub const DEFAULT_QUOTA_BYTES: u64 = 10 * 1024 * 1024 * 1024;
+/// Default of [`RegistrySettings::trash_age`]: 30 days.
+pub const DEFAULT_TRASH_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How often what got too old is looked for.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(6 * 60 * 60);
 /// Mode of the directories that the server makes for itself.
 const PRIVATE_FOLDER_MODE: u32 = 0o700;
 /// Where a workspace's files are, within its directory.
@@ -51,10 +67,16 @@ pub struct RegistrySettings {
     pub max_workspaces_per_person: usize,
     /// Most workspaces of one person that are filled at once.
     pub max_imports_per_person: usize,
+    /// Most members of one workspace beside its owner, at the most [`MAX_MEMBERS_LIMIT`].
+    pub max_members: usize,
     /// Where files may come from.
     pub import: ImportSettings,
     /// Limits of each tree.
     pub tree: TreeSettings,
+    /// Most bytes that one workspace takes on the disk, its trash included; none where absent.
+    pub quota_bytes: Option<u64>,
+    /// How long what was deleted can be had back; for ever where absent.
+    pub trash_age: Option<Duration>,
 }
 
 impl RegistrySettings {
@@ -65,21 +87,13 @@ impl RegistrySettings {
             data,
             max_workspaces_per_person: DEFAULT_MAX_WORKSPACES_PER_PERSON,
             max_imports_per_person: DEFAULT_MAX_IMPORTS_PER_PERSON,
+            max_members: DEFAULT_MAX_MEMBERS,
             import: ImportSettings::default(),
             tree: TreeSettings::default(),
+            quota_bytes: Some(DEFAULT_QUOTA_BYTES),
+            trash_age: Some(DEFAULT_TRASH_AGE),
         }
     }
-}
-
-/// The real directories of a workspace, for the programs that run in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WorkspacePaths {
-    /// The workspace's files.
-    pub files: PathBuf,
-    /// The person's home.
-    pub home: PathBuf,
-    /// Name of the workspace's folder below `/workspace`.
-    pub folder: String,
 }
 
 /// All workspaces. A clone is the same.
@@ -97,8 +111,13 @@ struct Shared {
     settings: RegistrySettings,
     running: Mutex<HashMap<WorkspaceId, Running>>,
     trees: Mutex<HashMap<TreeKey, Weak<Tree>>>,
+    /// Kept while nobody has the tree open: counting is dear.
+    meters: Mutex<HashMap<WorkspaceId, Arc<Meter>>>,
     tasks: TaskTracker,
     denied: Denied,
+    holds: Holds,
+    people: std::sync::OnceLock<Arc<dyn People>>,
+    closing: CancellationToken,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -131,11 +150,18 @@ impl Workspaces {
             settings: RegistrySettings { data, ..settings },
             running: Mutex::default(),
             trees: Mutex::default(),
+            meters: Mutex::default(),
             tasks: TaskTracker::new(),
             denied: Denied::new(),
+            holds: Holds::default(),
+            people: std::sync::OnceLock::new(),
+            closing: CancellationToken::new(),
         }));
+        let following = access::follow(Arc::downgrade(&registry.0));
+        tokio::spawn(registry.0.closing.clone().run_until_cancelled_owned(following));
         registry.0.tasks.spawn_blocking(clearing);
         registry.0.empty_trash();
+        registry.0.tasks.spawn(keep_swept(Arc::downgrade(&registry.0), registry.0.closing.clone()));
         Ok(registry)
     }
 
@@ -157,7 +183,7 @@ impl Workspaces {
                     self.delete(owner, record.id).await?;
                     return Err(error);
                 }
-                Ok(record.view(None))
+                Ok(self.0.named(record.owned(), None).await)
             }
             WorkspaceSource::Git { url } => {
                 let address = GitAddress::parse(&url, &self.0.settings.import)?;
@@ -167,7 +193,7 @@ impl Workspaces {
                 let home = self.home(owner).await?;
                 let progress = Progress::step("Connecting");
                 self.0.start(&record, progress.clone(), Filling::Git { address, home });
-                Ok(record.view(Some(progress)))
+                Ok(self.0.named(record.owned(), Some(progress)).await)
             }
             WorkspaceSource::Archive { .. } => {
                 Err(WorkspaceError::ArchiveInvalid("its content is missing; upload it".to_owned()))
@@ -214,38 +240,44 @@ impl Workspaces {
         unfinished.registry = None;
         let progress = Progress { step: "Unpacking".to_owned(), percent: Some(0) };
         self.0.start(&record, progress.clone(), Filling::Archive { archive });
-        Ok(record.view(Some(progress)))
+        Ok(self.0.named(record.owned(), Some(progress)).await)
     }
 
-    /// A person's workspaces, the one opened last first.
-    pub async fn list(&self, owner: UserId) -> Result<Vec<Workspace>, WorkspaceError> {
-        let mut records = self.0.records.list(owner).await?;
-        records.sort_by_key(|record| std::cmp::Reverse(record.opened_at.max(record.created_at)));
-        Ok(records.into_iter().map(|record| self.0.view(record)).collect())
+    /// A person's own workspaces and those shared with them, the one opened last first.
+    pub async fn list(&self, user: UserId) -> Result<Vec<Workspace>, WorkspaceError> {
+        let mut all = self.0.records.list(user).await?;
+        all.sort_by_key(|found| std::cmp::Reverse(found.opened_at.max(found.record.created_at)));
+        let owners: Vec<_> = all.iter().map(|found| found.record.owner).collect();
+        let names = self.0.names(&owners).await;
+        let name_of = |owner| names.get(owner).cloned().unwrap_or_default();
+        let views = all.into_iter().map(|found| (self.0.progress(found.record.id), found));
+        Ok(views.zip(&owners).map(|((progress, found), owner)| found.view(progress, name_of(owner))).collect())
     }
 
     /// One workspace.
-    pub async fn get(&self, owner: UserId, id: WorkspaceId) -> Result<Workspace, WorkspaceError> {
-        Ok(self.0.view(self.0.record(owner, id).await?))
+    pub async fn get(&self, user: UserId, id: WorkspaceId) -> Result<Workspace, WorkspaceError> {
+        Ok(self.0.view(self.0.found(user, id, WorkspaceRole::Read).await?).await)
     }
 
-    /// Gives a workspace another name; its folder keeps its own.
-    pub async fn rename(&self, owner: UserId, id: WorkspaceId, name: &str) -> Result<Workspace, WorkspaceError> {
+    /// Gives a workspace another name; its folder keeps its own. For its admins.
+    pub async fn rename(&self, user: UserId, id: WorkspaceId, name: &str) -> Result<Workspace, WorkspaceError> {
         let name = check_name(name)?;
         let change = |mut record: WorkspaceRecord| {
             record.name.clone_from(&name);
             Ok(record)
         };
-        Ok(self.0.view(self.0.change(owner, id, change).await?))
+        let changed = self.0.records.change(user, id, WorkspaceRole::Admin, change).await;
+        Ok(self.0.view(self.0.noted(user, id, changed).await?).await)
     }
 
-    /// Deletes a workspace with its files; ends its import if it is being filled.
+    /// Deletes a workspace with its files; ends its import if it is being filled. For its owner.
     pub async fn delete(&self, owner: UserId, id: WorkspaceId) -> Result<(), WorkspaceError> {
         self.0.noted(owner, id, self.0.records.remove(owner, id).await).await?;
         if let Some(running) = lock(&self.0.running).remove(&id) {
             running.cancel.cancel();
         }
         lock(&self.0.trees).remove(&TreeKey::Workspace(id));
+        lock(&self.0.meters).remove(&id);
         let folder = self.0.folder(id);
         let trash = self.0.settings.data.join("trash").join(Uuid::new_v4().to_string());
         blocking(move || match std::fs::rename(&folder, trash) {
@@ -258,25 +290,15 @@ impl Workspaces {
     }
 
     /// Notes that a workspace is opened now; it must be ready.
-    pub async fn touch_opened(&self, owner: UserId, id: WorkspaceId) -> Result<Workspace, WorkspaceError> {
-        let now = now_millis();
-        let change = |mut record: WorkspaceRecord| {
-            record.check_ready()?;
-            record.opened_at = now.max(record.opened_at);
-            Ok(record)
-        };
-        Ok(self.0.view(self.0.change(owner, id, change).await?))
+    pub async fn touch_opened(&self, user: UserId, id: WorkspaceId) -> Result<Workspace, WorkspaceError> {
+        let touched = self.0.records.touch(user, id, now_millis()).await;
+        Ok(self.0.view(self.0.noted(user, id, touched).await?).await)
     }
 
-    /// The tree that `root` means for this person.
-    pub async fn tree(&self, owner: UserId, root: Root) -> Result<Arc<Tree>, WorkspaceError> {
-        match root {
-            Root::Workspace(id) => {
-                self.0.record(owner, id).await?.check_ready()?;
-                self.0.open_tree(TreeKey::Workspace(id), self.0.folder(id).join(FILES)).await
-            }
-            Root::Home => self.home(owner).await,
-        }
+    /// Most bytes that one workspace takes on the disk.
+    #[must_use]
+    pub fn quota_bytes(&self) -> Option<u64> {
+        self.0.settings.quota_bytes
     }
 
     /// A person's home, made when it is first asked for.
@@ -287,16 +309,9 @@ impl Workspaces {
         self.0.open_tree(TreeKey::Home(owner), path).await
     }
 
-    /// The real directories of a workspace that is ready, for the programs that run in it.
-    pub async fn paths(&self, owner: UserId, id: WorkspaceId) -> Result<WorkspacePaths, WorkspaceError> {
-        let record = self.0.record(owner, id).await?;
-        record.check_ready()?;
-        let home = self.home(owner).await?.path().to_owned();
-        Ok(WorkspacePaths { files: self.0.folder(id).join(FILES), home, folder: record.folder })
-    }
-
     /// Ends the imports that run, and waits for what is being removed or cleaned up.
     pub async fn close(&self) {
+        self.0.closing.cancel();
         for (_, running) in lock(&self.0.running).drain() {
             running.cancel.cancel();
         }
@@ -314,25 +329,25 @@ impl Shared {
         self.settings.data.join("homes").join(owner.to_string())
     }
 
-    /// The record of one of the person's workspaces.
-    async fn record(&self, owner: UserId, id: WorkspaceId) -> Result<WorkspaceRecord, WorkspaceError> {
-        self.noted(owner, id, self.records.get(owner, id).await).await
+    /// A workspace as somebody has it who may do that.
+    async fn found(&self, user: UserId, id: WorkspaceId, at_least: WorkspaceRole) -> Result<Found, WorkspaceError> {
+        self.noted(user, id, self.records.get(user, id, at_least).await).await
     }
 
-    /// Changes the record of one of the person's workspaces.
-    async fn change(
-        &self,
-        owner: UserId,
-        id: WorkspaceId,
-        change: impl Fn(WorkspaceRecord) -> Result<WorkspaceRecord, WorkspaceError> + Send + Sync,
-    ) -> Result<WorkspaceRecord, WorkspaceError> {
-        self.noted(owner, id, self.records.change(owner, id, change).await).await
+    fn progress(&self, id: WorkspaceId) -> Option<Progress> {
+        lock(&self.running).get(&id).map(|running| running.progress.borrow().clone())
     }
 
-    /// A record as its owner sees it, with the progress of its import.
-    fn view(&self, record: WorkspaceRecord) -> Workspace {
-        let progress = lock(&self.running).get(&record.id).map(|running| running.progress.borrow().clone());
-        record.view(progress)
+    /// A workspace as its person sees it, with the progress of its import.
+    async fn view(&self, found: Found) -> Workspace {
+        let progress = self.progress(found.record.id);
+        self.named(found, progress).await
+    }
+
+    async fn named(&self, found: Found, progress: Option<Progress>) -> Workspace {
+        let owner = found.record.owner;
+        let name = self.names(&[owner]).await.remove(&owner);
+        found.view(progress, name.unwrap_or_default())
     }
 
     /// Makes the directory, then the record. `max_filling` of 0: it is not going to be filled.
@@ -347,11 +362,44 @@ impl Shared {
         created
     }
 
+    /// What counts a workspace; one for all trees of it.
+    fn meter(&self, id: WorkspaceId) -> Arc<Meter> {
+        let meter = || Arc::new(Meter::new(self.folder(id), self.settings.quota_bytes));
+        Arc::clone(lock(&self.meters).entry(id).or_insert_with(meter))
+    }
+
+    /// Removes from all workspaces what has been in their trash for too long, and uploads that nobody goes on with.
+    async fn sweep(&self) -> Result<(), WorkspaceError> {
+        let folder = self.settings.data.join("workspaces");
+        let ids = blocking(move || {
+            let entries = std::fs::read_dir(&folder).map_err(|source| place_error(&folder, source))?;
+            let id = |entry: std::fs::DirEntry| Some(WorkspaceId(entry.file_name().to_str()?.parse().ok()?));
+            Ok(entries.flatten().filter_map(id).collect::<Vec<_>>())
+        });
+        for id in ids.await? {
+            let files = self.folder(id).join(FILES);
+            // Not one that is being filled.
+            if tokio::fs::metadata(&files).await.is_err() {
+                continue;
+            }
+            let swept =
+                async { self.open_tree(TreeKey::Workspace(id), files).await?.sweep(self.settings.trash_age).await };
+            if let Err(error) = swept.await {
+                tracing::warn!(%id, %error, "the trash of a workspace could not be cleared; it is tried again later");
+            }
+        }
+        Ok(())
+    }
+
     async fn open_tree(&self, key: TreeKey, path: PathBuf) -> Result<Arc<Tree>, WorkspaceError> {
         if let Some(tree) = lock(&self.trees).get(&key).and_then(Weak::upgrade) {
             return Ok(tree);
         }
-        let opened = Arc::new(Tree::open(path, self.settings.tree.clone()).await?);
+        let settings = self.settings.tree.clone();
+        let opened = Arc::new(match key {
+            TreeKey::Workspace(id) => Tree::open_workspace(path, settings, self.meter(id)).await?,
+            TreeKey::Home(_) => Tree::open(path, settings).await?,
+        });
         let mut trees = lock(&self.trees);
         // Another call may have been faster; all share one, and so its limits.
         if let Some(tree) = trees.get(&key).and_then(Weak::upgrade) {
@@ -411,6 +459,17 @@ fn empty_folder(folder: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Sweeps now and from time to time, until the registry is closed or nobody has it any more.
+async fn keep_swept(registry: Weak<Shared>, closing: CancellationToken) {
+    let mut tick = tokio::time::interval(SWEEP_INTERVAL);
+    while closing.run_until_cancelled(tick.tick()).await.is_some() {
+        let Some(shared) = registry.upgrade() else { return };
+        if let Some(Err(error)) = closing.run_until_cancelled(shared.sweep()).await {
+            tracing::warn!(%error, "the trashes could not be cleared; it is tried again later");
+        }
+    }
 }
 
 fn make_private_folder(path: &Path) -> Result<(), WorkspaceError> {

@@ -1,9 +1,11 @@
 use super::*;
 use coditect_protocol::Coded;
-use coditect_protocol::files::WriteMode;
+use coditect_protocol::files::{Root, WriteMode};
 use coditect_protocol::workspace::WorkspaceState;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+
+mod members;
 
 struct Fixture {
     dir: TempDir,
@@ -91,12 +93,12 @@ async fn a_workspace_lives() {
     let made = f.workspaces.create(owner, empty(" My project ")).await.unwrap();
     assert_eq!((made.name.as_str(), made.folder.as_str()), ("My project", "My-project"));
     assert_eq!(made.state, WorkspaceState::Ready);
-    let tree = f.workspaces.tree(owner, Root::Workspace(made.id)).await.unwrap();
+    let tree = f.workspaces.tree(owner, Root::Workspace(made.id), WorkspaceRole::Read).await.unwrap();
     let path = RelPath::parse("file").unwrap();
     tree.write(&path, Bytes::from_static(b"x"), WriteMode::CreateNew).await.unwrap();
-    let same = f.workspaces.tree(owner, Root::Workspace(made.id)).await.unwrap();
+    let same = f.workspaces.tree(owner, Root::Workspace(made.id), WorkspaceRole::Read).await.unwrap();
     assert!(Arc::ptr_eq(&tree, &same));
-    let paths = f.workspaces.paths(owner, made.id).await.unwrap();
+    let paths = f.workspaces.access(owner, made.id, WorkspaceRole::Read).await.unwrap().paths;
     assert!(paths.files.join("file").exists() && paths.home.is_dir() && paths.files.is_absolute());
     let renamed = f.workspaces.rename(owner, made.id, "Other").await.unwrap();
     assert_eq!((renamed.name.as_str(), renamed.folder.as_str()), ("Other", "My-project"));
@@ -117,15 +119,15 @@ async fn what_is_somebody_elses_does_not_exist() {
     let (owner, other) = (user(), user());
     let id = f.workspaces.create(owner, empty("mine")).await.unwrap().id;
     assert_eq!(code(f.workspaces.get(other, id).await), "workspace.not_found");
-    assert_eq!(code(f.workspaces.tree(other, Root::Workspace(id)).await), "workspace.not_found");
-    assert_eq!(code(f.workspaces.paths(other, id).await), "workspace.not_found");
+    assert_eq!(code(f.workspaces.tree(other, Root::Workspace(id), WorkspaceRole::Read).await), "workspace.not_found");
+    assert_eq!(code(f.workspaces.access(other, id, WorkspaceRole::Read).await), "workspace.not_found");
     assert_eq!(code(f.workspaces.rename(other, id, "x").await), "workspace.not_found");
     assert_eq!(code(f.workspaces.touch_opened(other, id).await), "workspace.not_found");
     assert_eq!(code(f.workspaces.delete(other, id).await), "workspace.not_found");
     assert!(f.workspaces.list(other).await.unwrap().is_empty());
     assert_ne!(
         f.workspaces.home(owner).await.unwrap().identity(),
-        f.workspaces.tree(other, Root::Home).await.unwrap().identity()
+        f.workspaces.tree(other, Root::Home, WorkspaceRole::Read).await.unwrap().identity()
     );
 }
 
@@ -165,11 +167,12 @@ async fn clones_a_repository() {
     assert_eq!(made.name, "tool");
     assert!(matches!(made.state, WorkspaceState::Creating { .. }));
     assert_eq!(f.settled(owner, made.id).await.state, WorkspaceState::Ready);
-    let tree = f.workspaces.tree(owner, Root::Workspace(made.id)).await.unwrap();
+    let tree = f.workspaces.tree(owner, Root::Workspace(made.id), WorkspaceRole::Read).await.unwrap();
     let (_, content) = tree.read(&RelPath::parse("README.md").unwrap(), 0, None, 100).await.unwrap();
     assert_eq!(content, b"hello");
     f.workspaces.close().await;
-    assert_eq!(f.entries(&format!("workspaces/{}", made.id)), 1);
+    // Its files, and the trash and the uploads beside them.
+    assert_eq!(f.entries(&format!("workspaces/{}", made.id)), 3);
 }
 
 #[tokio::test]
@@ -185,7 +188,10 @@ async fn a_failed_clone_says_why_and_can_be_deleted() {
         matches!(&failed.state, WorkspaceState::Failed { code, .. } if code == "import.path_refused"),
         "{failed:?}"
     );
-    assert_eq!(code(f.workspaces.tree(owner, Root::Workspace(made.id)).await), "workspace.not_ready");
+    assert_eq!(
+        code(f.workspaces.tree(owner, Root::Workspace(made.id), WorkspaceRole::Read).await),
+        "workspace.not_ready"
+    );
     assert_eq!(code(f.workspaces.touch_opened(owner, made.id).await), "workspace.not_ready");
     f.workspaces.delete(owner, made.id).await.unwrap();
     assert_eq!(f.entries("workspaces"), 0);
@@ -210,7 +216,10 @@ async fn imports_show_progress_are_bounded_and_end_when_deleted() {
         tokio::task::yield_now().await;
     }
     assert_eq!(code(workspaces.create(owner, git(&f.dir.path().join("open/x"))).await), "workspace.too_many_imports");
-    assert_eq!(code(workspaces.tree(owner, Root::Workspace(made.id)).await), "workspace.not_ready");
+    assert_eq!(
+        code(workspaces.tree(owner, Root::Workspace(made.id), WorkspaceRole::Read).await),
+        "workspace.not_ready"
+    );
     workspaces.delete(owner, made.id).await.unwrap();
     let again = workspaces.create(owner, git(&f.dir.path().join("open/x"))).await.unwrap();
     // The server dies now: nothing of it is told to this process, only the store and the directory remain.
@@ -242,7 +251,9 @@ async fn what_a_killed_server_left_of_an_import_is_cleared_up() {
     let next = Workspaces::open(f.store.clone(), settings).await.unwrap();
     assert!(!folder.join("git").exists(), "credentials are gone before anything else happens");
     next.close().await;
-    let names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let mut names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    // Made when the tree is opened first.
+    names.retain(|name| name != "trash" && name != "uploads");
     assert_eq!(names, ["files"]);
     assert!(folder.join("files/kept").exists());
 }
@@ -265,7 +276,7 @@ async fn the_servers_own_data_cannot_be_imported() {
         Fixture::with(|settings| settings.import.import_paths = vec![settings.data.parent().unwrap().to_owned()]).await;
     let (owner, other) = (user(), user());
     let theirs = f.workspaces.create(other, empty("theirs")).await.unwrap().id;
-    let files = f.workspaces.paths(other, theirs).await.unwrap().files;
+    let files = f.workspaces.access(other, theirs, WorkspaceRole::Read).await.unwrap().paths.files;
     let git = |args: &[&str]| {
         let done = std::process::Command::new("git").args(args).current_dir(&files).output().unwrap();
         assert!(done.status.success(), "{done:?}");
@@ -289,16 +300,23 @@ async fn archives_become_workspaces() {
     let made = f.workspaces.create_from_archive(owner, "Up", "up.tar", upload(one)).await.unwrap();
     assert_eq!(f.settled(owner, made.id).await.state, WorkspaceState::Ready);
     let names = |tree: Arc<Tree>| async move {
-        let entries = tree.read_folder(&RelPath::root()).await.unwrap().entries;
+        let entries = tree.read_folder(&RelPath::root(), Default::default()).await.unwrap().entries;
         entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>()
     };
     // The single folder at its top is taken off.
-    assert_eq!(names(f.workspaces.tree(owner, Root::Workspace(made.id)).await.unwrap()).await, ["a", "b"]);
+    assert_eq!(
+        names(f.workspaces.tree(owner, Root::Workspace(made.id), WorkspaceRole::Read).await.unwrap()).await,
+        ["a", "b"]
+    );
     let two = archive(&["a", "top/b"]);
     let made = f.workspaces.create_from_archive(owner, "Up", "up.tar", upload(two)).await.unwrap();
     assert_eq!(f.settled(owner, made.id).await.state, WorkspaceState::Ready);
-    assert_eq!(names(f.workspaces.tree(owner, Root::Workspace(made.id)).await.unwrap()).await, ["a", "top"]);
-    assert_eq!(f.entries(&format!("workspaces/{}", made.id)), 1);
+    assert_eq!(
+        names(f.workspaces.tree(owner, Root::Workspace(made.id), WorkspaceRole::Read).await.unwrap()).await,
+        ["a", "top"]
+    );
+    // Its files, and the trash and the uploads beside them.
+    assert_eq!(f.entries(&format!("workspaces/{}", made.id)), 3);
 }
 
 #[tokio::test]

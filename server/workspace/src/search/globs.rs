@@ -13,18 +13,18 @@ pub const MAX_GLOBS: usize = 256;
 pub const MAX_GLOB_BYTES: usize = 4096;
 
 /// Which paths are wanted.
-pub(super) struct PathFilter {
+pub(crate) struct PathFilter {
     include: Option<GlobSet>,
     exclude: Option<GlobSet>,
 }
 
 impl PathFilter {
-    pub(super) fn new(include: &[String], exclude: &[String]) -> Result<Self, WorkspaceError> {
+    pub(crate) fn new(include: &[String], exclude: &[String]) -> Result<Self, WorkspaceError> {
         Ok(Self { include: compile(include)?, exclude: compile(exclude)? })
     }
 
     /// Whether a file is wanted.
-    pub(super) fn wants_file(&self, path: &str) -> bool {
+    pub(crate) fn wants_file(&self, path: &str) -> bool {
         if self.include.is_none() && self.exclude.is_none() {
             return true;
         }
@@ -34,7 +34,7 @@ impl PathFilter {
     }
 
     /// Whether anything below a folder can be wanted.
-    pub(super) fn wants_folder(&self, path: &str) -> bool {
+    pub(crate) fn wants_folder(&self, path: &str) -> bool {
         !self.exclude.as_ref().is_some_and(|set| set.is_match(path))
     }
 }

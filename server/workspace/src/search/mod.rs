@@ -1,4 +1,4 @@
-//! Finding files by name and text in files, below one directory.
+//! Finding files by name and text in files, below one directory, and putting another text in place of what was found.
 //!
 //! The file set is that of `rg --hidden` without `.git`: regular files, no link followed, `.gitignore` and its kin
 //! obeyed unless asked otherwise, files of rules above the directory and those of the server's own user not. The rules'
@@ -13,13 +13,18 @@
 //! * Nobody's searches keep others from theirs: a person has fewer places than there are.
 //! * A search stops within milliseconds when it is cancelled or dropped.
 
-mod find;
-mod globs;
-mod rules;
+pub(crate) mod find;
+pub(crate) mod globs;
+mod outlet;
+mod pattern;
+pub(crate) mod rank;
+mod replace;
+pub(crate) mod rules;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod text;
-mod walk;
+pub(crate) mod walk;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -28,15 +33,21 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use coditect_protocol::UserId;
-use coditect_protocol::search::{FileMatches, FindFiles, SearchSummary, SearchText};
+use coditect_protocol::search::{
+    FileMatches, FileReplacements, FindFiles, ReplaceSummary, ReplaceText, SearchSummary, SearchText,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 
 pub use self::find::{DEFAULT_FOUND_PATHS, MAX_FOUND_PATHS};
 pub use self::globs::{MAX_GLOB_BYTES, MAX_GLOBS};
-pub use self::text::{DEFAULT_MATCHES, MAX_LINE_BYTES, MAX_MATCHES_PER_MESSAGE, MAX_PATTERN_BYTES, MAX_TEXT_CHARS};
+pub use self::pattern::{MAX_LINE_BYTES, MAX_PATTERN_BYTES};
+pub use self::replace::{MAX_REPLACED_FILE_BYTES, MAX_REPLACEMENTS_PER_FILE};
+pub use self::shown::MAX_TEXT_CHARS;
+pub use self::text::{DEFAULT_MATCHES, MAX_MATCHES_PER_MESSAGE};
 pub use self::walk::MAX_WALKED_ENTRIES;
 use crate::WorkspaceError;
+use crate::tree::Tree;
 
 /// Most threads of one search; fewer where the machine has fewer cores.
 pub const MAX_SEARCH_THREADS: usize = 8;
@@ -60,7 +71,7 @@ pub struct FoundPaths {
     pub limit_reached: bool,
 }
 
-/// Finds files below `root` by their path, for `person`.
+/// Finds files below `root` by their path, for `person`, by looking at every folder; [`crate::index`] knows them already.
 pub async fn find_files(
     person: UserId,
     root: PathBuf,
@@ -91,8 +102,22 @@ async fn search_text_within(
     sink: mpsc::Sender<FileMatches>,
     stall_limit: Duration,
 ) -> Result<SearchSummary, WorkspaceError> {
-    let outlet = text::Outlet::new(sink, cancel.clone(), stall_limit);
+    let outlet = outlet::Outlet::new(sink, cancel.clone(), stall_limit);
     run(person, cancel, move |stop| text::search(&root, &query, &outlet, stop)).await
+}
+
+/// Puts another text in place of each match below `tree`, for `person`, or tells what that would change. Each file is replaced
+/// whole or left as it is, never in another version than was looked at, and told to `sink` when it is done; a search that is
+/// cancelled leaves those that are done. Waits and ends as [`search_text`] does.
+pub async fn replace_text(
+    person: UserId,
+    tree: Arc<Tree>,
+    query: ReplaceText,
+    cancel: CancellationToken,
+    sink: mpsc::Sender<FileReplacements>,
+) -> Result<ReplaceSummary, WorkspaceError> {
+    let outlet = outlet::Outlet::new(sink, cancel.clone(), SEARCH_STALL_LIMIT);
+    run(person, cancel, move |stop| replace::replace(&tree, &query, &outlet, stop)).await
 }
 
 /// A place among the person's searches and one among all; held until the search's threads have ended.
@@ -124,14 +149,14 @@ fn places_of(person: UserId) -> Arc<Semaphore> {
 
 /// Set when a search shall end early.
 #[derive(Clone, Default)]
-struct Stop(Arc<AtomicBool>);
+pub(crate) struct Stop(Arc<AtomicBool>);
 
 impl Stop {
     fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    fn is_set(&self) -> bool {
+    pub(crate) fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -146,7 +171,7 @@ impl Drop for StopOnDrop {
 }
 
 /// Runs a search on threads that may block, and ends it when it is cancelled.
-async fn run<T: Send + 'static>(
+pub(crate) async fn run<T: Send + 'static>(
     person: UserId,
     cancel: CancellationToken,
     search: impl FnOnce(&Stop) -> Result<T, WorkspaceError> + Send + 'static,
@@ -178,7 +203,7 @@ async fn run<T: Send + 'static>(
     result.map_err(|error| WorkspaceError::Internal(error.to_string()))?
 }
 
-fn threads() -> usize {
+pub(crate) fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(MAX_SEARCH_THREADS)
 }
 

@@ -16,7 +16,7 @@ const MAX_RULES_BYTES: u64 = 1024 * 1024;
 
 /// Names that matter to [`Rules::enter`].
 #[derive(Default)]
-pub(super) struct Marks {
+pub(crate) struct Marks {
     git: bool,
     gitignore: bool,
     ignore: bool,
@@ -24,7 +24,7 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    pub(super) fn note(&mut self, name: &str) {
+    pub(crate) fn note(&mut self, name: &str) {
         match name {
             ".git" | ".jj" => self.git = true,
             ".gitignore" => self.gitignore = true,
@@ -41,7 +41,7 @@ impl Marks {
 
 /// The rules of a folder and, through `parent`, of those above it.
 #[derive(Default)]
-pub(super) struct Rules {
+pub(crate) struct Rules {
     parent: Option<Arc<Rules>>,
     /// A repository begins here: git's rules from above do not reach below.
     has_git: bool,
@@ -55,7 +55,7 @@ pub(super) struct Rules {
 
 impl Rules {
     /// The rules of a folder below one with the rules `above`.
-    pub(super) fn enter(above: &Arc<Self>, folder: &Dir, path: &str, marks: &Marks) -> Arc<Self> {
+    pub(crate) fn enter(above: &Arc<Self>, folder: &Dir, path: &str, marks: &Marks) -> Arc<Self> {
         if !marks.any() {
             return Arc::clone(above);
         }
@@ -74,7 +74,7 @@ impl Rules {
     }
 
     /// Whether the rules leave out what lies at `path`.
-    pub(super) fn ignores(&self, path: &str, is_folder: bool) -> bool {
+    pub(crate) fn ignores(&self, path: &str, is_folder: bool) -> bool {
         let path = Path::new("/").join(path);
         let mut verdicts = [None; 4];
         let mut left_repository = false;

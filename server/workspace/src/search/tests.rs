@@ -11,6 +11,9 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod replace;
+mod rg;
+
 fn tree(files: &[(&str, &str)]) -> TempDir {
     let dir = TempDir::new().unwrap();
     for (path, text) in files {

@@ -1,42 +1,57 @@
 //! The parallel walk over everything below a root.
 
+use std::fs::File;
 use std::io::Read as _;
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
-use cap_std::fs::{Dir, File, OpenOptions};
+use cap_std::fs::{Dir, OpenOptions};
 use coditect_protocol::RelPath;
 use coditect_protocol::path::MAX_PATH_BYTES;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags};
+use rustix::io::Errno;
 
 use super::globs::PathFilter;
 use super::rules::{Marks, Rules};
 use super::{Stop, threads};
+use crate::tree::is_temporary;
 
 /// Most entries of folders that one search for files looks at (a bound on its time, not on what a workspace may hold).
 pub const MAX_WALKED_ENTRIES: u64 = 1_000_000;
 
 /// Files handed to a thread at once.
 const FILE_BATCH: usize = 64;
+/// Bytes of entries that the system lists at once.
+const LISTING_BYTES: usize = 32 * 1024;
+/// How often a folder is opened again where renames elsewhere got in the way.
+const OPEN_ATTEMPTS: u32 = 4;
 /// How often a thread with nothing to do looks whether the search was stopped.
 const IDLE_CHECK: Duration = Duration::from_millis(5);
 
 /// What to walk over.
-pub(super) struct Walk<'a> {
-    pub(super) root: Dir,
-    pub(super) obey_rules: bool,
-    pub(super) filter: PathFilter,
+pub(crate) struct Walk<'a> {
+    pub(crate) root: Dir,
+    pub(crate) obey_rules: bool,
+    pub(crate) filter: PathFilter,
     /// Only what lies in one of these; everywhere, where empty.
-    pub(super) folders: &'a [RelPath],
-    pub(super) max_entries: u64,
-    pub(super) stop: &'a Stop,
+    pub(crate) folders: &'a [RelPath],
+    pub(crate) max_entries: u64,
+    pub(crate) stop: &'a Stop,
 }
 
-/// Gets the files of one thread.
-pub(super) trait Visitor: Send {
+/// Gets what one thread finds.
+pub(crate) trait Visitor: Send {
+    /// Whether files are visited one by one, and not only told with their folder.
+    const FILES: bool = true;
+
+    /// A folder, the names of the wanted files in it, and the rules that hold in it.
+    fn folder(&mut self, _path: &str, _files: &[String], _rules: &Arc<Rules>) {}
+
     /// A regular file `name` in `folder`, whose path from the root is `path`.
-    fn file(&mut self, folder: &Dir, name: &str, path: &str);
+    fn file(&mut self, _folder: &Dir, _name: &str, _path: &str) {}
 }
 
 enum Job {
@@ -54,10 +69,22 @@ struct Listing {
 
 /// Visits every file that is wanted, each by one of the visitors. Gives them back, and whether the limit of entries
 /// ended it.
-pub(super) fn walk<V: Visitor>(walk: &Walk<'_>, make: impl Fn() -> V) -> (Vec<V>, bool) {
+pub(crate) fn walk<V: Visitor>(walk: &Walk<'_>, make: impl Fn() -> V) -> (Vec<V>, bool) {
+    walk_below(walk, vec![(String::new(), Arc::default())], make)
+}
+
+/// As [`walk()`], from these folders on; each comes with the rules of the folder that it is in.
+pub(crate) fn walk_below<V: Visitor>(
+    walk: &Walk<'_>,
+    starts: Vec<(String, Arc<Rules>)>,
+    make: impl Fn() -> V,
+) -> (Vec<V>, bool) {
     let crew = Crew {
         walk,
-        jobs: Mutex::new(Jobs { waiting: vec![Job::Folder { path: String::new(), rules: Arc::default() }], busy: 0 }),
+        jobs: Mutex::new(Jobs {
+            waiting: starts.into_iter().map(|(path, rules)| Job::Folder { path, rules }).collect(),
+            busy: 0,
+        }),
         changed: Condvar::new(),
         entries: AtomicU64::new(0),
         cut_short: AtomicBool::new(false),
@@ -104,11 +131,12 @@ impl Crew<'_> {
     }
 
     fn work(&self, visitor: &mut impl Visitor) {
+        let mut buffer = vec![MaybeUninit::uninit(); LISTING_BYTES];
         while let Some((job, _busy)) = self.next() {
             match job {
-                Job::Folder { path, rules } => self.folder(&path, &rules, visitor),
+                Job::Folder { path, rules } => self.folder(&path, &rules, visitor, &mut buffer),
                 Job::Files { folder, names } => {
-                    if let Some(dir) = self.open(&folder) {
+                    if let Some(dir) = open_folder(&self.walk.root, &folder) {
                         self.files(&dir, &folder, &names, visitor);
                     }
                 }
@@ -134,21 +162,18 @@ impl Crew<'_> {
         }
     }
 
-    fn open(&self, path: &str) -> Option<Dir> {
-        if path.is_empty() {
-            return self.walk.root.try_clone().ok();
-        }
-        self.walk.root.open_dir_nofollow(path).ok()
-    }
-
-    fn folder(&self, path: &str, above: &Arc<Rules>, visitor: &mut impl Visitor) {
-        let Some(dir) = self.open(path) else { return };
-        let Some(mut listing) = self.list(&dir) else { return };
+    fn folder<V: Visitor>(&self, path: &str, above: &Arc<Rules>, visitor: &mut V, buffer: &mut [MaybeUninit<u8>]) {
+        let Some(dir) = open_folder(&self.walk.root, path) else { return };
+        let Some(mut listing) = self.list(&dir, buffer) else { return };
         let rules =
             if self.walk.obey_rules { Rules::enter(above, &dir, path, &listing.marks) } else { Arc::clone(above) };
         listing.files.retain(|name| self.wants(&join(path, name), false, &rules));
         let folders = listing.folders.iter().map(|name| join(path, name)).filter(|path| self.wants(path, true, &rules));
         let mut made: Vec<Job> = folders.map(|path| Job::Folder { path, rules: Arc::clone(&rules) }).collect();
+        visitor.folder(path, &listing.files, &rules);
+        if !V::FILES {
+            listing.files.clear();
+        }
         let own = listing.files.split_off(listing.files.len().saturating_sub(FILE_BATCH));
         made.extend(
             listing.files.chunks(FILE_BATCH).map(|names| Job::Files { folder: path.to_owned(), names: names.to_vec() }),
@@ -161,25 +186,30 @@ impl Crew<'_> {
     }
 
     /// The names in a folder. Names that are not UTF-8 cannot be told to a page and are left out.
-    fn list(&self, dir: &Dir) -> Option<Listing> {
+    fn list(&self, dir: &Dir, buffer: &mut [MaybeUninit<u8>]) -> Option<Listing> {
         let mut listing = Listing::default();
-        for entry in dir.entries().ok()?.flatten() {
+        let mut entries = RawDir::new(dir, buffer);
+        while let Some(entry) = entries.next() {
             if self.walk.stop.is_set() {
                 return None;
+            }
+            let entry = entry.ok()?;
+            let Ok(name) = entry.file_name().to_str() else { continue };
+            if matches!(name, "." | "..") || is_temporary(name) {
+                continue;
             }
             if self.entries.fetch_add(1, Ordering::Relaxed) >= self.walk.max_entries {
                 self.cut_short.store(true, Ordering::Relaxed);
                 self.walk.stop.set();
                 break;
             }
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            listing.marks.note(&name);
+            listing.marks.note(name);
             if name == ".git" {
                 continue;
             }
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() => listing.folders.push(name),
-                Ok(kind) if kind.is_file() => listing.files.push(name),
+            match kind_of(dir, name, entry.file_type()) {
+                FileType::Directory => listing.folders.push(name.to_owned()),
+                FileType::RegularFile => listing.files.push(name.to_owned()),
                 _ => {}
             }
         }
@@ -243,17 +273,62 @@ fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
-/// Opens a regular file for reading: no link, no waiting for the other end of a pipe.
-pub(super) fn open_file(dir: &Dir, name: &str) -> Option<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).follow(FollowSymlinks::No).nonblock(true);
-    let file = dir.open_with(name, &options).ok()?;
-    file.metadata().is_ok_and(|facts| facts.is_file()).then_some(file)
+/// Opens a folder by its path from the root. No link is followed, whether it is the last of the path's names or one before.
+fn open_folder(root: &Dir, path: &str) -> Option<Dir> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let path = if path.is_empty() { "." } else { path };
+    for _ in 0..OPEN_ATTEMPTS {
+        match rustix::fs::openat2(root, path, flags, Mode::empty(), resolve) {
+            Ok(folder) => return Some(Dir::from_std_file(File::from(folder))),
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            // A kernel, or a sandbox around the server, that does not know the call.
+            Err(Errno::NOSYS | Errno::PERM) => break,
+            Err(_) => return None,
+        }
+    }
+    let folder = root.open_dir_nofollow(path).ok()?;
+    let readable = rustix::fs::openat(&folder, ".", flags, Mode::empty()).ok()?;
+    Some(Dir::from_std_file(File::from(readable)))
 }
 
-/// The first `most` bytes of a regular file.
-pub(super) fn read_small(dir: &Dir, name: &str, most: u64) -> Option<Vec<u8>> {
+/// Whether something is at this path, reached without leaving the root.
+pub(crate) fn is_there(root: &Dir, path: &str) -> bool {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    match rustix::fs::openat2(root, path, flags, Mode::empty(), resolve) {
+        Ok(_) => true,
+        Err(Errno::AGAIN | Errno::INTR | Errno::NOSYS | Errno::PERM) => root.symlink_metadata(path).is_ok(),
+        Err(_) => false,
+    }
+}
+
+/// The kind of an entry, also where the file system does not tell it with the name.
+fn kind_of(folder: &Dir, name: &str, listed: FileType) -> FileType {
+    if listed != FileType::Unknown {
+        return listed;
+    }
+    let facts = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW);
+    facts.map_or(FileType::Unknown, |facts| FileType::from_raw_mode(facts.st_mode))
+}
+
+/// Opens a regular file for reading, with its size: no link, no waiting for the other end of a pipe. `name` is one of the folder's
+/// own, without a separator, so that nothing is resolved that could lead elsewhere.
+pub(crate) fn open_file(folder: &Dir, name: &str) -> Option<(File, u64)> {
+    debug_assert!(!name.contains('/') && name != "..");
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(folder, name, flags, Mode::empty()).ok()?;
+    let facts = rustix::fs::fstat(&file).ok()?;
+    let is_file = FileType::from_raw_mode(facts.st_mode) == FileType::RegularFile;
+    is_file.then(|| (File::from(file), u64::try_from(facts.st_size).unwrap_or_default()))
+}
+
+/// The first `most` bytes of a regular file; its name may be a path below the folder.
+pub(crate) fn read_small(folder: &Dir, name: &str, most: u64) -> Option<Vec<u8>> {
+    let mut options = OpenOptions::new();
+    options.read(true).follow(FollowSymlinks::No).nonblock(true);
+    let file = folder.open_with(name, &options).ok()?;
     let mut bytes = Vec::new();
-    open_file(dir, name)?.take(most).read_to_end(&mut bytes).ok()?;
+    file.metadata().is_ok_and(|facts| facts.is_file()).then_some(file)?.take(most).read_to_end(&mut bytes).ok()?;
     Some(bytes)
 }

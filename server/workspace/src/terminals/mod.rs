@@ -1,403 +1,270 @@
-//! Terminals: programs on pseudo-terminals whose output is kept, whoever looks.
+//! Terminals: who may have which, and what they are started with.
 //!
-//! A terminal belongs to a person and a workspace and runs inside the [`Sandbox`]. One task drives each terminal: it
-//! reads the output into a bounded store with absolute offsets, writes the input, and sees the program end. A page
-//! attaches from any offset, as often as it likes, and gets the same bytes.
+//! The terminals themselves live in the [sandboxes](coditect_sandbox), which outlive the server. What is decided here is who
+//! gets one, with which program and which environment, and that it ends with the right to it.
 //!
 //! Invariants:
-//! * Memory is bounded: `scrollback_bytes` of output and [`QUEUED_INPUTS`] × `input_bytes` of input for each terminal.
-//! * With somebody attached no output is lost until they lag by the whole scrollback for `stall_limit`; the program
-//!   waits. With nobody attached the program never waits.
+//! * A terminal is started with an [`Access`] that was just looked up. Where that is lost, on whatever server and also while
+//!   none runs, all that the person runs in the workspace is ended.
 //! * Somebody else's terminal and one that does not exist look the same.
-//! * A terminal that was closed has no process left.
 
-mod driver;
-mod output;
-mod pty;
-mod ring;
-mod session;
+mod events;
+mod profiles;
+mod rights;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock};
 
-use coditect_protocol::terminal::{MAX_TERMINAL_CELLS, TerminalExit, TerminalInfo, TerminalSpec};
+use coditect_protocol::terminal::{EndCause, TerminalInfo, TerminalProfile, TerminalSpec};
 use coditect_protocol::{TerminalId, UserId, WorkspaceId};
-use futures_util::future::join_all;
-use tokio::sync::{mpsc, watch};
+use coditect_sandbox::client::Sandboxes;
+pub use coditect_sandbox::client::{Attachment, KeepTerminals, Scope};
+use coditect_sandbox::terminal::TerminalStart;
+use coditect_sandbox::{Place, SandboxId};
+use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use self::driver::Driver;
-use self::output::Output;
-pub use self::output::{Attachment, Chunk, MAX_ATTACHMENTS, MAX_CHUNK_BYTES};
 use crate::WorkspaceError;
-use crate::sandbox::{NetworkPolicy, Sandbox, SandboxSpec, default_shell};
+use crate::registry::{Access, Workspaces};
 
-/// Default of [`TerminalSettings::per_workspace`].
-pub const DEFAULT_TERMINALS_PER_WORKSPACE: usize = 32;
-/// Default of [`TerminalSettings::per_person`].
-pub const DEFAULT_TERMINALS_PER_PERSON: usize = 64;
-/// Default of [`TerminalSettings::scrollback_bytes`].
-pub const DEFAULT_SCROLLBACK_BYTES: usize = 1024 * 1024;
-/// Smallest scrollback that a setting gives, in bytes.
-pub const MIN_SCROLLBACK_BYTES: usize = 4096;
-/// Default of [`TerminalSettings::input_bytes`].
-pub const DEFAULT_INPUT_BYTES: usize = 256 * 1024;
-/// Default of [`TerminalSettings::stall_limit`].
-pub const DEFAULT_STALL_LIMIT: Duration = Duration::from_secs(10);
-/// Default of [`TerminalSettings::close_grace`].
-pub const DEFAULT_CLOSE_GRACE: Duration = Duration::from_secs(2);
-/// Inputs of a terminal that wait for its program; who writes more waits too.
-pub const QUEUED_INPUTS: usize = 4;
-/// Longest title, in characters; longer ones are cut.
-pub const MAX_TITLE_CHARS: usize = 200;
-
-const DEFAULT_COLS: u16 = 80;
-const DEFAULT_ROWS: u16 = 24;
-
-/// What the operator decides about terminals.
-#[derive(Debug, Clone, Copy)]
-pub struct TerminalSettings {
-    /// Most terminals of one workspace, ended ones that are still listed included.
-    pub per_workspace: usize,
-    /// Most terminals of one person in all workspaces together, ended ones that are still listed included.
-    pub per_person: usize,
-    /// Output kept for each terminal, in bytes.
-    pub scrollback_bytes: usize,
-    /// Most bytes of one write.
-    pub input_bytes: usize,
-    /// How long a program waits for the slowest that is attached before that one is skipped ahead.
-    pub stall_limit: Duration,
-    /// How long a program that is closed has to end by itself.
-    pub close_grace: Duration,
+/// Which terminals have ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndedTerminals {
+    /// This one.
+    One(TerminalId),
+    /// All that there were.
+    All,
 }
 
-impl Default for TerminalSettings {
-    fn default() -> Self {
-        Self {
-            per_workspace: DEFAULT_TERMINALS_PER_WORKSPACE,
-            per_person: DEFAULT_TERMINALS_PER_PERSON,
-            scrollback_bytes: DEFAULT_SCROLLBACK_BYTES,
-            input_bytes: DEFAULT_INPUT_BYTES,
-            stall_limit: DEFAULT_STALL_LIMIT,
-            close_grace: DEFAULT_CLOSE_GRACE,
-        }
-    }
+/// Gives terminals what belongs to their person, such as a token for the server's own API.
+pub trait TerminalEnvironment: Send + Sync {
+    /// Variables for a terminal that is about to be started. It may yet fail, which is told as its end.
+    fn variables<'a>(
+        &'a self,
+        access: &'a Access,
+        terminal: TerminalId,
+    ) -> BoxFuture<'a, Result<Vec<(String, String)>, WorkspaceError>>;
+
+    /// Terminals have ended; what was given to them is no longer needed. May be told more than once.
+    fn ended(&self, terminals: EndedTerminals);
 }
 
-/// The directories that a terminal sees, as the registry gives them.
-#[derive(Debug, Clone)]
-pub struct TerminalPaths {
-    /// Directory with the workspace's files.
-    pub files: PathBuf,
-    /// Directory that is the person's home.
-    pub home: PathBuf,
-    /// Name of the workspace's folder below `/workspace`.
-    pub folder: String,
-}
-
-/// All terminals of the server. Cheap to clone.
+/// All terminals. Cheap to clone.
 #[derive(Clone)]
 pub struct Terminals {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    settings: TerminalSettings,
-    sandbox: Sandbox,
-    table: Mutex<Table>,
+    sandboxes: Sandboxes,
+    /// Where else than in the system's folders programs are.
+    tools: Vec<PathBuf>,
+    environment: OnceLock<Arc<dyn TerminalEnvironment>>,
+    workspaces: OnceLock<Workspaces>,
+    /// Sandboxes whose rights are watched.
+    guarded: Mutex<HashSet<SandboxId>>,
+    stop: CancellationToken,
 }
 
-#[derive(Default)]
-struct Table {
-    open: HashMap<TerminalId, Arc<Terminal>>,
-    workspaces: HashMap<WorkspaceId, Slots>,
-    /// How many terminals each person is just starting; nobody with none.
-    starting: HashMap<UserId, usize>,
-    /// Gives every [`Slots`] an age, so that a start that began before its workspace was closed is known as such.
-    last_age: u64,
-    shut_down: bool,
-}
-
-/// What is counted for a workspace with terminals.
-struct Slots {
-    age: u64,
-    last_number: u32,
-    starting: usize,
-}
-
-struct Terminal {
-    owner: UserId,
-    workspace: WorkspaceId,
-    /// Without what changes: size and exit are filled in when it is asked for.
-    info: TerminalInfo,
-    input: mpsc::Sender<Vec<u8>>,
-    size: watch::Sender<(u16, u16)>,
-    output: Arc<Output>,
-    closing: CancellationToken,
-}
-
-impl Terminal {
-    fn info(&self) -> TerminalInfo {
-        let (cols, rows) = *self.size.borrow();
-        TerminalInfo { cols, rows, exit: self.output.exit(), ..self.info.clone() }
-    }
-
-    async fn close(&self) {
-        self.closing.cancel();
-        self.output.ended().await;
-    }
-}
-
-/// A place for a terminal that is being started; given back when dropped.
-struct Reservation<'a> {
-    inner: &'a Inner,
-    owner: UserId,
-    workspace: WorkspaceId,
-    age: u64,
-    number: u32,
-}
-
-impl Drop for Reservation<'_> {
+impl Drop for Inner {
     fn drop(&mut self) {
-        let mut table = self.inner.table();
-        if let Some(slots) = table.workspaces.get_mut(&self.workspace).filter(|slots| slots.age == self.age) {
-            slots.starting -= 1;
-        }
-        if let Some(starting) = table.starting.get_mut(&self.owner) {
-            *starting -= 1;
-            if *starting == 0 {
-                table.starting.remove(&self.owner);
-            }
-        }
-    }
-}
-
-impl Inner {
-    fn table(&self) -> MutexGuard<'_, Table> {
-        // Every change of the table is one insertion or removal, so that it is whole even after a panic elsewhere.
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn find(&self, owner: UserId, id: TerminalId) -> Result<Arc<Terminal>, WorkspaceError> {
-        let found = self.table().open.get(&id).filter(|terminal| terminal.owner == owner).map(Arc::clone);
-        found.ok_or(WorkspaceError::TerminalNotFound)
-    }
-
-    fn reserve(&self, owner: UserId, workspace: WorkspaceId) -> Result<Reservation<'_>, WorkspaceError> {
-        let TerminalSettings { per_workspace, per_person, .. } = self.settings;
-        let mut table = self.table();
-        if table.shut_down {
-            return Err(WorkspaceError::TerminalNotFound);
-        }
-        let open = table.open.values().filter(|terminal| terminal.workspace == workspace).count();
-        let starting = table.workspaces.get(&workspace).map_or(0, |slots| slots.starting);
-        if open + starting >= per_workspace {
-            return Err(WorkspaceError::TooManyTerminals { limit: per_workspace });
-        }
-        let open = table.open.values().filter(|terminal| terminal.owner == owner).count();
-        let starting = table.starting.get(&owner).copied().unwrap_or(0);
-        if open + starting >= per_person {
-            return Err(WorkspaceError::TooManyTerminalsOfPerson { limit: per_person });
-        }
-        if !table.workspaces.contains_key(&workspace) {
-            table.last_age += 1;
-            let age = table.last_age;
-            table.workspaces.insert(workspace, Slots { age, last_number: 0, starting: 0 });
-        }
-        let Some(slots) = table.workspaces.get_mut(&workspace) else { return Err(WorkspaceError::TerminalNotFound) };
-        slots.last_number += 1;
-        slots.starting += 1;
-        let (age, number) = (slots.age, slots.last_number);
-        *table.starting.entry(owner).or_default() += 1;
-        Ok(Reservation { inner: self, owner, workspace, age, number })
-    }
-
-    /// Lists a terminal that was started, unless its workspace was closed meanwhile.
-    fn admit(&self, reservation: &Reservation<'_>, terminal: &Arc<Terminal>) -> bool {
-        let mut table = self.table();
-        let current = table.workspaces.get(&reservation.workspace).is_some_and(|slots| slots.age == reservation.age);
-        if current && !table.shut_down {
-            table.open.insert(terminal.info.id, Arc::clone(terminal));
-            return true;
-        }
-        false
+        self.stop.cancel();
     }
 }
 
 impl Terminals {
-    /// No terminal yet.
+    /// Terminals in these sandboxes. `tools` are the directories that every sandbox sees beside the system's.
     #[must_use]
-    pub fn new(settings: TerminalSettings, sandbox: Sandbox) -> Self {
-        let settings =
-            TerminalSettings { scrollback_bytes: settings.scrollback_bytes.max(MIN_SCROLLBACK_BYTES), ..settings };
-        Self { inner: Arc::new(Inner { settings, sandbox, table: Mutex::default() }) }
+    pub fn new(sandboxes: Sandboxes, tools: Vec<PathBuf>) -> Self {
+        let inner = Arc::new(Inner {
+            sandboxes,
+            tools,
+            environment: OnceLock::new(),
+            workspaces: OnceLock::new(),
+            guarded: Mutex::default(),
+            stop: CancellationToken::new(),
+        });
+        events::follow(&inner);
+        Self { inner }
     }
 
-    /// The sandbox that the terminals run in.
+    /// What the terminals run in.
     #[must_use]
-    pub fn sandbox(&self) -> &Sandbox {
-        &self.inner.sandbox
+    pub fn sandboxes(&self) -> &Sandboxes {
+        &self.inner.sandboxes
     }
 
-    /// Starts a program on a new terminal. Who calls has made sure that `workspace` and `paths` are the owner's.
-    pub async fn create(
-        &self,
-        owner: UserId,
-        workspace: WorkspaceId,
-        paths: TerminalPaths,
-        spec: TerminalSpec,
-    ) -> Result<TerminalInfo, WorkspaceError> {
-        self.inner.sandbox.check_available()?;
-        let reservation = self.inner.reserve(owner, workspace)?;
-        let (cols, rows) = (cells(spec.cols, DEFAULT_COLS), cells(spec.rows, DEFAULT_ROWS));
-        let program = if spec.program.is_empty() { default_shell().to_owned() } else { spec.program };
-        let (pty, pts) = pty::open(cols, rows).map_err(WorkspaceError::TerminalUnavailable)?;
-        let sandbox_spec = SandboxSpec {
-            files: paths.files,
-            folder: paths.folder,
-            home: paths.home,
-            start_in: spec.folder,
-            program: program.clone(),
-            args: spec.args.clone(),
-            env: spec.env,
-            read_only_paths: Vec::new(),
-            network: NetworkPolicy::Open,
-        };
-        let child = self.inner.sandbox.spawn_on_terminal(sandbox_spec, pts).await?;
-        let info = TerminalInfo {
-            id: TerminalId(uuid::Uuid::new_v4()),
-            number: reservation.number,
-            title: title(&spec.title, &program),
-            program,
-            args: spec.args,
-            pid: child.id().unwrap_or(0),
-            cols,
-            rows,
-            exit: None,
-        };
-        let terminal = self.launch(owner, workspace, info, pty, child);
-        if !self.inner.admit(&reservation, &terminal) {
-            terminal.close().await;
-            return Err(WorkspaceError::WorkspaceNotFound);
+    /// Asks `environment` for the variables of each new terminal. The first one stays.
+    pub fn set_environment(&self, environment: Arc<dyn TerminalEnvironment>) {
+        let _ = self.inner.environment.set(environment);
+    }
+
+    /// From here on terminals end with the right to them, those included that an earlier server started. The first registry
+    /// stays.
+    pub async fn follow_rights(&self, workspaces: &Workspaces) {
+        if self.inner.workspaces.set(workspaces.clone()).is_ok() {
+            rights::guard_all(&self.inner).await;
         }
-        Ok(terminal.info())
     }
 
-    /// Hands the terminal to its task.
-    fn launch(
-        &self,
-        owner: UserId,
-        workspace: WorkspaceId,
-        info: TerminalInfo,
-        pty: pty::Pty,
-        child: tokio::process::Child,
-    ) -> Arc<Terminal> {
-        let settings = &self.inner.settings;
-        let (input, inputs) = mpsc::channel(QUEUED_INPUTS);
-        let (size, sizes) = watch::channel((info.cols, info.rows));
-        let output = Arc::new(Output::new(settings.scrollback_bytes));
-        let closing = CancellationToken::new();
-        let driver = Driver {
-            session: info.pid,
-            pty,
-            child,
-            inputs,
-            sizes,
-            output: Arc::clone(&output),
-            closing: closing.clone(),
-            stall_limit: settings.stall_limit,
-            close_grace: settings.close_grace,
-            walls: self.inner.sandbox.has_walls(),
+    /// Where the programs of a person run who has this access.
+    #[must_use]
+    pub fn place(&self, access: &Access) -> Place {
+        Place {
+            id: SandboxId { person: access.user, workspace: access.workspace },
+            files: access.paths.files.clone(),
+            folder: access.paths.folder.clone(),
+            home: access.paths.home.clone(),
+            read_only: access.is_read_only(),
+            quota_bytes: self.inner.workspaces.get().and_then(Workspaces::quota_bytes),
+        }
+    }
+
+    /// The programs that terminals can be started with, the one that is taken where none is named first.
+    pub async fn profiles(&self) -> Result<Vec<TerminalProfile>, WorkspaceError> {
+        let tools = self.inner.tools.clone();
+        let found = tokio::task::spawn_blocking(move || profiles::find(&tools)).await;
+        found.map_err(|error| WorkspaceError::Internal(error.to_string()))
+    }
+
+    /// Starts a program on a new terminal.
+    pub async fn create(&self, access: &Access, spec: TerminalSpec) -> Result<TerminalInfo, WorkspaceError> {
+        self.inner.sandboxes.check_available()?;
+        let place = self.place(access);
+        let id = TerminalId(uuid::Uuid::new_v4());
+        let (program, args, profile) = self.program(&spec).await?;
+        // What was given is taken back where it is not needed after all, also when the caller goes away.
+        let given = Given { inner: Arc::clone(&self.inner), id, started: false };
+        let mut env = match self.inner.environment.get() {
+            Some(environment) => environment.variables(access, id).await?,
+            None => Vec::new(),
         };
-        tokio::spawn(driver.run());
-        Arc::new(Terminal { owner, workspace, info, input, size, output, closing })
+        env.extend(spec.env);
+        let start = TerminalStart {
+            id: Some(id),
+            program,
+            args,
+            env,
+            start_in: spec.folder,
+            title: spec.title,
+            profile,
+            cols: spec.cols,
+            rows: spec.rows,
+        };
+        // A task of its own: nothing may run unguarded, also where the caller goes away in the middle.
+        let inner = Arc::clone(&self.inner);
+        let starting = tokio::spawn(async move {
+            let started = inner.sandboxes.create_terminal(&place, start).await;
+            if started.is_ok() {
+                // From here on a right that is lost ends it; one that was lost meanwhile is found to be so.
+                rights::guard(&inner, place.id, place.read_only);
+                given.keep();
+            }
+            started
+        });
+        Ok(starting.await.map_err(|error| WorkspaceError::Internal(error.to_string()))??)
+    }
+
+    /// Program, arguments and the profile's name.
+    async fn program(&self, spec: &TerminalSpec) -> Result<(String, Vec<String>, String), WorkspaceError> {
+        if !spec.program.is_empty() {
+            return Ok((spec.program.clone(), spec.args.clone(), String::new()));
+        }
+        let profiles = self.profiles().await?;
+        let mut chosen = profiles.into_iter();
+        let chosen = if spec.profile.is_empty() {
+            chosen.find(|profile| profile.is_default)
+        } else {
+            chosen.find(|profile| profile.name == spec.profile)
+        };
+        let profile = chosen.ok_or_else(|| WorkspaceError::NoSuchProfile(spec.profile.clone()))?;
+        let args = if spec.args.is_empty() { profile.args } else { spec.args.clone() };
+        Ok((profile.program, args, profile.name))
     }
 
     /// The person's terminals of a workspace, by number.
-    #[must_use]
-    pub fn list(&self, owner: UserId, workspace: WorkspaceId) -> Vec<TerminalInfo> {
-        let table = self.inner.table();
-        let own = table.open.values().filter(|terminal| terminal.owner == owner && terminal.workspace == workspace);
-        let mut list: Vec<_> = own.map(|terminal| terminal.info()).collect();
-        drop(table);
-        list.sort_unstable_by_key(|info| info.number);
-        list
+    pub async fn list(&self, user: UserId, workspace: WorkspaceId) -> Result<Vec<TerminalInfo>, WorkspaceError> {
+        let scope = Scope::Sandbox(SandboxId { person: user, workspace });
+        let listed = self.inner.sandboxes.terminals(scope).await?;
+        Ok(listed.into_iter().map(|listed| listed.info).collect())
     }
 
     /// One terminal.
-    pub fn get(&self, owner: UserId, id: TerminalId) -> Result<TerminalInfo, WorkspaceError> {
-        Ok(self.inner.find(owner, id)?.info())
+    pub async fn get(&self, user: UserId, id: TerminalId) -> Result<TerminalInfo, WorkspaceError> {
+        Ok(self.inner.sandboxes.terminal(user, id).await?)
     }
 
     /// Reads a terminal's output from an offset on, or from the oldest byte kept where that is later.
-    pub fn attach(&self, owner: UserId, id: TerminalId, from: u64) -> Result<Attachment, WorkspaceError> {
-        self.inner.find(owner, id)?.output.attach(from)
+    pub async fn attach(&self, user: UserId, id: TerminalId, from: u64) -> Result<Attachment, WorkspaceError> {
+        Ok(self.inner.sandboxes.attach(user, id, from).await?)
     }
 
     /// Sends input. Waits while the program does not read what was sent before.
-    pub async fn write(&self, owner: UserId, id: TerminalId, data: &[u8]) -> Result<(), WorkspaceError> {
-        let terminal = self.inner.find(owner, id)?;
-        let limit = self.inner.settings.input_bytes;
-        if data.len() > limit {
-            return Err(WorkspaceError::TerminalInputTooLarge { limit });
-        }
-        if data.is_empty() {
-            return Ok(());
-        }
-        terminal.input.send(data.to_vec()).await.map_err(|_| WorkspaceError::TerminalEnded)
+    pub async fn write(&self, user: UserId, id: TerminalId, data: &[u8]) -> Result<(), WorkspaceError> {
+        Ok(self.inner.sandboxes.write(user, id, data).await?)
     }
 
-    /// Changes a terminal's size; what does not fit is brought within 1 to [`MAX_TERMINAL_CELLS`].
-    pub fn resize(&self, owner: UserId, id: TerminalId, cols: u16, rows: u16) -> Result<(), WorkspaceError> {
-        let terminal = self.inner.find(owner, id)?;
-        terminal.size.send_replace((cells(cols, 1), cells(rows, 1)));
-        Ok(())
+    /// Changes a terminal's size; what does not fit is brought within what a terminal can have.
+    pub async fn resize(&self, user: UserId, id: TerminalId, cols: u16, rows: u16) -> Result<(), WorkspaceError> {
+        Ok(self.inner.sandboxes.resize(user, id, cols, rows).await?)
     }
 
-    /// Hangs up, ends what does not end by itself, and forgets the terminal. Returns when its processes are gone.
-    pub async fn close(&self, owner: UserId, id: TerminalId) -> Result<(), WorkspaceError> {
-        let terminal = self.inner.find(owner, id)?;
-        self.inner.table().open.remove(&id);
-        terminal.close().await;
-        Ok(())
+    /// Hangs up, ends what does not end by itself, and forgets the terminal. Returns when that is done.
+    pub async fn close(&self, user: UserId, id: TerminalId) -> Result<(), WorkspaceError> {
+        Ok(self.inner.sandboxes.close(user, id).await?)
     }
 
-    /// Closes all terminals of a workspace, those included that are just being started.
+    /// Ends everything that runs in a workspace which is no more.
     pub async fn close_workspace(&self, workspace: WorkspaceId) {
-        let closed: Vec<_> = {
-            let mut table = self.inner.table();
-            table.workspaces.remove(&workspace);
-            table.open.extract_if(|_, terminal| terminal.workspace == workspace).map(|(_, terminal)| terminal).collect()
-        };
-        join_all(closed.iter().map(|terminal| terminal.close())).await;
+        self.end(Scope::Workspace(workspace), None).await;
     }
 
-    /// Closes all terminals for good; none is started any more.
-    pub async fn shutdown(&self) {
-        let closed: Vec<_> = {
-            let mut table = self.inner.table();
-            table.shut_down = true;
-            table.open.drain().map(|(_, terminal)| terminal).collect()
-        };
-        join_all(closed.iter().map(|terminal| terminal.close())).await;
+    /// Ends everything of somebody who may no longer use it.
+    pub async fn end_access(&self, scope: Scope) {
+        self.end(scope, Some(EndCause::AccessEnded)).await;
+    }
+
+    async fn end(&self, scope: Scope, cause: Option<EndCause>) {
+        if let Err(error) = self.inner.sandboxes.end(scope, cause).await {
+            // Where nobody answers nothing runs any more: it ends with who runs it.
+            tracing::warn!(%error, "programs could not be ended");
+        }
+    }
+
+    /// The server is about to stop: who looks at a terminal will come back to the next one.
+    pub fn prepare_to_leave(&self) {
+        self.inner.sandboxes.prepare_to_leave();
+    }
+
+    /// The server stops. The terminals wait for the next one, if there is to be one.
+    pub async fn shut_down(&self, terminals: KeepTerminals) {
+        self.inner.stop.cancel();
+        if self.inner.sandboxes.shut_down(terminals).await {
+            self.inner.tell_end(EndedTerminals::All);
+        }
     }
 }
 
-fn cells(asked: u16, default: u16) -> u16 {
-    if asked == 0 { default } else { asked.min(MAX_TERMINAL_CELLS) }
+/// What the environment gave to a terminal that is being started.
+struct Given {
+    inner: Arc<Inner>,
+    id: TerminalId,
+    started: bool,
 }
 
-fn title(asked: &str, program: &str) -> String {
-    let name = if asked.trim().is_empty() { program.rsplit('/').next().unwrap_or(program) } else { asked.trim() };
-    name.chars().filter(|c| !c.is_control()).take(MAX_TITLE_CHARS).collect()
+impl Given {
+    fn keep(mut self) {
+        self.started = true;
+    }
 }
 
-/// What a program's end looks like on the wire.
-fn exit_of(status: std::process::ExitStatus) -> TerminalExit {
-    use std::os::unix::process::ExitStatusExt as _;
-    TerminalExit { code: status.code(), signal: status.signal() }
+impl Drop for Given {
+    fn drop(&mut self) {
+        if let Some(environment) = self.inner.environment.get().filter(|_| !self.started) {
+            environment.ended(EndedTerminals::One(self.id));
+        }
+    }
 }

@@ -3,12 +3,13 @@
 use super::confined::{Confined, file_kind};
 use super::remove::{Locked, NEVER, remove_entry};
 use super::write::{Replaces, commit_lock, rename_with, sync_folder, temporary_name};
-use super::{at, is_missing, is_temporary, os_path};
+use super::{at, is_missing, is_temporary, os_path, trash};
 use crate::error::WorkspaceError;
+use crate::usage::Writing;
 use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
-use cap_std::fs::{Dir, MetadataExt, OpenOptions, OpenOptionsExt};
+use cap_std::fs::{Dir, MetadataExt, OpenOptions, OpenOptionsExt, PermissionsExt};
 use coditect_protocol::RelPath;
-use coditect_protocol::files::{FileKind, FileStat};
+use coditect_protocol::files::{FileKind, FileStat, Page};
 use rustix::fs::RenameFlags;
 use rustix::io::Errno;
 use std::ffi::OsStr;
@@ -21,8 +22,18 @@ const MAX_COPY_DEPTH: u32 = 256;
 const COPY_STEP_BYTES: u64 = 64 * 1024 * 1024;
 /// Bits of the mode that a copy takes over.
 const COPIED_MODE: u32 = 0o777;
+/// Bits of the mode that a person may set.
+const PERMISSION_BITS: u32 = 0o777;
+/// Bytes that a new folder takes, about.
+const FOLDER_BYTES: u64 = 4096;
+/// Enough to tell whether a folder is empty.
+const ONE_ENTRY: Page = Page { after: None, limit: 1 };
 
 pub(super) fn make_folder(confined: &Confined, path: &RelPath) -> Result<FileStat, WorkspaceError> {
+    let mut room = confined.writing();
+    if confined.dir().symlink_metadata(os_path(path)).is_err() {
+        room.grow(FOLDER_BYTES)?;
+    }
     if let Err(error) = confined.dir().create_dir_all(os_path(path)) {
         // Somebody else may have made it at the same time.
         let error = at(path)(error);
@@ -32,44 +43,81 @@ pub(super) fn make_folder(confined: &Confined, path: &RelPath) -> Result<FileSta
             Err(_) => Err(error),
         };
     }
+    confined.note_change();
     confined.stat(path)
 }
 
-/// `known`: the entity tags of the versions that may be deleted, where not just any may.
+/// What may be deleted, and what becomes of it.
+#[derive(Debug, Clone, Default)]
+pub struct Deletion {
+    /// A folder with everything below it.
+    pub recursive: bool,
+    /// The entity tags of the versions that may be deleted, where not just any may. A write of this server comes before or after,
+    /// never in between.
+    pub known: Option<Vec<String>>,
+    /// Into the trash, by the name of who deletes it; for good where absent, and where there is no trash.
+    pub trash: Option<String>,
+}
+
 pub(super) fn delete(
     confined: &Confined,
     path: &RelPath,
-    recursive: bool,
-    known: Option<&[String]>,
+    deletion: &Deletion,
     stop: &AtomicBool,
 ) -> Result<(), WorkspaceError> {
     let (parent, name) = confined.entry(path)?;
-    let lock = known.map(|_| commit_lock(&parent, &name)).transpose().map_err(at(path))?;
+    let lock = deletion.known.as_ref().map(|_| commit_lock(&parent, &name)).transpose().map_err(at(path))?;
     let facts = parent.symlink_metadata(&name).map_err(at(path))?;
-    if let Some(known) = known
+    if let Some(known) = &deletion.known
         && !known.contains(&confined.stat(path)?.etag)
     {
         return Err(WorkspaceError::Changed(path.clone()));
     }
+    if let (Some(by), Some(beside)) = (&deletion.trash, confined.beside()) {
+        let alone = facts.is_dir() && !deletion.recursive;
+        if alone && !confined.read_folder(path, &ONE_ENTRY)?.entries.is_empty() {
+            return Err(WorkspaceError::FolderNotEmpty(path.clone()));
+        }
+        return trash::discard(beside, &parent, &name, path, &facts, by);
+    }
+    confined.note_change();
     if !facts.is_dir() {
         return parent.remove_file(&name).map_err(at(path));
     }
     // A folder gets no new version that could be lost, and may take long.
     drop(lock);
-    if recursive {
+    if deletion.recursive {
         return remove_entry(&parent, &name, &facts, Locked::Respect, stop).map_err(in_use(path));
     }
     match parent.remove_dir(&name) {
         // What nobody can see must not keep a folder from going.
         Err(error)
             if Errno::from_io_error(&error) == Some(Errno::NOTEMPTY)
-                && confined.read_folder(path)?.entries.is_empty()
+                && confined.read_folder(path, &ONE_ENTRY)?.entries.is_empty()
                 && only_temporary(&parent, &name).map_err(at(path))? =>
         {
             remove_entry(&parent, &name, &facts, Locked::Respect, stop).map_err(in_use(path))
         }
         result => result.map_err(at(path)),
     }
+}
+
+/// Sets the nine bits of `chmod`, through links that stay inside.
+pub(super) fn set_permissions(
+    confined: &Confined,
+    path: &RelPath,
+    permissions: u32,
+) -> Result<FileStat, WorkspaceError> {
+    if permissions > PERMISSION_BITS {
+        return Err(WorkspaceError::BadPermissions);
+    }
+    match confined.stat(path)?.kind {
+        FileKind::File | FileKind::Folder => {}
+        FileKind::BrokenLink | FileKind::Other => return Err(WorkspaceError::NotAFile(path.clone())),
+    }
+    let permissions = cap_std::fs::Permissions::from_mode(permissions);
+    confined.dir().set_permissions(os_path(path), permissions).map_err(at(path))?;
+    confined.stat(path)
 }
 
 /// Names `path` in the error of a removal: one that is not empty even then is being filled.
@@ -106,6 +154,9 @@ pub(super) fn rename(
         Some(Errno::INVAL) => WorkspaceError::InsideItself(from.clone()),
         _ => at(to)(error),
     })?;
+    if overwrite {
+        confined.note_change();
+    }
     sync_folder(&source).map_err(at(from))?;
     sync_folder(&target).map_err(at(to))?;
     confined.stat(to)
@@ -190,7 +241,9 @@ pub(super) fn copy(
     }
     // Whole or not at all: it grows under a hidden name. That is not copied itself, should it lie below the source.
     let growing = temporary_name(Replaces::Nothing);
-    let copied = grow(confined, from, kind, &target, &growing, stop)
+    let mut copying = Copying { room: confined.writing(), bytes: 0, refusal: None, stop };
+    let copied = grow(confined, from, kind, &target, &growing, &mut copying)
+        .map_err(|error| copying.refusal.take().unwrap_or(error))
         .and_then(|()| install(&target, &growing, &target, &new_name, overwrite).map_err(at(to)));
     if let Err(error) = copied {
         if let Ok(facts) = target.symlink_metadata(&growing)
@@ -200,8 +253,32 @@ pub(super) fn copy(
         }
         return Err(error);
     }
+    copying.room.finish(0, copying.bytes);
+    if overwrite {
+        confined.note_change();
+    }
     sync_folder(&target).map_err(at(to))?;
     confined.stat(to)
+}
+
+/// A copy that is being made.
+struct Copying<'a> {
+    room: Writing,
+    bytes: u64,
+    /// Why it ended, where that was no fault of the system.
+    refusal: Option<WorkspaceError>,
+    stop: &'a AtomicBool,
+}
+
+impl Copying<'_> {
+    /// Asks for room for what is copied next.
+    fn takes(&mut self, bytes: u64) -> IoResult<()> {
+        self.bytes += bytes;
+        self.room.grow(bytes).map_err(|error| {
+            self.refusal = Some(error);
+            Error::from(Errno::DQUOT)
+        })
+    }
 }
 
 /// Makes the copy under a temporary name.
@@ -211,30 +288,34 @@ fn grow(
     kind: FileKind,
     target: &Dir,
     growing: &OsStr,
-    stop: &AtomicBool,
+    copying: &mut Copying<'_>,
 ) -> Result<(), WorkspaceError> {
     if kind == FileKind::Folder {
         let source = confined.dir().open_dir(os_path(from)).map_err(at(from))?;
         target.create_dir(growing).map_err(at(from))?;
         let folder = target.open_dir_nofollow(growing).map_err(at(from))?;
-        return copy_below(&source, &folder, 0, stop).map_err(at(from));
+        let facts = folder.dir_metadata().map_err(at(from))?;
+        copying.room.stands_for(facts.dev(), facts.ino());
+        return copy_below(&source, &folder, 0, copying).map_err(at(from));
     }
     let (_, source) = confined.open_file(from)?;
-    copy_file(cap_std::fs::File::from_std(source), target, growing, stop).map_err(at(from))
+    copy_file(cap_std::fs::File::from_std(source), target, growing, copying).map_err(at(from))
 }
 
-fn copy_file(source: cap_std::fs::File, target: &Dir, name: &OsStr, stop: &AtomicBool) -> IoResult<()> {
+fn copy_file(source: cap_std::fs::File, target: &Dir, name: &OsStr, copying: &mut Copying<'_>) -> IoResult<()> {
     let facts = source.metadata()?;
     if !facts.is_file() {
         return Ok(());
     }
+    copying.takes(facts.len())?;
     let options = OpenOptions::new().write(true).create_new(true).mode(facts.mode() & COPIED_MODE).clone();
     let copy = target.open_with(name, &options)?.into_std();
-    copy_bytes(&source.into_std(), &copy, stop)?;
+    // No more than was asked for: a source that grows meanwhile is copied as it was.
+    copy_bytes(&source.into_std(), &copy, facts.len(), copying.stop)?;
     copy.sync_all()
 }
 
-fn copy_below(source: &Dir, target: &Dir, depth: u32, stop: &AtomicBool) -> IoResult<()> {
+fn copy_below(source: &Dir, target: &Dir, depth: u32, copying: &mut Copying<'_>) -> IoResult<()> {
     if depth > MAX_COPY_DEPTH {
         return Err(Errno::NAMETOOLONG.into());
     }
@@ -243,7 +324,7 @@ fn copy_below(source: &Dir, target: &Dir, depth: u32, stop: &AtomicBool) -> IoRe
         if is_temporary(&name.to_string_lossy()) {
             continue;
         }
-        match copy_entry(source, &name, target, depth, stop) {
+        match copy_entry(source, &name, target, depth, copying) {
             Err(error) if is_missing(&error) => {}
             result => result?,
         }
@@ -251,33 +332,43 @@ fn copy_below(source: &Dir, target: &Dir, depth: u32, stop: &AtomicBool) -> IoRe
     Ok(())
 }
 
-fn copy_entry(source: &Dir, name: &OsStr, target: &Dir, depth: u32, stop: &AtomicBool) -> IoResult<()> {
+fn copy_entry(source: &Dir, name: &OsStr, target: &Dir, depth: u32, copying: &mut Copying<'_>) -> IoResult<()> {
     let facts = source.symlink_metadata(name)?;
     match file_kind(&facts) {
         FileKind::Folder => {
             let from = source.open_dir_nofollow(name)?;
+            copying.takes(FOLDER_BYTES)?;
             target.create_dir(name)?;
             let to = target.open_dir_nofollow(name)?;
-            copy_below(&from, &to, depth + 1, stop)
+            copy_below(&from, &to, depth + 1, copying)
         }
         // Copied as text: a link is harmless wherever it points, because none that leaves the root is followed.
         FileKind::BrokenLink => target.symlink_contents(source.read_link_contents(name)?, name),
         FileKind::File => {
             let reading = OpenOptions::new().read(true).nonblock(true).follow(FollowSymlinks::No).clone();
-            copy_file(source.open_with(name, &reading)?, target, name, stop)
+            copy_file(source.open_with(name, &reading)?, target, name, copying)
         }
         FileKind::Other => Ok(()),
     }
 }
 
-fn copy_bytes(source: &std::fs::File, mut target: &std::fs::File, stop: &AtomicBool) -> IoResult<()> {
-    loop {
+/// Copies at most so many bytes.
+pub(super) fn copy_bytes(
+    source: &std::fs::File,
+    mut target: &std::fs::File,
+    most: u64,
+    stop: &AtomicBool,
+) -> IoResult<()> {
+    let mut left = most;
+    while left > 0 {
         if stop.load(Ordering::Relaxed) {
             return Err(Error::from(Errno::CANCELED));
         }
         // The standard library hands this to the kernel, which shares blocks where the file system can.
-        if std::io::copy(&mut source.take(COPY_STEP_BYTES), &mut target)? == 0 {
-            return Ok(());
+        match std::io::copy(&mut source.take(left.min(COPY_STEP_BYTES)), &mut target)? {
+            0 => break,
+            copied => left -= copied,
         }
     }
+    Ok(())
 }

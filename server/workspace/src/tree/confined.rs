@@ -1,12 +1,15 @@
 //! The blocking side of a tree: resolving, stating, listing, reading.
 
-use super::{TreeSettings, at, is_missing, is_temporary, os_path};
+use super::beside::Beside;
+use super::{at, is_missing, is_temporary, os_path};
 use crate::error::WorkspaceError;
+use crate::usage::Writing;
 use cap_fs_ext::OpenOptionsSyncExt;
 use cap_std::fs::{Dir, Metadata, MetadataExt, OpenOptions};
 use cap_std::time::SystemTime;
 use coditect_protocol::RelPath;
-use coditect_protocol::files::{FileKind, FileStat, FolderEntry, FolderListing};
+use coditect_protocol::files::{FileKind, FileStat, FolderEntry, FolderListing, MAX_PAGE_ENTRIES, Page};
+use std::collections::BinaryHeap;
 use std::ffi::OsString;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -22,7 +25,8 @@ const READ_RESERVE_BYTES: u64 = 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Confined {
     dir: Dir,
-    settings: TreeSettings,
+    /// What a workspace has beside its files; a home has none.
+    beside: Option<Beside>,
 }
 
 /// The place where a name is or would be, after its links were followed.
@@ -42,12 +46,28 @@ pub(crate) struct ReadResult {
 }
 
 impl Confined {
-    pub(crate) fn new(dir: Dir, settings: TreeSettings) -> Self {
-        Self { dir, settings }
+    pub(crate) fn new(dir: Dir, beside: Option<Beside>) -> Self {
+        Self { dir, beside }
     }
 
     pub(crate) fn dir(&self) -> &Dir {
         &self.dir
+    }
+
+    pub(super) fn beside(&self) -> Option<&Beside> {
+        self.beside.as_ref()
+    }
+
+    /// A write that will ask for room.
+    pub(super) fn writing(&self) -> Writing {
+        self.beside.as_ref().map_or_else(Writing::default, |beside| beside.meter.begin())
+    }
+
+    /// Something went that no write tells of.
+    pub(super) fn note_change(&self) {
+        if let Some(beside) = &self.beside {
+            beside.meter.note_change();
+        }
     }
 
     pub(crate) fn stat(&self, path: &RelPath) -> Result<FileStat, WorkspaceError> {
@@ -55,33 +75,47 @@ impl Confined {
         if !own.file_type().is_symlink() {
             return Ok(file_stat(&own, false));
         }
-        match self.dir.metadata(os_path(path)) {
-            Ok(target) => Ok(file_stat(&target, true)),
-            Err(_) => Ok(FileStat { kind: FileKind::BrokenLink, ..file_stat(&own, true) }),
-        }
+        let stat = match self.dir.metadata(os_path(path)) {
+            Ok(target) => file_stat(&target, true),
+            Err(_) => FileStat { kind: FileKind::BrokenLink, ..file_stat(&own, true) },
+        };
+        // As text, wherever it points: that is for the person to see, and is never followed out.
+        let target = self.dir.read_link_contents(os_path(path)).ok();
+        Ok(FileStat { link_target: target.map(|target| target.to_string_lossy().into_owned()), ..stat })
     }
 
-    pub(crate) fn read_folder(&self, path: &RelPath) -> Result<FolderListing, WorkspaceError> {
-        let limit = self.settings.max_folder_entries;
-        let mut entries = Vec::new();
-        for entry in self.dir.read_dir(os_path(path)).map_err(at(path))? {
-            let entry = entry.map_err(at(path))?;
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            if is_temporary(&name) {
+    /// A page of a folder. Only its own entries are looked at and kept in memory, however many the folder has.
+    pub(crate) fn read_folder(&self, path: &RelPath, page: &Page) -> Result<FolderListing, WorkspaceError> {
+        let limit = if page.limit == 0 { MAX_PAGE_ENTRIES } else { page.limit.min(MAX_PAGE_ENTRIES) };
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let folder = self.open_folder(os_path(path)).map_err(at(path))?;
+        let mut first = BinaryHeap::with_capacity(1024.min(limit) + 1);
+        let mut more = false;
+        for entry in folder.entries().map_err(at(path))? {
+            let Ok(name) = entry.map_err(at(path))?.file_name().into_string() else { continue };
+            if is_temporary(&name) || page.after.as_ref().is_some_and(|after| name <= *after) {
                 continue;
             }
-            let own = match entry.metadata() {
-                Ok(own) => own,
-                Err(error) if is_missing(&error) => continue,
-                Err(error) => return Err(at(path)(error)),
-            };
-            if entries.len() == limit {
-                return Err(WorkspaceError::TooManyEntries { path: path.clone(), limit });
+            if first.len() < limit {
+                first.push(name);
+            } else {
+                more = true;
+                if let Some(mut last) = first.peek_mut()
+                    && name < *last
+                {
+                    *last = name;
+                }
             }
-            entries.push(self.folder_entry(path, name, &own));
         }
-        entries.sort_unstable_by(|a: &FolderEntry, b| a.name.cmp(&b.name));
-        Ok(FolderListing { entries })
+        let mut entries = Vec::with_capacity(first.len());
+        for name in first.into_sorted_vec() {
+            match folder.symlink_metadata(&name) {
+                Ok(own) => entries.push(self.folder_entry(path, name, &own)),
+                Err(error) if is_missing(&error) => {}
+                Err(error) => return Err(at(path)(error)),
+            }
+        }
+        Ok(FolderListing { entries, more })
     }
 
     fn folder_entry(&self, folder: &RelPath, name: String, own: &Metadata) -> FolderEntry {
@@ -192,6 +226,8 @@ pub(super) fn file_stat(facts: &Metadata, is_link: bool) -> FileStat {
         created: facts.created().ok().map_or(modified, |time| millis(Some(time))),
         etag: etag(facts),
         writable: is_writable(facts),
+        permissions: facts.mode() & 0o777,
+        link_target: None,
     }
 }
 

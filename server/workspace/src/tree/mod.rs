@@ -3,25 +3,35 @@
 //! The kernel resolves every path beneath the handle (`openat2` with `RESOLVE_BENEATH`, or step by step where it lacks
 //! that), so that neither `..` nor a symbolic link nor a race of renames leads out. Links that stay inside are followed.
 
+mod beside;
 mod change;
 mod confined;
+mod pack;
 mod remove;
+mod trash;
+mod upload;
 mod write;
 
 use crate::error::WorkspaceError;
 use bytes::Bytes;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, MetadataExt};
-use coditect_protocol::RelPath;
-use coditect_protocol::files::{FileStat, FolderListing, WriteMode};
+use coditect_protocol::files::{FileStat, FolderListing, Page, TrashEntry, Upload, Usage, WriteMode};
+use coditect_protocol::{RelPath, TrashId, UploadId, UserId};
 use futures_util::{Stream, StreamExt};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::Semaphore;
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc};
 
+use crate::usage::Meter;
+use beside::Beside;
+pub(crate) use beside::{TRASH, UPLOADS};
+pub use change::Deletion;
 use confined::Confined;
+pub use pack::PackKind;
 pub(crate) use remove::{Locked, NEVER, remove_entry};
 use write::PendingWrite;
 pub(crate) use write::REPLACING_PREFIX;
@@ -29,10 +39,10 @@ pub(crate) use write::REPLACING_PREFIX;
 /// Names that start so are files being written. Listings, watchers and searches do not show them.
 pub const TEMP_PREFIX: &str = ".coditect-tmp-";
 
-/// Default of [`TreeSettings::max_folder_entries`].
-pub const DEFAULT_MAX_FOLDER_ENTRIES: usize = 100_000;
 /// Default of [`TreeSettings::max_concurrent_calls`].
 pub const DEFAULT_MAX_CONCURRENT_CALLS: usize = 16;
+/// Folders of one tree that are downloaded at once.
+const MAX_DOWNLOADS: usize = 4;
 /// Bytes of a stream that are gathered before they are written.
 const STREAM_BUFFER_BYTES: usize = 256 * 1024;
 /// How often a read starts again when the file changes under it, before it answers what it has.
@@ -41,15 +51,13 @@ const READ_ATTEMPTS: u32 = 3;
 /// Limits of a tree.
 #[derive(Debug, Clone)]
 pub struct TreeSettings {
-    /// Most entries of a folder that are listed.
-    pub max_folder_entries: usize,
     /// Most calls of one tree that touch the file system at once; further ones wait.
     pub max_concurrent_calls: usize,
 }
 
 impl Default for TreeSettings {
     fn default() -> Self {
-        Self { max_folder_entries: DEFAULT_MAX_FOLDER_ENTRIES, max_concurrent_calls: DEFAULT_MAX_CONCURRENT_CALLS }
+        Self { max_concurrent_calls: DEFAULT_MAX_CONCURRENT_CALLS }
     }
 }
 
@@ -68,6 +76,7 @@ pub struct TreeIdentity {
 pub struct Tree {
     confined: Arc<Confined>,
     slots: Arc<Semaphore>,
+    downloads: Arc<Semaphore>,
     path: PathBuf,
     identity: TreeIdentity,
 }
@@ -75,18 +84,34 @@ pub struct Tree {
 impl Tree {
     /// Opens the directory at `path`, which the server itself chose.
     pub async fn open(path: PathBuf, settings: TreeSettings) -> Result<Self, WorkspaceError> {
+        blocking(move || Self::open_blocking(path, &settings, None)).await
+    }
+
+    /// Opens the files of a workspace, with the trash and the uploads beside them and the meter that all its trees share.
+    pub(crate) async fn open_workspace(
+        files: PathBuf,
+        settings: TreeSettings,
+        meter: Arc<Meter>,
+    ) -> Result<Self, WorkspaceError> {
         blocking(move || {
-            let failed = |source| WorkspaceError::DataDirectory { place: path.display().to_string(), source };
-            let dir = Dir::open_ambient_dir(&path, ambient_authority()).map_err(failed)?;
-            let facts = dir.dir_metadata().map_err(failed)?;
-            Ok(Self {
-                slots: Arc::new(Semaphore::new(settings.max_concurrent_calls.max(1))),
-                identity: TreeIdentity { device: facts.dev(), inode: facts.ino() },
-                confined: Arc::new(Confined::new(dir, settings)),
-                path,
-            })
+            let failed = |source| WorkspaceError::DataDirectory { place: files.display().to_string(), source };
+            let beside = Beside::open(files.parent().unwrap_or(&files), meter).map_err(failed)?;
+            Self::open_blocking(files, &settings, Some(beside))
         })
         .await
+    }
+
+    fn open_blocking(path: PathBuf, settings: &TreeSettings, beside: Option<Beside>) -> Result<Self, WorkspaceError> {
+        let failed = |source| WorkspaceError::DataDirectory { place: path.display().to_string(), source };
+        let dir = Dir::open_ambient_dir(&path, ambient_authority()).map_err(failed)?;
+        let facts = dir.dir_metadata().map_err(failed)?;
+        Ok(Self {
+            slots: Arc::new(Semaphore::new(settings.max_concurrent_calls.max(1))),
+            downloads: Arc::new(Semaphore::new(MAX_DOWNLOADS)),
+            identity: TreeIdentity { device: facts.dev(), inode: facts.ino() },
+            confined: Arc::new(Confined::new(dir, beside)),
+            path,
+        })
     }
 
     /// Where the directory was when it was opened; for programs that are started in it.
@@ -112,10 +137,11 @@ impl Tree {
         self.run(move |confined| confined.stat(&path)).await
     }
 
-    /// The entries of a folder, sorted by name. Names that are not UTF-8 cannot be spoken of and are left out.
-    pub async fn read_folder(&self, path: &RelPath) -> Result<FolderListing, WorkspaceError> {
+    /// A page of the entries of a folder, sorted by the bytes of their names. Names that are not UTF-8 cannot be spoken of and are
+    /// left out.
+    pub async fn read_folder(&self, path: &RelPath, page: Page) -> Result<FolderListing, WorkspaceError> {
         let path = path.clone();
-        self.run(move |confined| confined.read_folder(&path)).await
+        self.run(move |confined| confined.read_folder(&path, &page)).await
     }
 
     /// Opens a file to be streamed, with the facts of just the version that is opened.
@@ -160,7 +186,7 @@ impl Tree {
     pub async fn write_stream<S, E>(
         &self,
         path: &RelPath,
-        mut content: S,
+        content: S,
         mode: WriteMode,
         max_bytes: u64,
     ) -> Result<FileStat, WorkspaceError>
@@ -170,6 +196,46 @@ impl Tree {
     {
         let target = path.clone();
         let begun = self.run(move |confined| PendingWrite::begin(confined, &target)).await?;
+        self.write_rest(path, begun, content, mode, max_bytes).await
+    }
+
+    /// Writes a part of a file that is there, from `offset` on, which may lie at its end but not behind it. The rest stays; the file
+    /// changes whole or not at all, and only if it still is the version `known`, where one is named, and the one that was there at the
+    /// beginning.
+    pub async fn write_range<S, E>(
+        &self,
+        path: &RelPath,
+        offset: u64,
+        content: S,
+        known: Option<String>,
+        max_bytes: u64,
+    ) -> Result<FileStat, WorkspaceError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Unpin + Send,
+        E: std::fmt::Display + Send,
+    {
+        let target = path.clone();
+        let stop = Arc::new(AtomicBool::new(false));
+        let _stop_on_drop = StopOnDrop(Arc::clone(&stop));
+        let begun = self
+            .run(move |confined| PendingWrite::begin_range(confined, &target, offset, known.as_deref(), &stop))
+            .await?;
+        let (pending, version) = begun;
+        self.write_rest(path, pending, content, WriteMode::Replace(version), max_bytes.saturating_sub(offset)).await
+    }
+
+    async fn write_rest<S, E>(
+        &self,
+        path: &RelPath,
+        begun: PendingWrite,
+        mut content: S,
+        mode: WriteMode,
+        max_bytes: u64,
+    ) -> Result<FileStat, WorkspaceError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Unpin + Send,
+        E: std::fmt::Display + Send,
+    {
         let mut pending = Abandonable(Some(begun));
         let mut total = 0_u64;
         let mut buffer = Vec::new();
@@ -204,34 +270,20 @@ impl Tree {
         self.run(move |confined| change::make_folder(confined, &path)).await
     }
 
-    /// Deletes a file, a link (never what it points at) or a folder; one that is not empty only if `recursive`.
+    /// Deletes a file, a link (never what it points at) or a folder.
     ///
-    /// A caller that goes away ends it in the middle.
-    pub async fn delete(&self, path: &RelPath, recursive: bool) -> Result<(), WorkspaceError> {
-        self.delete_expecting(path, recursive, None).await
-    }
-
-    /// As [`Self::delete`], where what [`Self::stat`] tells of `path` still has one of the entity tags `known`. A write of
-    /// this server comes before or after, never in between.
-    pub async fn delete_known(
-        &self,
-        path: &RelPath,
-        recursive: bool,
-        known: Vec<String>,
-    ) -> Result<(), WorkspaceError> {
-        self.delete_expecting(path, recursive, Some(known)).await
-    }
-
-    async fn delete_expecting(
-        &self,
-        path: &RelPath,
-        recursive: bool,
-        known: Option<Vec<String>>,
-    ) -> Result<(), WorkspaceError> {
+    /// A caller that goes away ends it in the middle, where it is for good.
+    pub async fn delete(&self, path: &RelPath, deletion: Deletion) -> Result<(), WorkspaceError> {
         let path = path.clone();
         let stop = Arc::new(AtomicBool::new(false));
         let _stop_on_drop = StopOnDrop(Arc::clone(&stop));
-        self.run(move |confined| change::delete(confined, &path, recursive, known.as_deref(), &stop)).await
+        self.run(move |confined| change::delete(confined, &path, &deletion, &stop)).await
+    }
+
+    /// Sets the nine bits of `chmod`.
+    pub async fn set_permissions(&self, path: &RelPath, permissions: u32) -> Result<FileStat, WorkspaceError> {
+        let path = path.clone();
+        self.run(move |confined| change::set_permissions(confined, &path, permissions)).await
     }
 
     /// Moves a file, link or folder. With `overwrite`, what is at `to` is replaced as a whole.
@@ -250,6 +302,155 @@ impl Tree {
         self.run(move |confined| change::copy(confined, &from, &to, overwrite, &stop)).await
     }
 
+    /// What is in the trash, the newest first. A home has none.
+    pub async fn list_trash(&self) -> Result<Vec<TrashEntry>, WorkspaceError> {
+        self.run(|confined| confined.beside().map_or(Ok(Vec::new()), trash::list)).await
+    }
+
+    /// Puts something back from the trash: to where it was, or to `to`.
+    pub async fn restore(&self, entry: TrashId, to: Option<RelPath>) -> Result<FileStat, WorkspaceError> {
+        self.run(move |confined| trash::restore(confined, beside(confined)?, entry, to)).await
+    }
+
+    /// Deletes things in the trash for good; all where `entries` is empty.
+    pub async fn empty_trash(&self, entries: Vec<TrashId>) -> Result<(), WorkspaceError> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let _stop_on_drop = StopOnDrop(Arc::clone(&stop));
+        self.run(move |confined| trash::empty(beside(confined)?, &entries, &stop)).await
+    }
+
+    /// Deletes what has been in the trash for longer than `most`, uploads that nobody goes on with, and what a server that died left.
+    pub async fn sweep(&self, most: Option<Duration>) -> Result<(), WorkspaceError> {
+        self.run(move |confined| {
+            let Some(beside) = confined.beside() else { return Ok(()) };
+            trash::sweep(beside, most, &NEVER)?;
+            upload::sweep(beside)
+        })
+        .await
+    }
+
+    /// What the workspace takes on the disk; counted anew if `fresh`.
+    pub async fn usage(&self, fresh: bool) -> Result<Usage, WorkspaceError> {
+        self.run(move |confined| beside(confined)?.meter.usage(fresh)).await
+    }
+
+    /// Something in the tree was changed by others than this server.
+    pub fn note_change(&self) {
+        self.confined.note_change();
+    }
+
+    /// Begins a file of `size` bytes that arrives in parts, each of which stays once it is here.
+    pub async fn begin_upload(&self, by: UserId, path: &RelPath, size: u64) -> Result<Upload, WorkspaceError> {
+        let path = path.clone();
+        self.run(move |confined| upload::begin(confined, beside(confined)?, by, &path, size)).await
+    }
+
+    /// How far an upload is.
+    pub async fn upload(&self, by: UserId, id: UploadId) -> Result<Upload, WorkspaceError> {
+        self.run(move |confined| upload::status(beside(confined)?, by, id)).await
+    }
+
+    /// Takes in a part that begins at `offset`. As much as came stays, also where the stream breaks off or is taken over by a later
+    /// call of the same, and the answer tells how much that is.
+    pub async fn continue_upload<S, E>(
+        &self,
+        by: UserId,
+        id: UploadId,
+        offset: u64,
+        mut content: S,
+    ) -> Result<Upload, WorkspaceError>
+    where
+        S: Stream<Item = Result<Bytes, E>> + Unpin + Send,
+        E: std::fmt::Display + Send,
+    {
+        // Known before anybody is taken over.
+        self.upload(by, id).await?;
+        let (turn, taken_over) = beside(&self.confined)?.under_way.take_over(id).await;
+        let mut part =
+            self.run(move |confined| upload::Part::begin(confined, beside(confined)?, by, id, offset)).await?;
+        let mut buffer = Vec::new();
+        let mut failed = None;
+        loop {
+            let chunk = tokio::select! {
+                () = taken_over.cancelled() => None,
+                chunk = content.next() => chunk,
+            };
+            let chunk = chunk.transpose().unwrap_or_else(|error| {
+                tracing::debug!(path = %part.path(), %error, "an upload ended early");
+                failed = Some(WorkspaceError::Interrupted(part.path().clone()));
+                None
+            });
+            let ended = chunk.is_none();
+            buffer.extend_from_slice(&chunk.unwrap_or_default());
+            if ended || buffer.len() >= STREAM_BUFFER_BYTES {
+                let bytes = std::mem::take(&mut buffer);
+                let appended = self.run(move |confined| {
+                    let appended = part.append(confined, &bytes);
+                    Ok((part, appended))
+                });
+                let (back, appended) = appended.await?;
+                part = back;
+                if let Err(error) = appended {
+                    failed = Some(error);
+                }
+            }
+            if ended || failed.is_some() {
+                // In the task of the file system, with the turn: whoever goes away here still leaves what came, noted.
+                let ended = self.run(move |confined| {
+                    let _turn = turn;
+                    part.end(beside(confined)?)
+                });
+                let upload = ended.await?;
+                return failed.map_or(Ok(upload), Err);
+            }
+        }
+    }
+
+    /// Puts an upload that is whole in place.
+    pub async fn finish_upload(&self, by: UserId, id: UploadId, mode: WriteMode) -> Result<FileStat, WorkspaceError> {
+        self.upload(by, id).await?;
+        let (turn, _) = beside(&self.confined)?.under_way.take_over(id).await;
+        self.run(move |confined| {
+            let _turn = turn;
+            upload::finish(confined, beside(confined)?, by, id, &mode)
+        })
+        .await
+    }
+
+    /// Gives an upload up.
+    pub async fn cancel_upload(&self, by: UserId, id: UploadId) -> Result<(), WorkspaceError> {
+        if self.upload(by, id).await.is_err() {
+            return Ok(());
+        }
+        let (turn, _) = beside(&self.confined)?.under_way.take_over(id).await;
+        self.run(move |confined| {
+            let _turn = turn;
+            upload::cancel(beside(confined)?, by, id)
+        })
+        .await
+    }
+
+    /// Files and folders with everything below them as one stream, made as it is taken. Ends with an error where it cannot be whole;
+    /// dropped, it is not made any further.
+    pub async fn pack(
+        &self,
+        paths: Vec<RelPath>,
+        kind: PackKind,
+    ) -> Result<impl Stream<Item = Result<Bytes, WorkspaceError>> + Send + use<>, WorkspaceError> {
+        let place = Arc::clone(&self.downloads).try_acquire_owned();
+        let place = place.map_err(|_| WorkspaceError::TooManyDownloads { limit: MAX_DOWNLOADS })?;
+        for path in &paths {
+            self.stat(path).await?;
+        }
+        let confined = Arc::clone(&self.confined);
+        let (outlet, pieces) = mpsc::channel(pack::PIECES_WAITING);
+        tokio::task::spawn_blocking(move || {
+            let _place = place;
+            pack::pack(&confined, &paths, kind, &outlet);
+        });
+        Ok(futures_util::stream::unfold(pieces, async |mut pieces| Some((pieces.recv().await?, pieces))))
+    }
+
     /// Runs work that may block, when one of the tree's slots is free.
     async fn run<T: Send + 'static>(
         &self,
@@ -264,6 +465,11 @@ impl Tree {
         })
         .await
     }
+}
+
+/// What only a workspace has.
+fn beside(confined: &Confined) -> Result<&Beside, WorkspaceError> {
+    confined.beside().ok_or(WorkspaceError::WorkspaceNotFound)
 }
 
 /// Runs work that may block on a thread for such work.

@@ -4,6 +4,10 @@ use coditect_protocol::{Coded, Kind};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use tempfile::TempDir;
 
+mod beside;
+mod packed;
+mod uploads;
+
 struct Fixture {
     /// Holds `root`, the tree, and `outside`, which nothing may reach.
     dir: TempDir,
@@ -56,6 +60,10 @@ impl Fixture {
     }
 }
 
+fn for_good(recursive: bool) -> Deletion {
+    Deletion { recursive, ..Deletion::default() }
+}
+
 fn rel(path: &str) -> RelPath {
     RelPath::parse(path).unwrap()
 }
@@ -82,11 +90,11 @@ async fn writes_reads_and_lists() {
     assert_eq!(f.tree.read(&rel("a/b/ä.txt"), 99, None, 100).await.unwrap().1, b"");
     f.put("a/z", "");
     f.put("a/.coditect-tmp-u1", "being written");
-    let listing = f.tree.read_folder(&rel("a")).await.unwrap();
+    let listing = f.tree.read_folder(&rel("a"), Page::default()).await.unwrap();
     let names: Vec<_> = listing.entries.iter().map(|entry| (entry.name.as_str(), entry.kind)).collect();
     assert_eq!(names, [("b", FileKind::Folder), ("z", FileKind::File)]);
     assert_eq!(f.tree.stat(&RelPath::root()).await.unwrap().kind, FileKind::Folder);
-    assert_eq!(f.tree.read_folder(&RelPath::root()).await.unwrap().entries.len(), 1);
+    assert_eq!(f.tree.read_folder(&RelPath::root(), Page::default()).await.unwrap().entries.len(), 1);
 }
 
 #[tokio::test]
@@ -100,7 +108,7 @@ async fn names_what_is_wrong() {
     assert_eq!(code(f.text("none").await), "files.not_found");
     assert_eq!(code(f.text("folder").await), "files.is_a_folder");
     assert_eq!(code(f.text("folder/file/x").await), "files.not_a_folder");
-    assert_eq!(code(f.tree.read_folder(&rel("folder/file")).await), "files.not_a_folder");
+    assert_eq!(code(f.tree.read_folder(&rel("folder/file"), Page::default()).await), "files.not_a_folder");
     assert_eq!(code(f.text("loop1").await), "files.too_many_links");
     assert_eq!(code(f.write("loop1", "x", WriteMode::Overwrite).await), "files.too_many_links");
     assert_eq!(code(f.write("folder", "x", WriteMode::Overwrite).await), "files.is_a_folder");
@@ -108,8 +116,8 @@ async fn names_what_is_wrong() {
     assert_eq!(code(f.write("none/file", "x", WriteMode::Overwrite).await), "files.not_found");
     assert_eq!(code(f.write("readonly", "y", WriteMode::Overwrite).await), "files.no_permission");
     assert_eq!(code(f.tree.make_folder(&rel("folder/file")).await), "files.exists");
-    assert_eq!(code(f.tree.delete(&rel("folder"), false).await), "files.folder_not_empty");
-    assert_eq!(code(f.tree.delete(&RelPath::root(), true).await), "files.is_the_root");
+    assert_eq!(code(f.tree.delete(&rel("folder"), for_good(false)).await), "files.folder_not_empty");
+    assert_eq!(code(f.tree.delete(&RelPath::root(), for_good(true)).await), "files.is_the_root");
     assert_eq!(code(f.tree.rename(&RelPath::root(), &rel("x"), true).await), "files.is_the_root");
     assert_eq!(code(f.tree.rename(&rel("folder"), &RelPath::root(), true).await), "files.is_the_root");
     assert_eq!(code(f.tree.rename(&rel("folder"), &rel("folder/in"), true).await), "files.inside_itself");
@@ -128,7 +136,7 @@ async fn paths_too_long_for_the_system_are_named() {
     f.tree.write(&file, Bytes::from_static(b"deep"), WriteMode::CreateNew).await.unwrap();
     assert_eq!(f.tree.read(&file, 0, None, 10).await.unwrap().1, b"deep");
     // A tree deeper than descriptors and stack would allow is deleted all the same.
-    f.tree.delete(&rel("d"), true).await.unwrap();
+    f.tree.delete(&rel("d"), for_good(true)).await.unwrap();
     assert!(f.names().is_empty());
     for bad in ["a\0b", "../x", "/etc/passwd", "a/../../x", &"n".repeat(256), &"p/".repeat(3000)] {
         assert!(RelPath::parse(bad).is_err(), "{bad}");
@@ -155,16 +163,16 @@ async fn links_do_not_lead_out() {
         f.put("mine", "mine");
         assert_eq!(code(f.text(&below).await), "files.outside", "{name}");
         assert_eq!(code(f.tree.stat(&rel(&below)).await), "files.outside");
-        assert_eq!(code(f.tree.read_folder(&rel(name)).await), "files.outside");
+        assert_eq!(code(f.tree.read_folder(&rel(name), Page::default()).await), "files.outside");
         assert_eq!(code(f.write(&below, "owned", WriteMode::Overwrite).await), "files.outside");
         assert_eq!(code(f.write(&format!("{name}/new"), "owned", WriteMode::CreateNew).await), "files.outside");
         assert_eq!(code(f.tree.make_folder(&rel(&format!("{name}/new"))).await), "files.outside");
-        assert_eq!(code(f.tree.delete(&rel(&below), true).await), "files.outside");
+        assert_eq!(code(f.tree.delete(&rel(&below), for_good(true)).await), "files.outside");
         assert_eq!(code(f.tree.rename(&rel("mine"), &rel(&format!("{name}/new")), true).await), "files.outside");
         assert_eq!(code(f.tree.rename(&rel(&below), &rel("stolen"), true).await), "files.outside");
         assert_eq!(code(f.tree.copy(&rel("mine"), &rel(&format!("{name}/new")), true).await), "files.outside");
         // The link itself can go.
-        f.tree.delete(&rel(name), true).await.unwrap();
+        f.tree.delete(&rel(name), for_good(true)).await.unwrap();
     }
     assert_eq!(std::fs::read_to_string(outside.join("secret")).unwrap(), "secret");
     assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 2);
@@ -184,7 +192,7 @@ async fn links_inside_are_followed_and_stay_links() {
     assert_eq!(std::fs::read_to_string(f.real("folder/file")).unwrap(), "new!");
     assert!(std::fs::symlink_metadata(f.real("link")).unwrap().is_symlink());
     assert_eq!(f.tree.stat(&rel("dangling")).await.unwrap().kind, FileKind::BrokenLink);
-    let kinds: Vec<_> = f.tree.read_folder(&RelPath::root()).await.unwrap().entries;
+    let kinds: Vec<_> = f.tree.read_folder(&RelPath::root(), Page::default()).await.unwrap().entries;
     let kinds: Vec<_> = kinds.iter().map(|entry| (entry.name.as_str(), entry.kind, entry.is_link)).collect();
     assert_eq!(
         kinds,
@@ -195,12 +203,12 @@ async fn links_inside_are_followed_and_stay_links() {
             ("link", FileKind::File, true)
         ]
     );
-    let inner = f.tree.read_folder(&rel("dirlink")).await.unwrap().entries;
+    let inner = f.tree.read_folder(&rel("dirlink"), Page::default()).await.unwrap().entries;
     assert_eq!((inner[0].name.as_str(), inner[0].kind), ("back", FileKind::File));
     // Through a dangling link a file is made where it points, as any program would.
     f.write("dangling", "here", WriteMode::CreateNew).await.unwrap();
     assert_eq!(std::fs::read_to_string(f.real("nowhere")).unwrap(), "here");
-    f.tree.delete(&rel("dirlink"), true).await.unwrap();
+    f.tree.delete(&rel("dirlink"), for_good(true)).await.unwrap();
     assert!(f.real("folder/file").exists());
 }
 
@@ -231,7 +239,7 @@ async fn a_folder_swapped_for_a_link_leads_nowhere() {
             }
         }
         let _ = f.write("a/planted", "x", WriteMode::Overwrite).await;
-        let _ = f.tree.delete(&rel("a/secret2"), true).await;
+        let _ = f.tree.delete(&rel("a/secret2"), for_good(true)).await;
         let _ = f.tree.make_folder(&rel("a/folder2")).await;
         let _ = f.tree.rename(&rel("a/planted"), &rel("a/moved"), true).await;
         if round > 300 && inside > 0 && refused > 0 || round > 20_000 {
@@ -263,7 +271,7 @@ async fn a_newer_version_is_not_overwritten() {
     // Changed in place by a program of the person.
     std::fs::write(f.real("file"), "TWO").unwrap();
     assert_eq!(code(f.write("file", "three", WriteMode::Replace(second.etag.clone())).await), "files.changed");
-    f.tree.delete(&rel("file"), false).await.unwrap();
+    f.tree.delete(&rel("file"), for_good(false)).await.unwrap();
     assert_eq!(code(f.write("file", "three", WriteMode::Replace(second.etag)).await), "files.changed");
     assert_eq!(f.names(), [""; 0]);
 }
@@ -321,7 +329,7 @@ async fn pipes_and_sockets_hold_nothing_up() {
     f.tree.rename(&rel("fifo"), &rel("folder/fifo"), false).await.unwrap();
     f.tree.copy(&rel("folder"), &rel("copied"), false).await.unwrap();
     assert_eq!(f.names(), ["copied", "folder", "folder/fifo", "socket"]);
-    f.tree.delete(&rel("folder"), true).await.unwrap();
+    f.tree.delete(&rel("folder"), for_good(true)).await.unwrap();
 }
 
 #[tokio::test]
@@ -353,7 +361,7 @@ async fn streams_are_written_whole_or_not_at_all() {
     let broken = chunks(&["x"]).chain(futures_util::stream::iter([Err(std::io::Error::other("gone"))]));
     assert_eq!(code(f.tree.write_stream(&path, broken, WriteMode::Overwrite, 100).await), "files.interrupted");
     // A caller that goes away in the middle, after some of it reached the disk.
-    let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(1);
+    let (sender, receiver) = mpsc::channel::<std::io::Result<Bytes>>(1);
     let stream =
         Box::pin(futures_util::stream::unfold(receiver, |mut r| async move { r.recv().await.map(|x| (x, r)) }));
     let tree = Arc::clone(&f.tree);
@@ -366,7 +374,7 @@ async fn streams_are_written_whole_or_not_at_all() {
     assert!(write.await.unwrap_err().is_cancelled());
     drop(sender);
     // Whatever blocking step was under way ends, and its temporary file goes.
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
     while f.names() != ["file"] {
         assert!(std::time::Instant::now() < deadline, "{:?}", f.names());
         tokio::task::yield_now().await;
@@ -408,7 +416,7 @@ async fn a_folder_is_replaced_though_what_was_there_cannot_be_removed() {
     assert_eq!(code(f.text("new/file").await), "files.not_found");
     assert!(!f.real("old/locked").exists() && !f.real("new").exists());
     // What is left of it, where it could not be removed, is hidden.
-    let listing = f.tree.read_folder(&RelPath::root()).await.unwrap();
+    let listing = f.tree.read_folder(&RelPath::root(), Page::default()).await.unwrap();
     assert_eq!(listing.entries.into_iter().map(|entry| entry.name).collect::<Vec<_>>(), ["old"]);
 }
 
@@ -443,7 +451,8 @@ async fn only_the_known_version_is_deleted() {
     let first = f.write("file", "one", WriteMode::CreateNew).await.unwrap().etag;
     let second = f.write("file", "two", WriteMode::Overwrite).await.unwrap().etag;
     let delete = async |path: &str, known: &[&String]| {
-        f.tree.delete_known(&rel(path), true, known.iter().map(ToString::to_string).collect()).await
+        let known = Some(known.iter().map(ToString::to_string).collect());
+        f.tree.delete(&rel(path), Deletion { recursive: true, known, trash: None }).await
     };
     assert_eq!(code(delete("file", &[&first]).await), "files.changed");
     assert_eq!(code(delete("file", &[]).await), "files.changed");
@@ -470,7 +479,10 @@ async fn a_delete_waits_for_the_writer_before_it_looks() {
             // What a writer holds from its look to its rename.
             let _lock = write::commit_lock(&folder, "file".as_ref()).unwrap();
             let tree = Arc::clone(&f.tree);
-            let delete = tokio::spawn(async move { tree.delete_known(&rel("file"), false, vec![known]).await });
+            let delete = tokio::spawn(async move {
+                let deletion = Deletion { known: Some(vec![known]), ..Deletion::default() };
+                tree.delete(&rel("file"), deletion).await
+            });
             while f.tree.slots.available_permits() == DEFAULT_MAX_CONCURRENT_CALLS && !delete.is_finished() {
                 std::thread::yield_now();
             }
@@ -514,19 +526,8 @@ async fn copies_whole_folders() {
 async fn a_folder_that_only_looks_empty_can_be_deleted() {
     let f = Fixture::new().await;
     f.put("folder/.coditect-tmp-nleft", "");
-    f.tree.delete(&rel("folder"), false).await.unwrap();
+    f.tree.delete(&rel("folder"), for_good(false)).await.unwrap();
     assert_eq!(f.names(), [""; 0]);
-}
-
-#[tokio::test]
-async fn too_long_listings_are_refused() {
-    let f = Fixture::new().await;
-    for name in ["a", "b", "c"] {
-        f.put(name, "");
-    }
-    let settings = TreeSettings { max_folder_entries: 2, ..TreeSettings::default() };
-    let tree = Tree::open(f.real(""), settings).await.unwrap();
-    assert_eq!(code(tree.read_folder(&RelPath::root()).await), "files.too_many_entries");
 }
 
 /// A file system of one megabyte, where this process may mount one.

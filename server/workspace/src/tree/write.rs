@@ -1,8 +1,10 @@
 //! Putting a new version of a file in place: a temporary file beside it, then a rename.
 
+use super::change::copy_bytes;
 use super::confined::{Confined, Spot, etag, file_kind, file_stat, is_writable};
 use super::{TEMP_PREFIX, at, is_missing};
 use crate::error::WorkspaceError;
+use crate::usage::{BLOCK_BYTES, Writing};
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::fs::{Dir, File, Metadata, MetadataExt, OpenOptions, OpenOptionsExt};
 use coditect_protocol::RelPath;
@@ -12,6 +14,7 @@ use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Most of our writers that put files in place at once, in all trees. Two that share a lock by chance only wait a moment.
@@ -55,6 +58,7 @@ pub(crate) struct PendingWrite {
     parent: Dir,
     name: OsString,
     temp: TempFile,
+    room: Writing,
 }
 
 impl PendingWrite {
@@ -65,11 +69,61 @@ impl PendingWrite {
             check_replaceable(facts, path)?;
         }
         let temp = TempFile::create(&parent, facts.as_ref()).map_err(at(path))?;
-        Ok(Self { path: path.clone(), parent, name, temp })
+        let mut room = confined.writing();
+        room.replaces(facts.as_ref().map_or(0, disk_bytes));
+        let own = temp.file.metadata().map_err(at(path))?;
+        room.stands_for(own.dev(), own.ino());
+        Ok(Self { path: path.clone(), parent, name, temp, room })
     }
 
-    /// Adds content at the end.
+    /// Begins to write a part of a file that is there, from `offset` on: what it holds is copied first, so that the file changes whole
+    /// or not at all. Answers the entity tag of the version that was copied, which is the only one that this may replace.
+    pub(crate) fn begin_range(
+        confined: &Confined,
+        path: &RelPath,
+        offset: u64,
+        known: Option<&str>,
+        stop: &AtomicBool,
+    ) -> Result<(Self, String), WorkspaceError> {
+        let (stat, old) = confined.open_file(path)?;
+        if known.is_some_and(|known| known != stat.etag) {
+            return Err(WorkspaceError::Changed(path.clone()));
+        }
+        if offset > stat.size {
+            return Err(WorkspaceError::BehindTheEnd { path: path.clone(), size: stat.size });
+        }
+        let mut pending = Self::begin(confined, path)?;
+        pending.room.grow(stat.size)?;
+        let file = pending.temp.file.try_clone().map_err(at(path))?.into_std();
+        copy_bytes(&old, &file, stat.size, stop).map_err(at(path))?;
+        pending.temp.file.seek(SeekFrom::Start(offset)).map_err(at(path))?;
+        Ok((pending, stat.etag))
+    }
+
+    /// Takes over a file that arrived in `folder` under `name`; it stays there where it is not put in place.
+    pub(super) fn arrived(
+        confined: &Confined,
+        path: &RelPath,
+        folder: &Dir,
+        name: OsString,
+    ) -> Result<Self, WorkspaceError> {
+        let Spot { parent, name: target, facts } = confined.locate(path)?;
+        if let Some(facts) = &facts {
+            check_replaceable(facts, path)?;
+        }
+        let options = OpenOptions::new().read(true).write(true).follow(FollowSymlinks::No).clone();
+        let file = folder.open_with(&name, &options).map_err(at(path))?;
+        let folder = folder.try_clone().map_err(at(path))?;
+        let temp = TempFile { parent: folder, name: Some(name), file, stays: true };
+        if let Some(facts) = &facts {
+            temp.take_over(facts).map_err(at(path))?;
+        }
+        Ok(Self { path: path.clone(), parent, name: target, temp, room: Writing::default() })
+    }
+
+    /// Adds content where the last one ended.
     pub(crate) fn append(mut self, content: &[u8]) -> Result<Self, WorkspaceError> {
+        self.room.grow(content.len() as u64)?;
         self.temp.file.write_all(content).map_err(at(&self.path))?;
         Ok(self)
     }
@@ -102,7 +156,9 @@ impl PendingWrite {
             Err(error) => return Err(at(&self.path)(error.into())),
         }
         sync_folder(&self.parent).map_err(at(&self.path))?;
-        Ok(file_stat(&self.temp.file.metadata().map_err(at(&self.path))?, false))
+        let own = self.temp.file.metadata().map_err(at(&self.path))?;
+        self.room.finish(there.as_ref().map_or(0, disk_bytes), disk_bytes(&own));
+        Ok(file_stat(&own, false))
     }
 
     /// Success if the very content is there already, as after a write that is sent again.
@@ -140,6 +196,11 @@ impl PendingWrite {
     }
 }
 
+/// Bytes that a file frees when it goes; none where another name keeps it.
+fn disk_bytes(facts: &Metadata) -> u64 {
+    if facts.nlink() > 1 { 0 } else { facts.blocks() * BLOCK_BYTES }
+}
+
 /// Only a regular file that its owner may write is replaced.
 fn check_replaceable(facts: &Metadata, path: &RelPath) -> Result<(), WorkspaceError> {
     match file_kind(facts) {
@@ -157,6 +218,8 @@ struct TempFile {
     /// `None` once it is in place.
     name: Option<OsString>,
     file: File,
+    /// It is kept though it never got in place.
+    stays: bool,
 }
 
 impl TempFile {
@@ -166,7 +229,7 @@ impl TempFile {
         let mode = if replaces.is_some() { PRIVATE_MODE } else { NEW_MODE };
         let options = OpenOptions::new().read(true).write(true).create_new(true).mode(mode).clone();
         let file = parent.open_with(&name, &options)?;
-        let temp = Self { parent, name: Some(name), file };
+        let temp = Self { parent, name: Some(name), file, stays: false };
         if let Some(old) = replaces {
             temp.take_over(old)?;
         }
@@ -196,6 +259,7 @@ impl TempFile {
 impl Drop for TempFile {
     fn drop(&mut self) {
         if let Some(name) = &self.name
+            && !self.stays
             && let Err(error) = self.parent.remove_file(name)
         {
             tracing::warn!(%error, "a temporary file could not be removed");

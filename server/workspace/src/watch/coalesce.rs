@@ -2,7 +2,7 @@
 
 use coditect_protocol::RelPath;
 use coditect_protocol::files::{ChangeKind, FileChange};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// A change as the system tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,16 @@ enum Outcome {
 
 /// Changes that were not told yet, by path.
 #[derive(Debug, Default)]
-pub(super) struct Pending(BTreeMap<String, (RelPath, Outcome, bool)>);
+pub(super) struct Pending(BTreeMap<String, Entry>);
+
+#[derive(Debug)]
+struct Entry {
+    path: RelPath,
+    outcome: Outcome,
+    is_folder: bool,
+    /// What it was called when it was last told of.
+    from: Option<RelPath>,
+}
 
 impl Pending {
     pub(super) fn len(&self) -> usize {
@@ -46,6 +55,16 @@ impl Pending {
         self.0.clear();
     }
 
+    /// The name under which those who were told of what is at `path` know it, before it moves away; `None` where they know
+    /// nothing of it.
+    pub(super) fn known_as(&self, path: &RelPath) -> Option<RelPath> {
+        match self.0.get(path.as_str()) {
+            Some(Entry { from: Some(from), .. }) => Some(from.clone()),
+            Some(Entry { outcome: Outcome::Added { was_free: true }, .. }) => None,
+            _ => Some(path.clone()),
+        }
+    }
+
     pub(super) fn add(&mut self, path: &RelPath, change: Change, is_folder: bool) {
         if change == Change::Gone && is_folder {
             // What happened in it no longer matters.
@@ -53,10 +72,12 @@ impl Pending {
                 self.0.remove(&below);
             }
         }
-        let before = self.0.get(path.as_str()).map(|(_, outcome, _)| *outcome);
-        match combine(before, change) {
+        let before = self.0.get(path.as_str());
+        // What is put where it was moved to is another thing.
+        let from = before.filter(|_| change == Change::Updated).and_then(|entry| entry.from.clone());
+        match combine(before.map(|entry| entry.outcome), change) {
             Some(outcome) => {
-                self.0.insert(path.as_str().to_owned(), (path.clone(), outcome, is_folder));
+                self.0.insert(path.as_str().to_owned(), Entry { path: path.clone(), outcome, is_folder, from });
             }
             None => {
                 self.0.remove(path.as_str());
@@ -64,21 +85,38 @@ impl Pending {
         }
     }
 
-    /// All of them, a folder before what is in it.
+    /// What was added at `path` just now is what was known as `from`.
+    pub(super) fn pair(&mut self, path: &RelPath, from: RelPath) {
+        if let Some(entry) = self.0.get_mut(path.as_str()) {
+            entry.from = Some(from).filter(|from| from != path);
+        }
+    }
+
+    /// All of them: what is gone first, then the others, a folder before what is in it.
     pub(super) fn take(&mut self) -> Vec<FileChange> {
-        let mut changes = Vec::with_capacity(self.0.len());
-        for (path, outcome, is_folder) in std::mem::take(&mut self.0).into_values() {
+        let entries = std::mem::take(&mut self.0);
+        // A name that something else has by now is told as changed, and then nothing was moved away from it.
+        let stands: HashSet<&str> = entries
+            .iter()
+            .filter(|(_, entry)| entry.outcome != Outcome::Deleted)
+            .map(|(path, _)| path.as_str())
+            .collect();
+        let mut changes = Vec::with_capacity(entries.len());
+        let gone = |path: &RelPath| FileChange { kind: ChangeKind::Deleted, path: path.clone(), from: None };
+        changes
+            .extend(entries.values().filter(|entry| entry.outcome == Outcome::Deleted).map(|entry| gone(&entry.path)));
+        for Entry { path, outcome, is_folder, from } in entries.values() {
             let kind = match outcome {
+                Outcome::Deleted => continue,
                 Outcome::Added { .. } => ChangeKind::Added,
-                Outcome::Updated => ChangeKind::Updated,
-                Outcome::Deleted => ChangeKind::Deleted,
-                Outcome::Recreated if is_folder => {
-                    changes.push(FileChange { kind: ChangeKind::Deleted, path: path.clone() });
+                Outcome::Recreated if *is_folder => {
+                    changes.push(gone(path));
                     ChangeKind::Added
                 }
-                Outcome::Recreated => ChangeKind::Updated,
+                Outcome::Updated | Outcome::Recreated => ChangeKind::Updated,
             };
-            changes.push(FileChange { kind, path });
+            let from = from.clone().filter(|from| !stands.contains(from.as_str()));
+            changes.push(FileChange { kind, path: path.clone(), from });
         }
         changes
     }

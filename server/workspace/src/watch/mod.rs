@@ -3,19 +3,25 @@
 //! However many subscribe, a tree has one watcher; it stops when the last one goes. Folders are watched one by one, so that
 //! what the rules ignore costs nothing. Each is opened beneath the tree's handle and watched through that very handle: a
 //! folder that is swapped for a link at the wrong moment shows nothing of what lies outside.
+//!
+//! Nothing is lost silently: where the system lost events the tree is walked again and everybody told to look again, and
+//! folders for which it gives no watch are listed every few seconds instead.
 
 mod coalesce;
+mod health;
+mod poll;
 mod rules;
 mod scanner;
 
 use crate::error::WorkspaceError;
 use crate::tree::{Tree, TreeIdentity, blocking};
 use cap_std::fs::Dir;
-use coditect_protocol::files::FileChange;
+use coditect_protocol::RelPath;
+use coditect_protocol::files::{FileChange, WatchState};
+use health::{Health, Shortage};
 use rules::IgnoreRules;
 use scanner::Scanner;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
@@ -32,6 +38,8 @@ pub const DEFAULT_MAX_PENDING_CHANGES: usize = 10_000;
 /// Default of [`WatchSettings::ignore`].
 pub const DEFAULT_IGNORE: [&str; 5] =
     ["**/.git/objects/**", "**/.git/lfs/**", "**/node_modules/**", "**/target/**", "**/.hg/store/**"];
+/// Default of [`WatchSettings::poll_interval`].
+pub const DEFAULT_POLL_INTERVAL: Duration = Duration::from_secs(3);
 /// Default of [`WatchSettings::leftover_age`].
 pub const DEFAULT_LEFTOVER_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Batches of changes that a subscriber may be behind before it is told to look again at everything.
@@ -46,8 +54,10 @@ pub struct WatchSettings {
     pub ignore: Vec<String>,
     /// How long changes are gathered before they are told.
     pub debounce: Duration,
-    /// Most folders of one tree that are watched.
+    /// Most folders of one tree that are watched; further ones are looked at from time to time.
     pub max_folders: usize,
+    /// How often folders that got no watch are looked at; more rarely where that takes long.
+    pub poll_interval: Duration,
     /// Most changes told at once; more of them become [`WatchItem::Rescan`].
     pub max_pending_changes: usize,
     /// A file being written that got its name so long ago was left behind by a server that died, and is removed.
@@ -60,6 +70,7 @@ impl Default for WatchSettings {
             ignore: DEFAULT_IGNORE.map(str::to_owned).to_vec(),
             debounce: DEFAULT_DEBOUNCE,
             max_folders: DEFAULT_MAX_FOLDERS,
+            poll_interval: DEFAULT_POLL_INTERVAL,
             max_pending_changes: DEFAULT_MAX_PENDING_CHANGES,
             leftover_age: DEFAULT_LEFTOVER_AGE,
         }
@@ -69,9 +80,11 @@ impl Default for WatchSettings {
 /// What a subscriber is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WatchItem {
-    /// These changed. What a file was renamed to is added, what it was is deleted; of a deleted folder only itself is told, of
-    /// an added one everything in it.
+    /// These changed. What a file was renamed to is added, with its former name, which is told as deleted before; of a deleted
+    /// folder only itself is told, of an added one everything in it.
     Changes(Vec<FileChange>),
+    /// How well the tree is watched from here on.
+    State(WatchState),
     /// Changes may have been missed: look again at everything.
     Rescan,
 }
@@ -101,13 +114,28 @@ impl Watchers {
             let running = watch.running.get_or_try_init(|| watch.start(&self.0, tree)).await?;
             if let Some(sender) = running.sender.upgrade() {
                 let receiver = sender.subscribe();
-                let partial = Arc::clone(&running.partial);
-                let behind = partial.load(Ordering::Relaxed);
-                return Ok(Subscription { receiver, partial, behind, _watch: watch });
+                let state = running.health.state();
+                let at_first = (state != WatchState::Live).then_some(WatchItem::State(state));
+                return Ok(Subscription { receiver, at_first, watch });
             }
             // It ended by itself, because its folder is gone; whoever comes now gets another.
             lock(&self.0.trees).remove(&tree.identity());
         }
+    }
+
+    /// Whether changes of what lies in this folder are told.
+    #[must_use]
+    pub(crate) fn tells_inside(&self, folder: &RelPath) -> bool {
+        folder.is_root() || !self.0.rules.ignores_inside(folder)
+    }
+
+    /// What works only in part, a sentence each, for the operator.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        // Let go of outside the lock: the last one to do so takes it.
+        let watches: Vec<_> = lock(&self.0.trees).values().filter_map(Weak::upgrade).collect();
+        let shortages = watches.iter().filter_map(|watch| watch.running.get()?.health.shortage());
+        health::warnings(shortages, self.0.settings.max_folders)
     }
 
     /// How many trees are watched.
@@ -145,20 +173,20 @@ struct TreeWatch {
 #[derive(Debug)]
 struct Running {
     sender: broadcast::WeakSender<WatchItem>,
-    partial: Arc<AtomicBool>,
+    health: Arc<Health>,
 }
 
 impl TreeWatch {
     async fn start(&self, shared: &Shared, tree: &Tree) -> Result<Running, WorkspaceError> {
         let root: Dir = tree.handle()?;
         let (settings, rules) = (shared.settings.clone(), shared.rules.clone());
-        let partial = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&partial);
-        let scanner = blocking(move || Scanner::start(root, &settings, rules, flag)).await?;
+        let health = Arc::<Health>::default();
+        let noted = Arc::clone(&health);
+        let scanner = blocking(move || Scanner::start(root, &settings, rules, noted)).await?;
         let (sender, _) = broadcast::channel(MAX_BATCHES_BEHIND);
-        let running = Running { sender: sender.downgrade(), partial };
+        let running = Running { sender: sender.downgrade(), health };
         #[expect(deprecated, reason = "the descriptor behind the Arc stays the same and open; its successor is unsafe")]
-        let ready = AsyncFd::new(scanner.descriptor()).map_err(WorkspaceError::Watch)?;
+        let ready = scanner.descriptor().map(AsyncFd::new).transpose().map_err(WorkspaceError::Watch)?;
         let task = watch_tree(scanner, ready, sender, shared.settings.debounce);
         tokio::spawn(self.stop.clone().run_until_cancelled_owned(task));
         Ok(running)
@@ -176,49 +204,46 @@ impl Drop for TreeWatch {
     }
 }
 
-type Step = fn(&mut Scanner) -> Option<WatchItem>;
+type Step = fn(&mut Scanner) -> Vec<WatchItem>;
+type Events = AsyncFd<Arc<std::os::fd::OwnedFd>>;
 
 /// Gathers changes and tells them, until the root is gone or the last subscriber is.
 async fn watch_tree(
     mut scanner: Scanner,
-    ready: AsyncFd<Arc<std::os::fd::OwnedFd>>,
+    events: Option<Events>,
     sender: broadcast::Sender<WatchItem>,
     debounce: Duration,
 ) {
     let mut tell_at: Option<Instant> = None;
     loop {
-        let tell = async {
-            match tell_at {
-                Some(time) => tokio::time::sleep_until(time).await,
-                None => std::future::pending().await,
-            }
-        };
+        let poll_at = scanner.next_poll().map(Instant::from_std);
         let (work, guard): (Step, _) = tokio::select! {
             biased;
-            () = tell => {
+            () = at(tell_at) => {
                 tell_at = None;
                 (Scanner::take, None)
             }
-            guard = ready.readable() => match guard {
+            guard = readable(events.as_ref()) => match guard {
                 Ok(guard) => (Scanner::read, Some(guard)),
                 Err(error) => {
                     tracing::error!(%error, "a watcher stopped");
                     return;
                 }
             },
+            () = at(poll_at) => (Scanner::poll, None),
         };
         let step = blocking(move || {
-            let item = work(&mut scanner);
-            Ok((scanner, item))
+            let items = work(&mut scanner);
+            Ok((scanner, items))
         });
-        let Ok((back, item)) = step.await else { return };
+        let Ok((back, items)) = step.await else { return };
         scanner = back;
         if let Some(mut guard) = guard
             && scanner.is_drained()
         {
             guard.clear_ready();
         }
-        if let Some(item) = item {
+        for item in items {
             // Nobody listening right now is no reason to stop; who stops it is the last subscription's end.
             let _ = sender.send(item);
         }
@@ -231,32 +256,46 @@ async fn watch_tree(
     }
 }
 
+/// At that time; never, where there is none.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn readable(
+    events: Option<&Events>,
+) -> std::io::Result<tokio::io::unix::AsyncFdReadyGuard<'_, Arc<std::os::fd::OwnedFd>>> {
+    match events {
+        Some(events) => events.readable().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Changes of one tree, from the moment of subscribing on.
 #[derive(Debug)]
 pub struct Subscription {
     receiver: broadcast::Receiver<WatchItem>,
-    partial: Arc<AtomicBool>,
-    behind: bool,
-    _watch: Arc<TreeWatch>,
+    at_first: Option<WatchItem>,
+    watch: Arc<TreeWatch>,
 }
 
 impl Subscription {
     /// The next item; `None` when the tree is gone. Can be dropped while it waits without losing anything.
     pub async fn next(&mut self) -> Option<WatchItem> {
-        if std::mem::take(&mut self.behind) {
-            return Some(WatchItem::Rescan);
+        if let Some(item) = self.at_first.take() {
+            return Some(item);
         }
         match self.receiver.recv().await {
             Ok(item) => Some(item),
-            Err(broadcast::error::RecvError::Lagged(_)) => Some(WatchItem::Rescan),
+            Err(broadcast::error::RecvError::Lagged(_)) => {
+                // How it is watched may be among what was missed.
+                self.at_first = self.watch.running.get().map(|running| WatchItem::State(running.health.state()));
+                Some(WatchItem::Rescan)
+            }
             Err(broadcast::error::RecvError::Closed) => None,
         }
-    }
-
-    /// Whether some folders are not watched, because there are more than the setting or the system allows.
-    #[must_use]
-    pub fn is_partial(&self) -> bool {
-        self.partial.load(Ordering::Relaxed)
     }
 }
 

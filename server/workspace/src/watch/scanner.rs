@@ -1,8 +1,9 @@
 //! The blocking side of a watcher: which folders are watched, and what the system tells of them.
 
 use super::coalesce::{Change, Pending, keys_below};
+use super::poll::Polled;
 use super::rules::IgnoreRules;
-use super::{WatchItem, WatchSettings};
+use super::{Health, Shortage, WatchItem, WatchSettings};
 use crate::error::WorkspaceError;
 use crate::tree::{Locked, NEVER, REPLACING_PREFIX, is_temporary, os_path, remove_entry};
 use cap_fs_ext::DirExt;
@@ -15,8 +16,7 @@ use std::ffi::OsStr;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Bytes of events fetched at once.
 const EVENT_BUFFER_BYTES: usize = 64 * 1024;
@@ -33,7 +33,8 @@ enum Scan {
 }
 
 pub(super) struct Scanner {
-    inotify: Arc<OwnedFd>,
+    /// Absent where the system gave none: then every folder is looked at from time to time.
+    inotify: Option<Arc<OwnedFd>>,
     root: Dir,
     rules: IgnoreRules,
     max_folders: usize,
@@ -41,16 +42,21 @@ pub(super) struct Scanner {
     leftover_age: Duration,
     folders: HashMap<i32, RelPath>,
     watches: BTreeMap<String, i32>,
+    /// Folders that got no watch.
+    polled: Polled,
     pending: Pending,
     /// Moves that will put a new version in place of a file.
     replacing: HashSet<u32>,
+    /// What was moved away since the last report, and in the one before: the other half of the move may come later.
+    moved: HashMap<u32, RelPath>,
+    moved_before: HashMap<u32, RelPath>,
     rescan: bool,
     /// The tree must be walked again, because events were lost.
     resync: bool,
     root_gone: bool,
     /// There was nothing more to read.
     drained: bool,
-    partial: Arc<AtomicBool>,
+    health: Arc<Health>,
 }
 
 /// An event, taken out of the system's buffer.
@@ -67,14 +73,15 @@ impl Scanner {
         root: Dir,
         settings: &WatchSettings,
         rules: IgnoreRules,
-        partial: Arc<AtomicBool>,
+        health: Arc<Health>,
     ) -> Result<Self, WorkspaceError> {
-        let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).map_err(|error| match error {
-            Errno::MFILE | Errno::NFILE => WorkspaceError::TooManyWatchers,
-            error => WorkspaceError::Watch(error.into()),
-        })?;
+        let inotify = match inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC) {
+            Ok(inotify) => Some(Arc::new(inotify)),
+            Err(Errno::MFILE) => None,
+            Err(error) => return Err(WorkspaceError::Watch(error.into())),
+        };
         let mut scanner = Self {
-            inotify: Arc::new(inotify),
+            inotify,
             root,
             rules,
             max_folders: settings.max_folders,
@@ -82,26 +89,35 @@ impl Scanner {
             leftover_age: settings.leftover_age,
             folders: HashMap::new(),
             watches: BTreeMap::new(),
+            polled: Polled::new(settings.poll_interval),
             pending: Pending::default(),
             replacing: HashSet::new(),
+            moved: HashMap::new(),
+            moved_before: HashMap::new(),
             rescan: false,
             resync: false,
             root_gone: false,
             drained: false,
-            partial,
+            health,
         };
         scanner.scan(RelPath::root(), Scan::Tidy);
-        scanner.rescan = false;
+        // Whoever subscribes is told at first how it is watched.
+        scanner.health.is_news();
         Ok(scanner)
     }
 
     /// What becomes readable when there are events.
-    pub(super) fn descriptor(&self) -> Arc<OwnedFd> {
-        Arc::clone(&self.inotify)
+    pub(super) fn descriptor(&self) -> Option<Arc<OwnedFd>> {
+        self.inotify.clone()
+    }
+
+    /// When the folders that got no watch are looked at next.
+    pub(super) fn next_poll(&self) -> Option<Instant> {
+        self.polled.next_look()
     }
 
     pub(super) fn has_news(&self) -> bool {
-        self.rescan || self.resync || !self.pending.is_empty()
+        self.rescan || self.resync || !self.pending.is_empty() || self.health.has_news()
     }
 
     pub(super) fn lost_changes(&self) -> bool {
@@ -117,8 +133,8 @@ impl Scanner {
     }
 
     /// Takes in what the system has to tell.
-    pub(super) fn read(&mut self) -> Option<WatchItem> {
-        let inotify = Arc::clone(&self.inotify);
+    pub(super) fn read(&mut self) -> Vec<WatchItem> {
+        let Some(inotify) = self.inotify.clone() else { return Vec::new() };
         let mut buffer = vec![MaybeUninit::uninit(); EVENT_BUFFER_BYTES];
         let mut reader = Reader::new(inotify.as_ref(), &mut buffer);
         let mut handled = 0;
@@ -135,34 +151,54 @@ impl Scanner {
                 Err(Errno::INTR) => continue,
                 Err(Errno::AGAIN) => {
                     self.drained = true;
-                    return None;
+                    return Vec::new();
                 }
                 Err(error) => {
                     tracing::error!(%error, "events of the file system cannot be read");
                     self.root_gone = true;
-                    return Some(WatchItem::Rescan);
+                    return vec![WatchItem::Rescan];
                 }
             };
             self.take_in(&event);
             handled += 1;
         }
-        None
+        Vec::new()
     }
 
     /// What is to be told now.
-    pub(super) fn take(&mut self) -> Option<WatchItem> {
+    pub(super) fn take(&mut self) -> Vec<WatchItem> {
         self.replacing.clear();
+        self.moved_before = std::mem::take(&mut self.moved);
         if std::mem::take(&mut self.resync) {
-            self.folders.clear();
-            self.watches.clear();
-            self.scan(RelPath::root(), Scan::Tidy);
+            self.start_over();
             self.rescan = true;
+        }
+        let mut items = Vec::new();
+        if self.health.is_news() {
+            items.push(WatchItem::State(self.health.state()));
         }
         if std::mem::take(&mut self.rescan) {
             self.pending.clear();
-            return Some(WatchItem::Rescan);
+            items.push(WatchItem::Rescan);
+        } else if !self.pending.is_empty() {
+            items.push(WatchItem::Changes(self.pending.take()));
         }
-        (!self.pending.is_empty()).then(|| WatchItem::Changes(self.pending.take()))
+        items
+    }
+
+    /// Walks the tree again, and stops watching what is not in it any more.
+    fn start_over(&mut self) {
+        let before = std::mem::take(&mut self.folders);
+        self.watches.clear();
+        self.polled.clear();
+        self.scan(RelPath::root(), Scan::Tidy);
+        if let Some(inotify) = &self.inotify {
+            for watch in before.into_keys().filter(|watch| !self.folders.contains_key(watch)) {
+                // Fails for a folder that is gone, and that is what is wanted.
+                let _ = inotify::remove_watch(inotify.as_ref(), watch);
+            }
+        }
+        self.note_health();
     }
 
     fn take_in(&mut self, event: &Event) {
@@ -204,26 +240,46 @@ impl Scanner {
                 (false, false) => Change::MovedHere,
             };
             self.tell(path, change, is_folder);
+            if let Some(from) = self.moved.remove(&cookie).or_else(|| self.moved_before.remove(&cookie)) {
+                self.pending.pair(path, from);
+            }
             if is_folder {
                 self.forget(path);
                 self.scan(path.clone(), Scan::Report);
             }
-        } else if flags.intersects(ReadFlags::DELETE | ReadFlags::MOVED_FROM) {
-            self.tell(path, Change::Gone, is_folder);
-            if is_folder {
-                self.forget(path);
-            }
-            // Where two changed places, the system tells of the one that came before it tells of the one that went.
-            if flags.contains(ReadFlags::MOVED_FROM)
-                && let Ok(facts) = self.root.symlink_metadata(os_path(path))
-            {
-                self.tell(path, Change::MovedHere, facts.is_dir());
-                if facts.is_dir() {
-                    self.scan(path.clone(), Scan::Report);
-                }
-            }
+        } else if flags.contains(ReadFlags::MOVED_FROM) {
+            self.moved_away(path, cookie, is_folder);
+        } else if flags.contains(ReadFlags::DELETE) {
+            self.gone(path, is_folder);
         } else if !is_folder {
             self.tell(path, Change::Updated, false);
+        }
+    }
+
+    fn moved_away(&mut self, path: &RelPath, cookie: u32, is_folder: bool) {
+        let known_as = self.pending.known_as(path);
+        self.gone(path, is_folder);
+        // Where two changed places, the system tells of the one that came before it tells of the one that went.
+        let Ok(facts) = self.root.symlink_metadata(os_path(path)) else {
+            if let Some(known_as) = known_as {
+                self.moved.insert(cookie, known_as);
+            }
+            return;
+        };
+        self.tell(path, Change::MovedHere, facts.is_dir());
+        if let Some(known_as) = known_as {
+            self.pending.pair(path, known_as);
+        }
+        self.moved.insert(cookie, path.clone());
+        if facts.is_dir() {
+            self.scan(path.clone(), Scan::Report);
+        }
+    }
+
+    fn gone(&mut self, path: &RelPath, is_folder: bool) {
+        self.tell(path, Change::Gone, is_folder);
+        if is_folder {
+            self.forget(path);
         }
     }
 
@@ -273,9 +329,25 @@ impl Scanner {
         if path.is_root() { self.root.try_clone() } else { self.root.open_dir_nofollow(os_path(path)) }
     }
 
+    /// Watches a folder, or has it looked at from time to time where it gets no watch.
     fn watch(&mut self, path: &RelPath, folder: &Dir) {
+        if let Some(shortage) = self.try_watch(path, folder) {
+            self.polled.add(path, folder, &self.rules);
+            if self.health.note(shortage) {
+                tracing::warn!(
+                    folders = self.folders.len(),
+                    ?shortage,
+                    "folders without a watch are looked at instead"
+                );
+            }
+        }
+    }
+
+    /// What kept it from being watched.
+    fn try_watch(&mut self, path: &RelPath, folder: &Dir) -> Option<Shortage> {
+        let Some(inotify) = self.inotify.clone() else { return Some(Shortage::Watchers) };
         if self.folders.len() >= self.max_folders {
-            return self.mark_partial();
+            return Some(Shortage::Allowed);
         }
         let flags = WatchFlags::CREATE
             | WatchFlags::DELETE
@@ -289,7 +361,7 @@ impl Scanner {
             | WatchFlags::ONLYDIR;
         // The name of the open handle itself: no path is resolved that could lead elsewhere by now.
         let handle = format!("/proc/self/fd/{}", folder.as_raw_fd());
-        match inotify::add_watch(self.inotify.as_ref(), handle, flags) {
+        match inotify::add_watch(inotify.as_ref(), handle, flags) {
             Ok(watch) => {
                 if let Some(former) = self.folders.insert(watch, path.clone())
                     && former != *path
@@ -297,29 +369,70 @@ impl Scanner {
                     self.watches.remove(former.as_str());
                 }
                 self.watches.insert(path.as_str().to_owned(), watch);
+                None
             }
-            Err(Errno::NOSPC | Errno::NOMEM) => self.mark_partial(),
-            // It is gone again, or may not be read.
-            Err(error) => tracing::debug!(%path, %error, "a folder is not watched"),
+            Err(Errno::NOSPC | Errno::NOMEM) => Some(Shortage::Watches),
+            Err(error) => {
+                // It is gone again, or may not be read.
+                tracing::debug!(%path, %error, "a folder is not watched");
+                None
+            }
         }
     }
 
-    fn mark_partial(&mut self) {
-        if !self.partial.swap(true, Ordering::Relaxed) {
-            tracing::warn!(folders = self.folders.len(), "too many folders: only these are watched");
-            self.rescan = true;
+    /// Looks at some of the folders that got no watch.
+    pub(super) fn poll(&mut self) -> Vec<WatchItem> {
+        for path in self.polled.next_folders() {
+            self.look_at(&path);
+        }
+        self.note_health();
+        Vec::new()
+    }
+
+    fn look_at(&mut self, path: &RelPath) {
+        // What became of it is told by the folder that it is in.
+        let Ok(folder) = self.open(path) else { return self.forget(path) };
+        if self.polled.may_try_again() {
+            // From here on the system tells; what happened until now is told below.
+            if self.try_watch(path, &folder).is_some() {
+                self.polled.still_short();
+            }
+        }
+        let is_watched = self.watches.contains_key(path.as_str());
+        let Some(differences) = self.polled.look(path, &folder, &self.rules, is_watched) else {
+            self.resync = true;
+            return;
+        };
+        for (name, change, is_folder) in differences {
+            let Ok(below) = path.join(&name) else { continue };
+            match change {
+                Change::Gone => self.gone(&below, is_folder),
+                change => self.tell(&below, change, is_folder),
+            }
+            if change == Change::Created && is_folder {
+                self.forget(&below);
+                self.scan(below, Scan::Report);
+            }
+        }
+    }
+
+    fn note_health(&self) {
+        if self.polled.is_empty() {
+            self.health.mend();
         }
     }
 
     /// Stops watching a folder and those below it.
     fn forget(&mut self, path: &RelPath) {
+        self.polled.forget(path);
+        let Some(inotify) = &self.inotify else { return };
         let mut keys = keys_below(&self.watches, path);
         keys.push(path.as_str().to_owned());
         for key in keys {
             if let Some(watch) = self.watches.remove(&key) {
                 self.folders.remove(&watch);
                 // Fails for a folder that is gone, and that is what is wanted.
-                let _ = inotify::remove_watch(self.inotify.as_ref(), watch);
+                let _ = inotify::remove_watch(inotify.as_ref(), watch);
             }
         }
     }

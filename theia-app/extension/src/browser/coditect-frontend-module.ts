@@ -9,12 +9,11 @@ import { ToolConfirmationManager } from '@theia/ai-chat/lib/browser/chat-tool-pr
 import { AIChatContribution } from '@theia/ai-chat-ui/lib/browser/ai-chat-ui-contribution';
 import { AIChatInputWidget } from '@theia/ai-chat-ui/lib/browser/chat-input-widget';
 import { ChatWelcomeMessageProvider } from '@theia/ai-chat-ui/lib/browser/chat-tree-view';
-import { CommandContribution } from '@theia/core';
+import { CommandContribution, MenuContribution } from '@theia/core';
 import { ApplicationShellOptions, bindViewContribution, FrontendApplicationContribution, StorageService, WidgetFactory } from '@theia/core/lib/browser';
 import { AboutDialog } from '@theia/core/lib/browser/about-dialog';
 import { ApplicationConnectionStatusContribution, ConnectionStatusService } from '@theia/core/lib/browser/connection-status-service';
 import { JsonSchemaStore } from '@theia/core/lib/browser/json-schema-store';
-import { LocalConnectionProvider, RemoteConnectionProvider } from '@theia/core/lib/browser/messaging/service-connection-provider';
 import { ApplicationServer } from '@theia/core/lib/common/application-protocol';
 import { EnvVariablesServer } from '@theia/core/lib/common/env-variables';
 import { KeyStoreService } from '@theia/core/lib/common/key-store';
@@ -24,6 +23,7 @@ import { QuickFileOpenService } from '@theia/file-search/lib/browser/quick-file-
 import { FileSearchService } from '@theia/file-search/lib/common/file-search-service';
 import { FileService } from '@theia/filesystem/lib/browser/file-service';
 import { FileDownloadService } from '@theia/filesystem/lib/common/download/file-download';
+import { FileUploadService } from '@theia/filesystem/lib/common/upload/file-upload';
 import { FileResourceResolver } from '@theia/filesystem/lib/browser/file-resource';
 import { RemoteFileServiceContribution } from '@theia/filesystem/lib/browser/remote-file-service-contribution';
 import { KeymapsFrontendContribution } from '@theia/keymaps/lib/browser/keymaps-frontend-contribution';
@@ -32,10 +32,9 @@ import { ThemeServiceWithDB } from '@theia/monaco/lib/browser/monaco-indexed-db'
 import { MonacoQuickInputService } from '@theia/monaco/lib/browser/monaco-quick-input-service';
 import { MonacoEditorModelFactory } from '@theia/monaco/lib/browser/monaco-text-model-service';
 import { MonacoThemingService } from '@theia/monaco/lib/browser/monaco-theming-service';
+import { FileNavigatorWidget } from '@theia/navigator/lib/browser/navigator-widget';
 import { CliPreferences } from '@theia/preferences/lib/common/cli-preferences';
 import { SearchInWorkspaceServer } from '@theia/search-in-workspace/lib/common/search-in-workspace-interface';
-import { TerminalFrontendContribution } from '@theia/terminal/lib/browser/terminal-frontend-contribution';
-import { ShellTerminalServerProxy } from '@theia/terminal/lib/common/shell-terminal-protocol';
 import { WorkspaceServer } from '@theia/workspace/lib/common';
 import { WorkspaceOpenHandlerContribution, WorkspaceService } from '@theia/workspace/lib/browser/workspace-service';
 import { CoditectAbout } from './branding/coditect-about';
@@ -55,21 +54,26 @@ import { PageKeyStore } from './environment/page-key-store';
 import { QuietConnectionContribution, ShellConnectionStatus } from './environment/shell-connection-status';
 import { NoCliPreferences, ShellApplicationServer, ShellEnvVariablesServer } from './environment/shell-environment';
 import { ConflictSafeFileService } from './files/conflict-safe-file-service';
+import { FileCommands, TrashViewContribution } from './files/file-commands';
+import { createPagedNavigator } from './files/paged-navigator';
 import { ServerFileDownload } from './files/server-file-download';
 import { ServerFileResourceResolver } from './files/server-file-resource';
+import { ServerFileUpload } from './files/server-file-upload';
 import { ShellFileServiceContribution } from './files/shell-file-service-contribution';
 import { ShellFileSystemProvider } from './files/shell-file-system-provider';
 import { TellingEditorModelFactory } from './files/telling-editor-model';
+import { TrashWidget } from './files/trash-widget';
+import { UsageView } from './files/usage-view';
 import { CoditectLanguages } from './languages/coditect-languages';
+import { bindPeople } from './people/people-module';
 import { CarefulQuickInputService } from './problems/careful-quick-input-service';
 import { UncaughtProblems } from './problems/uncaught-problems';
+import { bindGit } from './scm/git-module';
+import { bindSearch } from './search/search-module';
 import { ShellFileSearchService } from './search/shell-file-search-service';
 import { ShellSearchInWorkspaceServer } from './search/shell-search-in-workspace-server';
-import { QuietTerminalContribution } from './terminal/quiet-terminal-contribution';
 import { TellingQuickFileOpen } from './search/telling-quick-file-open';
-import { createTerminalDrawn, TerminalDrawn } from './terminal/terminal-drawn';
-import { ShellTerminalServer } from './terminal/shell-terminal-server';
-import { TerminalConnectionProvider } from './terminal/terminal-connection-provider';
+import { bindTerminals } from './terminal/terminal-module';
 import { DeferredChatInput } from './startup/deferred-chat-input';
 import {
     bindDeferredPreferencesWidget, DeferredJsonSchemaStore, DeferredKeymapsContribution, DeferredSkillPromptCoordinator
@@ -103,22 +107,28 @@ export default new ContainerModule((bind, unbind, isBound, rebind) => {
     rebind(FileService).to(ConflictSafeFileService).inSingletonScope();
     rebind(FileResourceResolver).to(ServerFileResourceResolver).inSingletonScope();
     replace(FileDownloadService, ServerFileDownload);
+    replace(FileUploadService, ServerFileUpload);
+    rebind(FileNavigatorWidget).toDynamicValue(createPagedNavigator);
+    bindViewContribution(bind, TrashViewContribution);
+    bindWidget(bind, TrashWidget.ID, TrashWidget);
+    bind(FileCommands).toSelf().inSingletonScope();
+    bind(CommandContribution).toService(FileCommands);
+    bind(MenuContribution).toService(FileCommands);
+    bind(UsageView).toSelf().inSingletonScope();
+    bind(FrontendApplicationContribution).toService(UsageView);
     bind(TellingEditorModelFactory).toSelf().inSingletonScope();
     bind(MonacoEditorModelFactory).toService(TellingEditorModelFactory);
     replace(FileSearchService, ShellFileSearchService);
     rebind(QuickFileOpenService).to(TellingQuickFileOpen).inSingletonScope();
     replace(SearchInWorkspaceServer, ShellSearchInWorkspaceServer);
+    bindSearch(bind, rebind);
     replace(WorkspaceServer, ShellWorkspaceServer);
     bind(WorkspaceOpenHandlerContribution).toService(ShellWorkspaceServer);
     rebind(WorkspaceService).to(ShellWorkspaceService).inSingletonScope();
     replace(StorageService, PersonalStorageService);
 
     // Terminals
-    bind(TerminalDrawn).toDynamicValue(createTerminalDrawn).inSingletonScope();
-    replace(ShellTerminalServerProxy, ShellTerminalServer);
-    replace(RemoteConnectionProvider, TerminalConnectionProvider);
-    rebind(LocalConnectionProvider).toService(TerminalConnectionProvider);
-    rebind(TerminalFrontendContribution).to(QuietTerminalContribution).inSingletonScope();
+    bindTerminals(bind, rebind);
 
     // Environment
     replace(EnvVariablesServer, ShellEnvVariablesServer);
@@ -151,6 +161,12 @@ export default new ContainerModule((bind, unbind, isBound, rebind) => {
     rebind(AIChatContribution).to(CurrentChatContribution).inSingletonScope();
     bind(ChatWelcome).toSelf().inSingletonScope();
     bind(ChatWelcomeMessageProvider).toService(ChatWelcome);
+
+    // Git
+    bindGit(bind, rebind);
+
+    // People
+    bindPeople(bind);
 
     // Looks
     replace(ThemeServiceWithDB, CoditectThemeService);

@@ -73,7 +73,7 @@ fn read() -> Request {
 }
 
 fn delete() -> Request {
-    Request::Delete { place: place(), recursive: false }
+    Request::Delete { place: place(), recursive: false, trash: false }
 }
 
 fn write(bytes: usize) -> Request {
@@ -89,7 +89,7 @@ fn search() -> Request {
 }
 
 fn matches() -> Item {
-    Item::Matches(FileMatches { path: RelPath::root(), matches: Vec::new() })
+    Item::Matches(FileMatches { path: RelPath::root(), matches: Vec::new(), context: Vec::new() })
 }
 
 fn events(receiver: &mut UnboundedReceiver<CallEvent>) -> Vec<String> {

@@ -1,8 +1,10 @@
 //! Files and their watch.
 
+use coditect_protocol::WorkspaceId;
 use coditect_protocol::call::{Item, Reply};
-use coditect_protocol::files::{Place, Root, WriteMode};
+use coditect_protocol::files::{Page, Place, Root, WriteMode};
 use coditect_workspace::WorkspaceError;
+use coditect_workspace::tree::Deletion;
 use coditect_workspace::watch::WatchItem;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
@@ -16,8 +18,8 @@ pub(super) async fn stat(context: &Context, place: &Place) -> Result<Reply, ApiE
     Ok(Reply::Stat(context.tree(place.root).await?.stat(&place.path).await?))
 }
 
-pub(super) async fn read_folder(context: &Context, place: &Place) -> Result<Reply, ApiError> {
-    Ok(Reply::Folder(context.tree(place.root).await?.read_folder(&place.path).await?))
+pub(super) async fn read_folder(context: &Context, place: &Place, page: Page) -> Result<Reply, ApiError> {
+    Ok(Reply::Folder(context.tree(place.root).await?.read_folder(&place.path, page).await?))
 }
 
 pub(super) async fn read(
@@ -64,8 +66,10 @@ pub(super) async fn make_folder(context: &Context, place: &Place) -> Result<Repl
     Ok(Reply::Stat(context.tree(place.root).await?.make_folder(&place.path).await?))
 }
 
-pub(super) async fn delete(context: &Context, place: &Place, recursive: bool) -> Result<Reply, ApiError> {
-    context.tree(place.root).await?.delete(&place.path, recursive).await?;
+pub(super) async fn delete(context: &Context, place: &Place, recursive: bool, trash: bool) -> Result<Reply, ApiError> {
+    let tree = context.tree(place.root).await?;
+    let trash = if trash { Some(context.shown_name().await) } else { None };
+    tree.delete(&place.path, Deletion { recursive, known: None, trash }).await?;
     Ok(Reply::Done)
 }
 
@@ -83,13 +87,24 @@ pub(super) async fn watch(context: &Context, root: Root) -> Result<Reply, ApiErr
     // Only the page knows whether it has seen anything that changed before the watch stood.
     context.call.item(Item::Rescan).await?;
     while let Some(event) = subscription.next().await {
+        // By whoever: what programs in terminals write counts as well.
+        tree.note_change();
         context
             .call
             .item(match event {
                 WatchItem::Changes(changes) => Item::Changes(changes),
                 WatchItem::Rescan => Item::Rescan,
+                WatchItem::State(state) => Item::Watching(state),
             })
             .await?;
     }
     Ok(Reply::Done)
+}
+
+pub(super) async fn set_permissions(context: &Context, place: &Place, permissions: u32) -> Result<Reply, ApiError> {
+    Ok(Reply::Stat(context.tree(place.root).await?.set_permissions(&place.path, permissions).await?))
+}
+
+pub(super) async fn usage(context: &Context, workspace: WorkspaceId, fresh: bool) -> Result<Reply, ApiError> {
+    Ok(Reply::Usage(context.tree(Root::Workspace(workspace)).await?.usage(fresh).await?))
 }

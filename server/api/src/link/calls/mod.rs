@@ -1,9 +1,12 @@
 //! What a page asks over its link, carried out by the features.
 
 mod files;
+mod git;
 mod models;
+mod presence;
 mod search;
 mod terminals;
+mod trash;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -11,15 +14,17 @@ use std::sync::Arc;
 use coditect_auth::Identity;
 use coditect_protocol::call::{CallId, ClientMessage, Item, Reply, Request};
 use coditect_protocol::files::{Place, Root};
-use coditect_protocol::{Coded as _, Problem, UserId};
+use coditect_protocol::{Coded as _, Problem, UserId, WorkspaceId};
+use coditect_workspace::WorkspaceError;
+use coditect_workspace::registry::Access;
 use coditect_workspace::tree::Tree;
 use futures_util::FutureExt as _;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::budget::Held;
-use super::scope;
 use super::state::{Call, Gone, Link, Refused};
+use super::{rights, scope};
 use crate::AppState;
 use crate::denials::Denied;
 use crate::error::{ApiError, ApiFault};
@@ -32,6 +37,8 @@ pub(super) struct Context {
     state: AppState,
     user: UserId,
     call: Arc<Call>,
+    /// To the workspace that the call is about, where it is about one.
+    access: Option<Access>,
     _held: Held,
 }
 
@@ -52,7 +59,7 @@ pub(super) fn accept(state: &AppState, link: &Arc<Link>, message: ClientMessage,
         }
         ClientMessage::Call { id, request } => match link.begin_call(id, weight) {
             Ok((call, held)) => {
-                let context = Context { state: state.clone(), user: link.user_id(), call, _held: held };
+                let context = Context { state: state.clone(), user: link.user_id(), call, access: None, _held: held };
                 tokio::spawn(run(context, link.clone(), id, *request));
                 Ok(())
             }
@@ -98,11 +105,24 @@ async fn run(context: Context, link: Arc<Link>, id: u32, request: Request) {
 }
 
 /// Answers a call, with what its answer weighs.
-async fn carry_out(context: Context, link: &Link, request: Request) -> Result<(Reply, Held), ApiError> {
+async fn carry_out(mut context: Context, link: &Link, request: Request) -> Result<(Reply, Held), ApiError> {
     let identity = context.state.auth.check_again(&link.opened_by).await?;
     identity.require(scope::demanded_by(&request))?;
     let _place = link.person.place(&request).await?;
-    let reply = answer(&context, &identity, request).await?;
+    // After the wait for a place: what the person may do now counts.
+    if let Some((workspace, role)) = rights::demanded_by(&request) {
+        context.access = Some(context.state.workspaces.access(context.user, workspace, role).await?);
+    }
+    let lost = async {
+        match &context.access {
+            Some(access) => access.lost().await,
+            None => std::future::pending().await,
+        }
+    };
+    let reply = tokio::select! {
+        reply = answer(&context, &identity, request) => reply?,
+        () = lost => return Err(WorkspaceError::AccessEnded.into()),
+    };
     // Before the place is given to the next.
     let held = link.person.answers.hold(encoded_bytes(&reply));
     Ok((reply, held))
@@ -134,18 +154,32 @@ async fn answer(context: &Context, identity: &Identity, request: Request) -> Res
         }
 
         Request::Stat(place) => files::stat(context, &place).await,
-        Request::ReadFolder(place) => files::read_folder(context, &place).await,
+        Request::ReadFolder { place, page } => files::read_folder(context, &place, page).await,
         Request::ReadFile { place, offset, length } => files::read(context, &place, offset, length).await,
         Request::WriteFile { place, content, mode } => files::write(context, &place, content, mode).await,
         Request::MakeFolder(place) => files::make_folder(context, &place).await,
-        Request::Delete { place, recursive } => files::delete(context, &place, recursive).await,
+        Request::Delete { place, recursive, trash } => files::delete(context, &place, recursive, trash).await,
+        Request::ListTrash { workspace } => trash::list(context, workspace).await,
+        Request::Restore { workspace, entry, to } => trash::restore(context, workspace, entry, to).await,
+        Request::EmptyTrash { workspace, entries } => trash::empty(context, workspace, entries).await,
+        Request::SetPermissions { place, permissions } => files::set_permissions(context, &place, permissions).await,
+        Request::Usage { workspace, fresh } => files::usage(context, workspace, fresh).await,
         Request::Rename { from, to, overwrite } => files::rename(context, &from, &to, overwrite).await,
         Request::Copy { from, to, overwrite } => files::copy(context, &from, &to, overwrite).await,
         Request::Watch { root } => files::watch(context, root).await,
 
         Request::FindFiles { workspace, query } => search::find_files(context, workspace, query).await,
         Request::SearchText { workspace, query } => search::search_text(context, workspace, query).await,
+        Request::ReplaceText { workspace, query } => search::replace_text(context, workspace, query).await,
 
+        Request::Git { workspace, repository, request } => {
+            git::carry_out(context, workspace, repository, request).await
+        }
+
+        Request::Presence { workspace } => presence::follow(context, workspace).await,
+        Request::Show { workspace, showing } => presence::show(context, workspace, showing),
+
+        Request::ListTerminalProfiles { .. } => terminals::profiles(context).await,
         Request::ListTerminals { workspace } => terminals::list(context, workspace).await,
         Request::CreateTerminal { workspace, spec } => terminals::create(context, workspace, spec).await,
         Request::AttachTerminal { terminal, from } => terminals::attach(context, terminal, from).await,
@@ -159,9 +193,18 @@ async fn answer(context: &Context, identity: &Identity, request: Request) -> Res
 }
 
 impl Context {
-    /// The tree a place is in, if it is this person's.
+    /// The access to the workspace that the call is about, with the role that [`rights::demanded_by`] demands for it.
+    fn access(&self, workspace: WorkspaceId) -> Result<&Access, ApiError> {
+        let access = self.access.as_ref().filter(|access| access.workspace == workspace);
+        access.ok_or_else(|| WorkspaceError::WorkspaceNotFound.into())
+    }
+
+    /// The tree a place is in, if the person may do there what the call is about.
     async fn tree(&self, root: Root) -> Result<Arc<Tree>, ApiError> {
-        Ok(self.state.workspaces.tree(self.user, root).await?)
+        Ok(match root {
+            Root::Workspace(workspace) => self.state.workspaces.tree_of(self.access(workspace)?).await?,
+            Root::Home => self.state.workspaces.home(self.user).await?,
+        })
     }
 
     /// Sends what a feature produces as items of the call while it works; answers the feature's own outcome.
@@ -183,6 +226,11 @@ impl Context {
         let (outcome, sent) = tokio::join!(working, sending);
         sent?;
         Ok(outcome?)
+    }
+
+    /// The name that others see of the person.
+    async fn shown_name(&self) -> String {
+        self.state.auth.names(&[self.user]).await.remove(&self.user).unwrap_or_default()
     }
 
     /// The tree that both places are in.

@@ -14,7 +14,8 @@ interface Archive {
 }
 
 /**
- * Downloads to the person's computer. One file comes straight from the server, however large; several are packed in the page. The stock
+ * Downloads to the person's computer. What is in the workspace comes straight from the server, however large: one file as it is, several
+ * and folders as one archive that is made while it comes. What is in the home is packed in the page. The stock
  * service packs a file's bytes more than once when they are there before it listens.
  */
 @injectable()
@@ -29,6 +30,12 @@ export class ServerFileDownload extends FileDownloadServiceImpl {
             // Renews the cookie that the link needs, if it ran out.
             await this.host.shell.session();
             this.follow(this.host.fileUrl(path), uri.path.base);
+            return;
+        }
+        if (uris.every(each => this.host.rootUri.isEqualOrParent(each))) {
+            await this.host.shell.session();
+            // Its name comes with it.
+            this.follow(this.host.shell.downloadUrl(uris.map(each => each.path.toString()), 'zip'), '');
             return;
         }
         await super.download(uris);

@@ -8,8 +8,11 @@ import { FileResource, FileResourceOptions, FileResourceResolver } from '@theia/
 import { FileService } from '@theia/filesystem/lib/browser/file-service';
 import { BinarySize, FileOperationError, FileOperationResult } from '@theia/filesystem/lib/common/files';
 import { Shell } from 'coditect-shell';
+import { listed, nameOf } from '../people/names';
+import { PresentPeople } from '../people/present-people';
 import { ChoiceDialog } from '../problems/choice-dialog';
 import { ShellProblem } from '../shell/shell-problem';
+import { ShellFileSystemProvider } from './shell-file-system-provider';
 
 /** Scheme of what a file on the server holds while it is compared with the editor's text. */
 const ON_SERVER_SCHEME = 'coditect-on-server';
@@ -19,8 +22,19 @@ class ServerFileResource extends FileResource {
 
     protected declined = false;
 
-    constructor(uri: URI, fileService: FileService, options: FileResourceOptions) {
+    constructor(uri: URI, fileService: FileService, options: FileResourceOptions, protected readonly mayOnlyLook: () => boolean) {
         super(uri, fileService, options);
+    }
+
+    /** What a person may do in a workspace can change while a file is open; the stock one asks only about the whole file system. */
+    protected override async updateReadOnly(): Promise<void> {
+        const { readOnly } = this.options;
+        const locked = this.mayOnlyLook() || ((await this.fileService.resolve(this.uri)).isReadonly ?? false);
+        this.options.readOnly = locked;
+        if (locked !== readOnly) {
+            this.updateSavingContentChanges();
+            this.onDidChangeReadOnlyEmitter.fire(locked);
+        }
     }
 
     override readContents(options?: { encoding?: string }): Promise<string> {
@@ -68,6 +82,8 @@ export class ServerFileResourceResolver extends FileResourceResolver {
     @inject(InMemoryResources) protected readonly inMemory: InMemoryResources;
     @inject(OpenerService) protected readonly openers: OpenerService;
     @inject(MessageService) protected readonly messages: MessageService;
+    @inject(ShellFileSystemProvider) protected readonly provider: ShellFileSystemProvider;
+    @inject(PresentPeople) protected readonly present: PresentPeople;
 
     protected compared = 0;
 
@@ -79,14 +95,14 @@ export class ServerFileResourceResolver extends FileResourceResolver {
             readOnly,
             shouldOverwrite: () => this.shouldOverwrite(uri),
             shouldOpenAsText: error => this.shouldOpenAsText(uri, error)
-        });
+        }, () => this.provider.isReadOnly(uri));
     }
 
     protected override async shouldOverwrite(uri: URI): Promise<boolean> {
         const name = this.labelProvider.getName(uri);
         const answer = await new ChoiceDialog<Answer>(
             `“${name}” was changed meanwhile`,
-            `On the server “${this.labelProvider.getLongName(uri)}” is not the version any more that you began with. Overwriting it loses what was written`
+            `${this.whoChanged(uri)}On the server “${this.labelProvider.getLongName(uri)}” is not the version any more that you began with. Overwriting it loses what was written`
             + ' there; comparing shows both beside each other and changes nothing. (files.changed)',
             [{ label: 'Overwrite', value: 'overwrite' }, { label: 'Compare', value: 'compare' }]
         ).open();
@@ -94,6 +110,16 @@ export class ServerFileResourceResolver extends FileResourceResolver {
             this.compare(uri).catch(error => this.messages.error(ShellProblem.describe(error)));
         }
         return answer === 'overwrite';
+    }
+
+    /** Who it may have been, as a sentence; empty where nobody else is in the file. */
+    protected whoChanged(uri: URI): string {
+        const saved = this.present.savedBy(uri);
+        if (saved) {
+            return `${nameOf(saved)} saved it while you were changing it. `;
+        }
+        const people = this.present.inFile(uri);
+        return people.length === 0 ? '' : `${listed(people.map(nameOf))} ${people.length > 1 || people[0]?.own ? 'have' : 'has'} it open, too. `;
     }
 
     /** Opens what the server has beside what the editor holds. */

@@ -37,8 +37,12 @@ export class ShellFileSystemProvider implements FileSystemProviderWithFileReadWr
         | FileSystemProviderCapabilities.FileReadStream
         | FileSystemProviderCapabilities.FileFolderCopy
         | FileSystemProviderCapabilities.PathCaseSensitive
-        | FileSystemProviderCapabilities.Access;
-    readonly onDidChangeCapabilities: Event<void> = Event.None;
+        | FileSystemProviderCapabilities.Access
+        | FileSystemProviderCapabilities.Trash;
+    protected readonly capabilitiesEmitter = new Emitter<void>();
+    /** Also tells that what the person may do in the workspace has changed. */
+    readonly onDidChangeCapabilities: Event<void> = this.capabilitiesEmitter.event;
+    protected wasReadOnly = false;
     readonly onFileWatchError: Event<void> = Event.None;
 
     protected readonly changeEmitter = new Emitter<readonly FileChange[]>();
@@ -50,6 +54,14 @@ export class ShellFileSystemProvider implements FileSystemProviderWithFileReadWr
 
     @postConstruct()
     protected init(): void {
+        this.wasReadOnly = this.host.isReadOnly;
+        this.host.onStatus(() => {
+            const { isReadOnly } = this.host;
+            if (isReadOnly !== this.wasReadOnly) {
+                this.wasReadOnly = isReadOnly;
+                this.capabilitiesEmitter.fire();
+            }
+        });
         this.host.shell.onChanges((change: ShellChange) => this.changeEmitter.fire(this.toChanges(change)));
     }
 
@@ -59,12 +71,17 @@ export class ShellFileSystemProvider implements FileSystemProviderWithFileReadWr
     }
 
     async stat(resource: URI): Promise<Stat> {
-        return this.toStat(await this.run(this.host.shell.stat(pathOf(resource))));
+        return this.toStat(resource, await this.run(this.host.shell.stat(pathOf(resource))));
+    }
+
+    /** Whether the person may only look at what is there, whatever the file itself allows. */
+    isReadOnly(resource: URI): boolean {
+        return this.host.isReadOnly && isWithin(pathOf(resource), this.host.rootUri.path.toString());
     }
 
     async access(resource: URI, mode?: number): Promise<void> {
         const stat = await this.run(this.host.shell.stat(pathOf(resource)));
-        if (mode !== undefined && (mode & ACCESS_WRITE) !== 0 && !stat.writable) {
+        if (mode !== undefined && (mode & ACCESS_WRITE) !== 0 && (!stat.writable || this.isReadOnly(resource))) {
             throw createFileSystemProviderError(`“${pathOf(resource)}” is read-only.`, FileSystemProviderErrorCode.NoPermissions);
         }
     }
@@ -80,12 +97,28 @@ export class ShellFileSystemProvider implements FileSystemProviderWithFileReadWr
         return entries.map(entry => [entry.name, toFileType(entry.kind, entry.is_link)]);
     }
 
+    /** The first entries of a folder, and whether it has more. */
+    async readEntries(resource: URI, most: number): Promise<{ entries: [string, FileType][], more: boolean }> {
+        const path = pathOf(resource);
+        const entries: [string, FileType][] = [];
+        let more = true;
+        while (more && entries.length < most) {
+            const listing = await this.run(this.host.shell.readFolderPage(path, entries.at(-1)?.[0], most - entries.length));
+            for (const { name, kind, is_link } of listing.entries) {
+                entries.push([name, toFileType(kind, is_link)]);
+            }
+            more = !!listing.more && listing.entries.length > 0;
+        }
+        this.rememberFolder(path);
+        return { entries, more };
+    }
+
     async mkdir(resource: URI): Promise<void> {
         await this.run(this.host.shell.makeFolder(pathOf(resource)));
     }
 
     async delete(resource: URI, options: FileDeleteOptions): Promise<void> {
-        await this.run(this.host.shell.delete(pathOf(resource), options.recursive));
+        await this.run(this.host.shell.delete(pathOf(resource), options.recursive, options.useTrash));
     }
 
     async rename(from: URI, to: URI, options: FileOverwriteOptions): Promise<void> {
@@ -130,7 +163,7 @@ export class ShellFileSystemProvider implements FileSystemProviderWithFileReadWr
             mode = { type: 'replace', etag };
         }
         try {
-            return this.toStat(await this.store(resource, content, mode));
+            return this.toStat(resource, await this.store(resource, content, mode));
         } catch (error) {
             throw isChangedMeanwhile(error) ? changedMeanwhile(path) : toProviderError(error);
         }
@@ -183,16 +216,19 @@ export class ShellFileSystemProvider implements FileSystemProviderWithFileReadWr
         if (change.type === 'rescan') {
             return this.rescan(change.path);
         }
+        if (change.type === 'watching') {
+            return [];
+        }
         return change.changes.map(({ kind, path }) => ({ type: CHANGE_TYPES[kind], resource: fileUri(path) }));
     }
 
-    protected toStat(stat: ShellFileStat): Stat {
+    protected toStat(resource: URI, stat: ShellFileStat): Stat {
         return {
             type: toFileType(stat.kind, stat.is_link),
             mtime: stat.modified,
             ctime: stat.created,
             size: stat.size,
-            permissions: stat.writable ? undefined : FilePermission.Readonly
+            permissions: stat.writable && !this.isReadOnly(resource) ? undefined : FilePermission.Readonly
         };
     }
 

@@ -7,12 +7,7 @@ import { fileUri } from '../shell/file-uri';
 import { ShellHost } from '../shell/shell-host';
 import { ShellProblem } from '../shell/shell-problem';
 import type { FileMatches, TextMatch } from '../shell/shell-types';
-import { expandGlobs, parseSize } from './search-patterns';
-
-/** Most matches where the caller sets no bound. */
-const DEFAULT_MAX_MATCHES = 2000;
-/** Largest file looked into where the caller sets no bound, in bytes. */
-const DEFAULT_MAX_FILE_BYTES = 20 * 1024 * 1024;
+import { toSearchQuery } from './search-query';
 
 /** Search in files. */
 @injectable()
@@ -47,19 +42,8 @@ export class ShellSearchInWorkspaceServer implements SearchInWorkspaceServer {
     }
 
     protected async run(id: number, query: string, rootUris: string[], options: SearchInWorkspaceOptions, signal: AbortSignal): Promise<void> {
-        const folders = rootUris.map(uri => new URI(uri).path.toString());
-        await this.host.shell.searchText({
-            query,
-            regex: options.useRegExp ?? false,
-            case_sensitive: options.matchCase ?? false,
-            whole_word: options.matchWholeWord ?? false,
-            include_ignored: options.includeIgnored ?? false,
-            include: expandGlobs(options.include, folders),
-            exclude: expandGlobs(options.exclude, folders),
-            max_matches: options.maxResults ?? DEFAULT_MAX_MATCHES,
-            max_file_bytes: parseSize(options.maxFileSize, DEFAULT_MAX_FILE_BYTES),
-            folders
-        }, (found: FileMatches) => this.report(id, rootUris, found), signal);
+        const report = (found: FileMatches) => this.report(id, rootUris, found);
+        await this.host.shell.searchText(toSearchQuery(query, rootUris, options), report, signal);
     }
 
     protected report(id: number, rootUris: string[], { path, matches }: FileMatches): void {

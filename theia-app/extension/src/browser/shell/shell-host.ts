@@ -36,7 +36,12 @@ export class ShellHost {
     }
 
     get workspace(): WorkspaceInfo {
-        return this.present(this.opened);
+        return this.status.workspace ?? this.present(this.opened);
+    }
+
+    /** Whether the person may only look at the open workspace. */
+    get isReadOnly(): boolean {
+        return this.workspace.role === 'read';
     }
 
     get status(): ShellStatus {

@@ -3,19 +3,50 @@ import { inject, injectable, named, postConstruct } from '@theia/core/shared/inv
 import { IBaseTerminalClient, TerminalExitReason, TerminalProcessInfo } from '@theia/terminal/lib/common/base-terminal-protocol';
 import { IShellTerminalServer, IShellTerminalServerOptions } from '@theia/terminal/lib/common/shell-terminal-protocol';
 import { TerminalWatcher } from '@theia/terminal/lib/common/terminal-watcher';
+import { fileUri } from '../shell/file-uri';
 import { ShellHost } from '../shell/shell-host';
 import { ShellProblem } from '../shell/shell-problem';
-import type { TerminalInfo } from '../shell/shell-types';
+import type { TerminalExit, TerminalInfo, TerminalProfileInfo } from '../shell/shell-types';
+import { AnswerFilter } from './terminal-answers';
 import { TerminalChannel } from './terminal-channel';
 import { TerminalDrawn } from './terminal-drawn';
+import { plainPath, toIdePath } from './terminal-paths';
 
 /** What Theia takes for "there is no such terminal". */
-const NO_TERMINAL = -1;
+export const NO_TERMINAL = -1;
+
+/**
+ * How many bytes of output may wait to be drawn. Enough for what is drawn between two frames: waiting for each piece would cost a frame.
+ * What waits also delays the answer to Ctrl+C.
+ */
+const MAX_UNDRAWN_BYTES = 256 * 1024;
+
+/** After each command bash says which folder it is in (OSC 7). Other shells do so by themselves, or do not know how to. */
+const TELL_FOLDER = String.raw`printf '\033]7;file://%s%s\033\\' "$HOSTNAME" "` + '${PWD//\\%/%25}"';
 
 type EnvironmentDescriptions = Awaited<ReturnType<IShellTerminalServer['getEnvVarCollectionDescriptionsByExtension']>>;
 
+/** A terminal that this page shows. */
+interface Shown {
+    readonly info: TerminalInfo;
+    /** Where its shell is, as far as it tells. */
+    folder: URI;
+    readonly answers?: AnswerFilter;
+    channel?: TerminalChannel;
+    /** Set while its output comes. */
+    following?: AbortController;
+    /** It runs, but its output ended with the connection. */
+    cutOff: boolean;
+    /** How many bytes of its output were shown. */
+    bytes: number;
+    /** How many of them are still to be drawn. */
+    undrawn: number;
+    exit?: TerminalExit;
+}
+
 /**
- * Terminals of the workspace. They live on the server and outlast the page; Theia knows them by their number, which it keeps over a reload.
+ * Terminals of the workspace. They live on the server and outlast the page, and the server too; Theia knows those that the page shows by
+ * numbers that are good until the next reload.
  */
 @injectable()
 export class ShellTerminalServer implements RpcProxy<IShellTerminalServer> {
@@ -29,13 +60,9 @@ export class ShellTerminalServer implements RpcProxy<IShellTerminalServer> {
     readonly onDidOpenConnection: Event<void> = Event.None;
     readonly onDidCloseConnection: Event<void> = Event.None;
 
-    protected readonly known = new Map<number, TerminalInfo>();
-    protected readonly folders = new Map<number, string>();
-    protected readonly attached = new Map<number, AbortController>();
-    /** Terminals that run, but whose output ended with the connection. */
-    protected readonly cutOff = new Map<number, TerminalChannel>();
-    /** How many bytes of a terminal's output were shown. */
-    protected readonly shown = new Map<number, number>();
+    protected readonly shown = new Map<number, Shown>();
+    protected lastNumber = 0;
+    protected profileList: Promise<TerminalProfileInfo[]> | undefined;
 
     @postConstruct()
     protected init(): void {
@@ -49,114 +76,197 @@ export class ShellTerminalServer implements RpcProxy<IShellTerminalServer> {
         });
     }
 
+    /** The programs that terminals can be started with; the server's default is the first. */
+    profiles(): Promise<TerminalProfileInfo[]> {
+        this.profileList ??= this.host.shell.listTerminalProfiles().catch(error => {
+            this.profileList = undefined;
+            throw error;
+        });
+        return this.profileList;
+    }
+
+    /** The person's terminals in this workspace, in whatever page they were started, also those whose program has ended. */
+    async list(): Promise<TerminalInfo[]> {
+        return (await this.host.shell.listTerminals()).sort((one, other) => one.number - other.number);
+    }
+
+    /** Whether this page shows the terminal. */
+    shows(terminal: string): boolean {
+        return [...this.shown.values()].some(({ info }) => info.id === terminal);
+    }
+
+    info(id: number): TerminalInfo | undefined {
+        return this.shown.get(id)?.info;
+    }
+
+    /** How a terminal's program ended, once it has. */
+    exit(id: number): TerminalExit | undefined {
+        return this.shown.get(id)?.exit;
+    }
+
     async create(options: IShellTerminalServerOptions): Promise<number> {
         const folder = options.rootURI ? new URI(options.rootURI) : this.host.rootUri;
+        const program = options.shell ?? '';
+        const args = toArguments(options.args);
+        const profile = await this.profileOf(program, args);
+        const env = Object.entries(options.env ?? {}).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
         const info = await this.host.shell.createTerminal({
             cols: options.cols ?? 0,
             rows: options.rows ?? 0,
             folder: folder.path.toString(),
-            program: options.shell ?? '',
-            args: toArguments(options.args),
-            env: Object.entries(options.env ?? {}).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+            profile: profile?.name ?? '',
+            program: profile ? '' : program,
+            args,
+            env: [['PROMPT_COMMAND', TELL_FOLDER], ...env],
             title: ''
         });
-        this.known.set(info.number, info);
-        this.folders.set(info.number, folder.toString());
-        return info.number;
+        return this.show({ info, folder, cutOff: false, bytes: 0, undrawn: 0 });
     }
 
-    /** Finds a terminal of before a reload. One that ended is of no use to a widget that wants to go on. */
-    async attach(id: number): Promise<number> {
-        const terminals = await this.host.shell.listTerminals();
-        const info = terminals.find(candidate => candidate.number === id && !candidate.exit);
-        if (!info) {
-            return NO_TERMINAL;
-        }
-        this.known.set(id, info);
+    /** The profile that starts this program, so that the server can name it in lists. */
+    protected async profileOf(program: string, args: readonly string[]): Promise<TerminalProfileInfo | undefined> {
+        const profiles = program ? await this.profiles().catch((): TerminalProfileInfo[] => []) : [];
+        return profiles.find(profile => profile.program === program && String(profile.args) === String(args));
+    }
+
+    /** Finds a terminal of before a reload or of another page; {@link NO_TERMINAL} where it is gone. */
+    async resume(terminal: string): Promise<number> {
+        const info = (await this.host.shell.listTerminals()).find(({ id }) => id === terminal);
+        return info ? this.show({ info, folder: this.host.rootUri, answers: new AnswerFilter(), cutOff: false, bytes: 0, undrawn: 0 }) : NO_TERMINAL;
+    }
+
+    protected show(shown: Shown): number {
+        const id = ++this.lastNumber;
+        this.shown.set(id, shown);
         return id;
+    }
+
+    /** Theia's own way to resume, by numbers that do not outlast the page. */
+    async attach(id: number): Promise<number> {
+        return this.shown.has(id) ? id : NO_TERMINAL;
     }
 
     async onAttachAttempted(): Promise<void> { }
 
     /** Joins the widget to the terminal's data: first all output that the server kept, then what comes. */
     connect(id: number, channel: TerminalChannel): void {
-        const info = this.known.get(id);
-        if (!info) {
+        const shown = this.shown.get(id);
+        if (!shown) {
             channel.end('There is no such terminal.');
             return;
         }
+        shown.channel = channel;
+        const encoder = new TextEncoder();
         let told = false;
-        channel.onInput(bytes => this.host.shell.writeTerminal(info.id, bytes).then(
-            () => told = false,
-            error => {
-                // Once until it works again: a person who types does not want it for each key.
-                if (!told) {
-                    channel.notice(`What you typed did not arrive. ${ShellProblem.describe(error)}`);
-                }
-                told = true;
+        channel.onInput(text => {
+            if (shown.answers && !shown.answers.passes(text)) {
+                return;
             }
-        ));
-        this.join(id, info, channel, 0);
+            this.host.shell.writeTerminal(shown.info.id, encoder.encode(text)).then(
+                () => told = false,
+                error => {
+                    // Once until it works again: a person who types does not want it for each key. Of its end it is told anyway.
+                    if (!told && !ShellProblem.hasKind(error, 'not_found') && !shown.exit) {
+                        channel.notice(`What you typed did not arrive. ${ShellProblem.describe(error)}`);
+                    }
+                    told = true;
+                }
+            );
+        });
+        this.follow(id, shown, channel);
     }
 
-    protected join(id: number, info: TerminalInfo, channel: TerminalChannel, from: number): void {
-        this.attached.get(id)?.abort();
-        const abort = new AbortController();
-        this.attached.set(id, abort);
-        this.host.shell.attachTerminal(info.id, from, (bytes: Uint8Array, at: number) => this.show(id, channel, bytes, at), abort.signal).then(
-            exit => this.exited(id, channel, exit),
+    /** Shows the output from where it was. */
+    protected follow(id: number, shown: Shown, channel: TerminalChannel): void {
+        shown.following?.abort();
+        const following = new AbortController();
+        shown.following = following;
+        shown.cutOff = false;
+        const onOutput = (bytes: Uint8Array, at: number): Promise<void> | void => this.output(id, shown, channel, bytes, at);
+        this.host.shell.attachTerminal(shown.info.id, shown.bytes, onOutput, following.signal).then(
+            exit => this.exited(id, shown, channel, exit),
             error => {
-                if (!abort.signal.aborted) {
-                    this.lost(id, channel, error);
+                if (!following.signal.aborted) {
+                    this.lost(id, shown, channel, error);
                 }
             }
         );
     }
 
-    /** Hands output to the terminal. Resolves once it is drawn, so that a program cannot outrun the page. */
-    protected show(id: number, channel: TerminalChannel, bytes: Uint8Array, at: number): Promise<void> {
-        this.shown.set(id, at + bytes.length);
+    /** Hands output to the terminal. What is answered is waited for, so that a program cannot outrun the page. */
+    protected output(id: number, shown: Shown, channel: TerminalChannel, bytes: Uint8Array, at: number): Promise<void> | void {
+        if (shown.bytes > 0 && at > shown.bytes) {
+            channel.notice(`${at - shown.bytes} bytes of output are left out here: they came faster than this page could show them.`);
+        }
+        shown.bytes = at + bytes.length;
+        shown.undrawn += bytes.length;
         channel.output(bytes);
-        return this.drawn(id);
+        const drawn = this.drawn(id).then(() => {
+            shown.undrawn -= bytes.length;
+        });
+        return shown.undrawn > MAX_UNDRAWN_BYTES ? drawn : undefined;
     }
 
     /** The connection ended for good and came back, for instance with a new login: the output goes on where it was. */
     protected rejoin(): void {
-        const cutOff = [...this.cutOff];
-        this.cutOff.clear();
-        for (const [id, channel] of cutOff) {
-            const info = this.known.get(id);
-            if (info) {
-                this.join(id, info, channel, this.shown.get(id) ?? 0);
+        for (const [id, shown] of this.shown) {
+            if (shown.cutOff && shown.channel) {
+                this.follow(id, shown, shown.channel);
             }
         }
     }
 
     async resize(id: number, cols: number, rows: number): Promise<void> {
-        await this.tell(id, info => this.host.shell.resizeTerminal(info.id, cols, rows));
+        const shown = this.shown.get(id);
+        if (shown && !shown.exit) {
+            await this.tell(this.host.shell.resizeTerminal(shown.info.id, cols, rows));
+        }
     }
 
+    /** Ends the terminal's program, if it runs, and forgets the terminal. */
     async close(id: number): Promise<void> {
-        this.attached.get(id)?.abort();
-        this.attached.delete(id);
-        this.cutOff.delete(id);
-        this.shown.delete(id);
-        await this.tell(id, info => this.host.shell.closeTerminal(info.id));
-        this.known.delete(id);
-        this.folders.delete(id);
+        const shown = this.shown.get(id);
+        if (shown) {
+            shown.following?.abort();
+            this.shown.delete(id);
+            await this.discard(shown.info.id);
+        }
+    }
+
+    /** The same for a terminal that this page may not show. */
+    async discard(terminal: string): Promise<void> {
+        await this.tell(this.host.shell.closeTerminal(terminal));
     }
 
     async getProcessId(id: number): Promise<number> {
-        return this.get(id).pid;
+        return this.get(id).info.pid;
     }
 
     async getProcessInfo(id: number): Promise<TerminalProcessInfo> {
-        const { program, args } = this.get(id);
+        const { program, args } = this.get(id).info;
         return { executable: program, arguments: args };
     }
 
     async getCwdURI(id: number): Promise<string> {
-        return this.folders.get(id) ?? this.host.rootUri.toString();
+        return (this.shown.get(id)?.folder ?? this.host.rootUri).toString();
+    }
+
+    /** The shell says where it is, by a path as programs see it. */
+    moved(id: number, path: string): void {
+        const shown = this.shown.get(id);
+        const uri = shown && this.toUri(id, path);
+        if (uri) {
+            shown.folder = uri;
+        }
+    }
+
+    /** A path of the terminal's programs as an address in the IDE; nothing for what the IDE does not show. */
+    toUri(id: number, path: string): URI | undefined {
+        const { workspace_folder: workspace, home_folder: home } = this.get(id).info;
+        const full = path === '~' || path.startsWith('~/') ? home + path.slice(1) : path;
+        const ide = { workspace: plainPath(this.host.rootUri.path.toString()), home: plainPath(this.host.homeUri.path.toString()) };
+        const there = toIdePath(full, { workspace, home }, ide);
+        return there === undefined ? undefined : fileUri(there);
     }
 
     /** Empty: the server takes the person's own shell. */
@@ -188,23 +298,25 @@ export class ShellTerminalServer implements RpcProxy<IShellTerminalServer> {
     }
 
     dispose(): void {
-        this.attached.forEach(abort => abort.abort());
+        this.shown.forEach(({ following }) => following?.abort());
     }
 
     protected get client(): IBaseTerminalClient {
         return this.watcher.getTerminalClient();
     }
 
-    protected get(id: number): TerminalInfo {
-        const info = this.known.get(id);
-        if (!info) {
+    protected get(id: number): Shown {
+        const shown = this.shown.get(id);
+        if (!shown) {
             throw new Error(`There is no terminal ${id}.`);
         }
-        return info;
+        return shown;
     }
 
-    protected exited(id: number, channel: TerminalChannel, exit: NonNullable<TerminalInfo['exit']>): void {
-        this.attached.delete(id);
+    protected exited(id: number, shown: Shown, channel: TerminalChannel, exit: TerminalExit): void {
+        shown.following = undefined;
+        shown.exit = exit;
+        channel.end('The program ended.');
         this.client.onTerminalExitChanged({
             terminalId: id,
             code: exit.code ?? undefined,
@@ -212,32 +324,27 @@ export class ShellTerminalServer implements RpcProxy<IShellTerminalServer> {
             reason: TerminalExitReason.Process,
             attached: false
         });
-        channel.end('The program ended.');
     }
 
-    /** Either the terminal is gone, for instance because its server was started anew, or only its output is. */
-    protected lost(id: number, channel: TerminalChannel, error: unknown): void {
-        this.attached.delete(id);
-        if (!ShellProblem.hasKind(error, 'not_found')) {
-            this.cutOff.set(id, channel);
-            channel.notice(`No output until the connection is back. ${ShellProblem.describe(error)}`);
+    /** Either the terminal is gone, with what ran it, or only its output is. */
+    protected lost(id: number, shown: Shown, channel: TerminalChannel, error: unknown): void {
+        if (ShellProblem.hasKind(error, 'not_found')) {
+            this.exited(id, shown, channel, { code: undefined, signal: undefined, cause: 'host_lost' });
             return;
         }
-        this.known.delete(id);
-        channel.notice(`This terminal is not running any more. ${ShellProblem.describe(error)} Open a new one with Ctrl+Shift+\`.`);
-        channel.end('lost');
+        shown.following = undefined;
+        shown.cutOff = true;
+        channel.notice(`No output until the connection is back. ${ShellProblem.describe(error)}`);
     }
 
     /** For what Theia does not wait for: a terminal that is gone already is no fault. */
-    protected async tell(id: number, call: (info: TerminalInfo) => Promise<void>): Promise<void> {
-        const info = this.known.get(id);
-        if (!info) {
-            return;
-        }
+    protected async tell(call: Promise<void>): Promise<void> {
         try {
-            await call(info);
+            await call;
         } catch (error) {
-            this.logger.warn(ShellProblem.describe(error));
+            if (!ShellProblem.hasKind(error, 'not_found')) {
+                this.logger.warn(ShellProblem.describe(error));
+            }
         }
     }
 }

@@ -6,21 +6,21 @@ import { Uint8ArrayReadBuffer, Uint8ArrayWriteBuffer } from '@theia/core/lib/com
 /** The channel over which a terminal's widget gets output and sends what is typed, both as strings. */
 export class TerminalChannel extends BasicChannel {
 
-    protected readonly inputEmitter: Emitter<Uint8Array>;
+    protected readonly inputEmitter: Emitter<string>;
     protected readonly decoder = new TextDecoder();
 
     constructor() {
-        const input = new Emitter<Uint8Array>();
+        const input = new Emitter<string>();
         super(() => {
             const buffer = new Uint8ArrayWriteBuffer();
-            buffer.onCommit(message => input.fire(new TextEncoder().encode(new Uint8ArrayReadBuffer(message).readString())));
+            buffer.onCommit(message => input.fire(new Uint8ArrayReadBuffer(message).readString()));
             return buffer;
         });
         this.inputEmitter = input;
     }
 
-    /** What the person typed, as UTF-8. */
-    get onInput(): Emitter<Uint8Array>['event'] {
+    /** What the person typed, and what the terminal answers to its program. */
+    get onInput(): Emitter<string>['event'] {
         return this.inputEmitter.event;
     }
 

@@ -10,8 +10,7 @@ export type TerminalDrawn = (terminal: number) => Promise<void>;
 export function createTerminalDrawn({ container }: interfaces.Context): TerminalDrawn {
     return async terminal => {
         const widget = container.get<TerminalService>(TerminalService).getByTerminalId(terminal);
-        // One that was never shown keeps its text aside and would not answer.
-        if (!(widget instanceof TerminalWidgetImpl) || !widget.isVisible) {
+        if (!(widget instanceof TerminalWidgetImpl)) {
             return;
         }
         await new Promise<void>(resolve => {

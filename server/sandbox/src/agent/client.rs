@@ -1,0 +1,428 @@
+//! The supervisor's end of the line to an agent.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use coditect_protocol::RelPath;
+use rustix::io::Errno;
+use rustix::process::{Signal, pidfd_send_signal};
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncReadExt as _, Interest};
+use tokio::process::{Child, ChildStderr};
+use tokio::sync::{oneshot, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::packet;
+use super::wire::{Event, MAX_PACKET_BYTES, Request, Setup, Start, StartStep};
+use crate::supervisor::strays;
+use crate::walls::{After, AgentProcess, Walls};
+use crate::{Place, Program, SandboxError, processes};
+
+/// Longest start of a sandbox.
+const START_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a sandbox may take to end by itself, and then when told by a signal.
+const END_TIMEOUT: Duration = Duration::from_secs(3);
+/// Most of the error output of a start that fails, in bytes.
+const MAX_REASON_BYTES: u64 = 500;
+
+/// Where a program's input and output lead.
+#[derive(Debug)]
+pub enum Stdio {
+    /// Standard input, output and error.
+    Fds([OwnedFd; 3]),
+    /// The other end of a pseudo-terminal, which becomes the controlling terminal of a session of the program's own.
+    Terminal(OwnedFd),
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exit {
+    /// Exit code, if it exited by itself.
+    pub code: Option<i32>,
+    /// Signal that ended it, if one did.
+    pub signal: Option<i32>,
+}
+
+/// A program that was started. Dropping it does not end the program.
+#[derive(Debug)]
+pub struct Running {
+    /// Process id within the sandbox.
+    pub pid: u32,
+    id: u64,
+    exit: watch::Receiver<Option<Exit>>,
+    /// As long as it is there the program can be named to [`Agent::signal`].
+    _leader: Arc<Leader>,
+}
+
+impl Running {
+    /// Names it to [`Agent::signal`].
+    #[must_use]
+    pub const fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Waits until it has ended; `None` where the whole sandbox ended and nobody can tell how the program did. Safe to
+    /// cancel and to call again.
+    pub async fn exit(&mut self) -> Option<Exit> {
+        self.exit.wait_for(Option::is_some).await.ok().and_then(|exit| *exit)
+    }
+}
+
+/// The first process of a session.
+#[derive(Debug)]
+struct Leader {
+    held: OwnedFd,
+    /// Its number outside, which is the session's too.
+    pid: u32,
+}
+
+impl Leader {
+    /// `None` where it has ended already and nothing is left to name.
+    fn new(held: OwnedFd) -> Self {
+        use std::os::fd::AsRawFd as _;
+        let told = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", held.as_raw_fd())).unwrap_or_default();
+        let pid = told.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
+        Self { held, pid: pid.unwrap_or(0) }
+    }
+}
+
+/// A sandbox's agent. Cheap to clone; the sandbox ends with [`Agent::close`] or with the last clone.
+#[derive(Debug, Clone)]
+pub struct Agent {
+    line: Arc<Line>,
+    _end: Arc<DropGuard>,
+}
+
+#[derive(Debug)]
+struct Line {
+    socket: AsyncFd<OwnedFd>,
+    pid: u32,
+    env: Vec<(String, String)>,
+    notes: Vec<String>,
+    next_id: AtomicU64,
+    tun: Mutex<Option<OwnedFd>>,
+    programs: Mutex<Programs>,
+    end: CancellationToken,
+    ended: watch::Receiver<bool>,
+}
+
+#[derive(Debug, Default)]
+struct Programs {
+    starting: HashMap<u64, oneshot::Sender<Result<Running, SandboxFailure>>>,
+    exits: HashMap<u64, watch::Sender<Option<Exit>>>,
+    leaders: HashMap<u64, Weak<Leader>>,
+}
+
+/// What of a start failed, as the agent tells it.
+#[derive(Debug)]
+struct SandboxFailure {
+    step: StartStep,
+    errno: i32,
+}
+
+impl Line {
+    /// Held only for a look-up.
+    fn programs(&self) -> MutexGuard<'_, Programs> {
+        self.programs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn send(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), SandboxError> {
+        let sent = self.socket.async_io(Interest::WRITABLE, |socket| packet::send(socket, bytes, fds)).await;
+        sent.map_err(|error| match Errno::from_io_error(&error) {
+            Some(Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN) => SandboxError::Ended,
+            _ => SandboxError::Failed(format!("its agent cannot be told anything ({error})")),
+        })
+    }
+
+    async fn receive(&self, buffer: &mut [u8]) -> std::io::Result<Option<(Event, Vec<OwnedFd>)>> {
+        self.socket.async_io(Interest::READABLE, |socket| packet::receive(socket, buffer)).await
+    }
+
+    /// What the agent says is believed only of numbers that were asked for.
+    fn take(&self, event: &Event, fds: Vec<OwnedFd>) {
+        let mut programs = self.programs();
+        match *event {
+            Event::Started { id, pid } => {
+                let (Some(answer), Some(held)) = (programs.starting.remove(&id), fds.into_iter().next()) else {
+                    return;
+                };
+                let leader = Arc::new(Leader::new(held));
+                let (told, exit) = watch::channel(None);
+                programs.exits.insert(id, told);
+                programs.leaders.retain(|_, leader| leader.strong_count() > 0);
+                programs.leaders.insert(id, Arc::downgrade(&leader));
+                // Whoever asked may have gone; the program stays.
+                drop(answer.send(Ok(Running { pid, id, exit, _leader: leader })));
+            }
+            Event::Failed { id, step, errno } => {
+                if let Some(answer) = programs.starting.remove(&id) {
+                    drop(answer.send(Err(SandboxFailure { step, errno })));
+                }
+            }
+            Event::Exited { id, code, signal } => {
+                if let Some(told) = programs.exits.remove(&id) {
+                    told.send_replace(Some(Exit { code, signal }));
+                }
+            }
+            Event::Ready { .. } | Event::Refused { .. } => {}
+        }
+    }
+}
+
+impl Agent {
+    /// Starts the sandbox of `place`.
+    pub async fn start(walls: &Walls, place: &Place) -> Result<Self, SandboxError> {
+        let AgentProcess { mut child, socket, setup, env, after } = walls.start_agent(place).await?;
+        let failed = |what: &str| SandboxError::Failed(what.to_owned());
+        let errors = child.stderr.take();
+        let pid = child.id().ok_or_else(|| failed("it ended at once"))?;
+        let socket = watched(socket).map_err(|error| SandboxError::Failed(error.to_string()))?;
+        let (tell_ended, ended) = watch::channel(false);
+        let mut line = Line {
+            socket,
+            pid,
+            env,
+            notes: Vec::new(),
+            next_id: AtomicU64::new(1),
+            tun: Mutex::new(None),
+            programs: Mutex::default(),
+            end: CancellationToken::new(),
+            ended,
+        };
+        let answer = tokio::time::timeout(START_TIMEOUT, line.set_up(&setup)).await;
+        match answer.unwrap_or_else(|_| Err(Some(failed("it did not start in time")))) {
+            Ok(()) => {}
+            Err(error) => {
+                tokio::spawn(strays::give_up(child));
+                if let Some(after) = after {
+                    tokio::task::spawn_blocking(after);
+                }
+                let told = match error {
+                    Some(error) => error,
+                    None => SandboxError::Failed(last_words(errors).await),
+                };
+                return Err(told);
+            }
+        }
+        let end = line.end.clone();
+        let line = Arc::new(line);
+        tokio::spawn(drive(Arc::clone(&line), child, tell_ended, after));
+        Ok(Self { line, _end: Arc::new(end.drop_guard()) })
+    }
+
+    /// The way out of the sandbox's network, for `net::outside`; given once. `None` where it has none of its own.
+    #[must_use]
+    pub fn take_tun(&self) -> Option<OwnedFd> {
+        self.line.tun.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Outermost process of the sandbox as the supervisor's machine numbers it, for the warden.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.line.pid
+    }
+
+    /// What leaves this sandbox weaker than it should be, in sentences for the operator.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.line.notes
+    }
+
+    /// Starts a program. It goes on when the answer is dropped.
+    pub async fn spawn(&self, program: &Program, streams: Stdio) -> Result<Running, SandboxError> {
+        program.check()?;
+        let line = &self.line;
+        let id = line.next_id.fetch_add(1, Ordering::Relaxed);
+        let mut env = line.env.clone();
+        env.extend(program.env.iter().cloned());
+        let start = Start {
+            id,
+            program: program.program.clone(),
+            args: program.args.clone(),
+            env,
+            start_in: program.start_in.as_str().to_owned(),
+            terminal: matches!(streams, Stdio::Terminal(_)),
+        };
+        let bytes = packet::encode(&Request::Start(start)).map_err(|error| SandboxError::Invalid(error.to_string()))?;
+        let (tell, answer) = oneshot::channel();
+        line.programs().starting.insert(id, tell);
+        // Looked at after the entry is there: whoever ends the sandbox clears the entries after saying so.
+        if *line.ended.borrow() {
+            line.programs().starting.remove(&id);
+            return Err(SandboxError::Ended);
+        }
+        let fds: Vec<OwnedFd> = match streams {
+            Stdio::Fds(fds) => fds.into(),
+            Stdio::Terminal(pts) => vec![pts],
+        };
+        let borrowed: Vec<_> = fds.iter().map(OwnedFd::as_fd).collect();
+        if let Err(error) = line.send(&bytes, &borrowed).await {
+            line.programs().starting.remove(&id);
+            return Err(error);
+        }
+        drop(fds);
+        answer.await.map_err(|_| SandboxError::Ended)?.map_err(|failure| failure.told(program))
+    }
+
+    /// Sends a signal to a program, or to every process of its session. Possible as long as its [`Running`] is there,
+    /// also after it ended: then to what it left behind.
+    pub async fn signal(&self, id: u64, signal: Signal, whole_session: bool) -> Result<(), SandboxError> {
+        let Some(leader) = self.line.programs().leaders.get(&id).and_then(Weak::upgrade) else { return Ok(()) };
+        if !whole_session {
+            // It may have ended by itself meanwhile.
+            let sent = pidfd_send_signal(&leader.held, signal);
+            tracing::trace!(id, ?signal, ok = sent.is_ok(), "signal to a program");
+            return Ok(());
+        }
+        let root = self.line.pid;
+        let session = move || {
+            let all = processes::all();
+            // The number of a session that is gone may be another's by now, but not in this sandbox and at once.
+            for process in processes::Tree::new(&all).below(root).iter().filter(|one| one.session == leader.pid) {
+                process.signal(signal);
+            }
+        };
+        tokio::task::spawn_blocking(session).await.map_err(|error| SandboxError::Failed(error.to_string()))
+    }
+
+    /// Waits until the sandbox has ended, for whatever reason.
+    pub async fn ended(&self) {
+        let mut ended = self.line.ended.clone();
+        // An error means that the task is gone, and the sandbox with it.
+        drop(ended.wait_for(|ended| *ended).await);
+    }
+
+    /// Ends the sandbox with everything in it, and returns when nothing of it is left.
+    pub async fn close(&self) {
+        self.line.end.cancel();
+        self.ended().await;
+    }
+}
+
+impl Line {
+    /// Tells the agent how to bind itself. `Err(None)`: it ended without a word on the line.
+    async fn set_up(&mut self, setup: &Setup) -> Result<(), Option<SandboxError>> {
+        let failed = |error: std::io::Error| Some(SandboxError::Failed(error.to_string()));
+        let bytes = packet::encode(&Request::Setup(setup.clone())).map_err(failed)?;
+        match self.send(&bytes, &[]).await {
+            Ok(()) => {}
+            Err(SandboxError::Ended) => return Err(None),
+            Err(error) => return Err(Some(error)),
+        }
+        let mut buffer = vec![0; MAX_PACKET_BYTES];
+        match self.receive(&mut buffer).await.map_err(failed)? {
+            Some((Event::Ready { notes }, fds)) => {
+                self.notes = notes;
+                self.tun = Mutex::new(fds.into_iter().next());
+                Ok(())
+            }
+            Some((Event::Refused { reason }, _)) => Err(Some(SandboxError::Failed(reason))),
+            Some(_) => Err(Some(SandboxError::Failed("its agent does not speak this version".to_owned()))),
+            None => Err(None),
+        }
+    }
+}
+
+/// Reads what the agent says until it or the sandbox is to end, then sees to it that nothing is left.
+async fn drive(line: Arc<Line>, mut child: Child, tell_ended: watch::Sender<bool>, after: Option<After>) {
+    let mut buffer = vec![0; MAX_PACKET_BYTES];
+    loop {
+        let received = tokio::select! {
+            () = line.end.cancelled() => break,
+            received = line.receive(&mut buffer) => received,
+        };
+        match received {
+            Ok(Some((event, fds))) => line.take(&event, fds),
+            Ok(None) => break,
+            Err(error) => {
+                tracing::warn!(%error, "a sandbox's agent said what cannot be understood; the sandbox is ended");
+                break;
+            }
+        }
+    }
+    // The agent ends when this end is closed, and everything with it.
+    if let Err(error) = rustix::net::shutdown(line.socket.get_ref(), rustix::net::Shutdown::Both) {
+        tracing::trace!(%error, "the agent was faster");
+    }
+    end(&mut child).await;
+    strays::ended(line.pid).await;
+    if let Some(after) = after
+        && tokio::task::spawn_blocking(after).await.is_err()
+    {
+        tracing::warn!("what a sandbox left behind could not be removed");
+    }
+    tell_ended.send_replace(true);
+    // Whoever waits for a start or an end learns that none will come.
+    *line.programs() = Programs::default();
+}
+
+/// Waits for the outermost process; the more strongly asked, the longer it takes.
+async fn end(child: &mut Child) {
+    for signal in [Signal::TERM, Signal::KILL] {
+        match tokio::time::timeout(END_TIMEOUT, child.wait()).await {
+            Ok(_) => return,
+            Err(_) => {
+                let pid = child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
+                let sent = pid.map(|pid| rustix::process::kill_process(pid, signal));
+                tracing::warn!(?signal, ?sent, "a sandbox does not end by itself");
+            }
+        }
+    }
+    if let Err(error) = child.wait().await {
+        tracing::warn!(%error, "the end of a sandbox cannot be waited for");
+    }
+}
+
+#[expect(unsafe_code, reason = "the runtime wants to be promised that the descriptor stays what it is")]
+fn watched(socket: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` is open, and gives the same number, until it is dropped, which the `AsyncFd` does last.
+    unsafe { AsyncFd::register(socket) }.map_err(Into::into)
+}
+
+/// What the walls printed before they gave up.
+async fn last_words(errors: Option<ChildStderr>) -> String {
+    let mut words = Vec::new();
+    if let Some(errors) = errors {
+        // Whatever came until then is told.
+        let mut errors = errors.take(MAX_REASON_BYTES);
+        drop(tokio::time::timeout(END_TIMEOUT, errors.read_to_end(&mut words)).await);
+    }
+    match String::from_utf8_lossy(&words).trim() {
+        "" => "it ended without a word".to_owned(),
+        words => words.to_owned(),
+    }
+}
+
+impl SandboxFailure {
+    fn told(&self, program: &Program) -> SandboxError {
+        let errno = Errno::from_raw_os_error(self.errno);
+        let folder = || -> RelPath { program.start_in.clone() };
+        match (self.step, errno) {
+            (StartStep::Folder, Errno::NOENT) => SandboxError::NotFound(folder()),
+            (StartStep::Folder, Errno::NOTDIR) => SandboxError::NotAFolder(folder()),
+            (StartStep::Folder, Errno::XDEV | Errno::LOOP | Errno::ACCESS) => SandboxError::Outside(folder()),
+            (StartStep::Folder, _) => SandboxError::Failed(format!("{} cannot be opened ({errno})", folder())),
+            (StartStep::Program, _) => SandboxError::ProgramFailed {
+                program: program.program.clone(),
+                reason: match errno {
+                    Errno::NOENT => "there is no such program in the sandbox, or what its first line names is missing",
+                    Errno::ACCESS => "it may not be run, or is a folder",
+                    Errno::AGAIN => "the sandbox has as many processes as it may; end some first",
+                    Errno::NOMEM => "the sandbox has as much memory as it may; end something first",
+                    Errno::TOOBIG => "its arguments and variables are too large; pass them in a file",
+                    Errno::NOEXEC => "it is no program of this machine",
+                    _ => {
+                        return SandboxError::ProgramFailed {
+                            program: program.program.clone(),
+                            reason: errno.to_string(),
+                        };
+                    }
+                }
+                .to_owned(),
+            },
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Starts programs when told, and tells how they end.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, setsid, wait};
+
+use super::bind::Bound;
+use super::wire::{Event, MAX_PACKET_BYTES, Request, Setup, Start, StartStep};
+use super::{packet, signals};
+
+/// Serves until the supervisor's end is closed.
+pub(super) fn serve(control: OwnedFd, setup: &Setup, bound: Bound) -> io::Result<()> {
+    let ended = signals::descriptor(&[Signal::CHILD])?;
+    let mut agent = Serving { control, folder: setup.folder.clone(), programs: HashMap::new() };
+    let ready = Event::Ready { notes: bound.notes };
+    agent.tell(&ready, bound.tun.as_ref().map(OwnedFd::as_fd))?;
+    drop(bound.tun);
+    let mut buffer = vec![0; MAX_PACKET_BYTES];
+    loop {
+        let mut waiting = [PollFd::new(&agent.control, PollFlags::IN), PollFd::new(&ended, PollFlags::IN)];
+        match poll(&mut waiting, None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let [asked, some_ended] = waiting.map(|one| !one.revents().is_empty());
+        if some_ended {
+            signals::take(&ended);
+            agent.collect()?;
+        }
+        if asked {
+            match packet::receive(&agent.control, &mut buffer)? {
+                None => return Ok(()),
+                Some((Request::Start(start), fds)) => agent.start(&start, fds)?,
+                Some((Request::Setup(_), _)) => return Err(io::Error::other("a second setup came")),
+            }
+        }
+    }
+}
+
+struct Serving {
+    control: OwnedFd,
+    /// The workspace's.
+    folder: PathBuf,
+    /// What runs and is waited for, by its number.
+    programs: HashMap<Pid, u64>,
+}
+
+impl Serving {
+    fn tell(&self, event: &Event, fd: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        packet::send(&self.control, &packet::encode(event)?, fd.as_slice())
+    }
+
+    fn start(&mut self, start: &Start, fds: Vec<OwnedFd>) -> io::Result<()> {
+        match self.launch(start, fds) {
+            Ok(pid) => {
+                self.programs.insert(pid, start.id);
+                // Nobody but this process collects it, so that the number is still its own.
+                let held = pidfd_open(pid, PidfdFlags::empty())?;
+                let event = Event::Started { id: start.id, pid: pid.as_raw_nonzero().get().cast_unsigned() };
+                self.tell(&event, Some(held.as_fd()))
+            }
+            Err((step, error)) => {
+                let errno = error.raw_os_error().unwrap_or(libc::EINVAL);
+                self.tell(&Event::Failed { id: start.id, step, errno }, None)
+            }
+        }
+    }
+
+    fn launch(&self, start: &Start, fds: Vec<OwnedFd>) -> Result<Pid, (StartStep, io::Error)> {
+        let folder = self.open_folder(&start.start_in).map_err(|error| (StartStep::Folder, error))?;
+        let program = |error| (StartStep::Program, error);
+        let mut command = Command::new(&start.program);
+        command.args(&start.args).env_clear().envs(start.env.iter().map(|(name, value)| (name, value)));
+        let [stdin, stdout, stderr] = streams(fds, start.terminal).map_err(program)?;
+        command.stdin(stdin).stdout(stdout).stderr(stderr);
+        in_session(&mut command, folder, start.terminal);
+        let child = command.spawn().map_err(program)?;
+        // Dropping the handle leaves the process alone; it is collected with all others.
+        Pid::from_raw(child.id().cast_signed()).ok_or_else(|| program(Errno::SRCH.into()))
+    }
+
+    /// No link leads from the workspace to another folder.
+    fn open_folder(&self, path: &str) -> io::Result<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::openat(CWD, &self.folder, flags, Mode::empty())?;
+        if path.is_empty() {
+            return Ok(root);
+        }
+        Ok(openat2(&root, path, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS)?)
+    }
+
+    /// Collects whatever ended, also what lost its parent and was never asked for.
+    fn collect(&mut self) -> io::Result<()> {
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+            if let Some(id) = self.programs.remove(&pid) {
+                let (code, signal) = (status.exit_status(), status.terminating_signal());
+                self.tell(&Event::Exited { id, code, signal }, None)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Standard input, output and error of the descriptors that came.
+fn streams(fds: Vec<OwnedFd>, terminal: bool) -> io::Result<[Stdio; 3]> {
+    let wrong = || io::Error::from(Errno::INVAL);
+    if terminal {
+        let [pts]: [OwnedFd; 1] = fds.try_into().map_err(|_| wrong())?;
+        return Ok([pts.try_clone()?.into(), pts.try_clone()?.into(), pts.into()]);
+    }
+    let fds: [OwnedFd; 3] = fds.try_into().map_err(|_| wrong())?;
+    Ok(fds.map(Stdio::from))
+}
+
+/// Every program leads a session of its own, so that all that it starts can be signalled together.
+#[expect(unsafe_code, reason = "a session and its terminal can be set only between fork and exec")]
+fn in_session(command: &mut Command, folder: OwnedFd, terminal: bool) {
+    // SAFETY: the closure makes system calls and nothing else; the process has one thread anyway.
+    unsafe {
+        command.pre_exec(move || {
+            setsid()?;
+            if terminal {
+                rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
+            }
+            Ok(rustix::process::fchdir(&folder)?)
+        });
+    }
+}

@@ -1,0 +1,137 @@
+//! The machine's processes, as `/proc` tells of them. Blocks: call it where that is allowed.
+
+use std::collections::{HashMap, HashSet};
+use std::os::fd::OwnedFd;
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+/// What is known of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    pub(crate) parent: u32,
+    pub(crate) session: u32,
+    pub(crate) threads: u32,
+    /// When it started, in the kernel's ticks. With the number it names a process for good.
+    pub(crate) started: u64,
+    pub(crate) resident_pages: u64,
+    pub(crate) is_zombie: bool,
+}
+
+impl Process {
+    /// `None` where there is no such process.
+    pub(crate) fn read(pid: u32) -> Option<Self> {
+        Self::parse(pid, &std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// The fields come after the name, which is in parentheses and may hold anything.
+    fn parse(pid: u32, stat: &str) -> Option<Self> {
+        let (_, fields) = stat.rsplit_once(')')?;
+        let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
+        let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
+        let small = |index| number(index)?.try_into().ok();
+        Some(Self {
+            pid,
+            is_zombie: matches!(*fields.first()?, "Z" | "X"),
+            parent: small(1)?,
+            session: small(3)?,
+            threads: small(17)?,
+            started: number(19)?,
+            resident_pages: number(21)?,
+        })
+    }
+
+    /// A descriptor of exactly this process, whatever has its number by now.
+    pub(crate) fn hold(&self) -> Option<OwnedFd> {
+        let held = pidfd_open(Pid::from_raw(self.pid.try_into().ok()?)?, PidfdFlags::empty()).ok()?;
+        (Self::read(self.pid)?.started == self.started).then_some(held)
+    }
+
+    /// Whether the signal was sent.
+    pub(crate) fn signal(&self, signal: Signal) -> bool {
+        self.hold().is_some_and(|held| pidfd_send_signal(held, signal).is_ok())
+    }
+}
+
+/// All processes of the machine.
+pub(crate) fn all() -> Vec<Process> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    entries.flatten().filter_map(|entry| Process::read(entry.file_name().to_str()?.parse().ok()?)).collect()
+}
+
+/// Every process by its parent.
+pub(crate) struct Tree<'a> {
+    children: HashMap<u32, Vec<&'a Process>>,
+}
+
+impl<'a> Tree<'a> {
+    pub(crate) fn new(all: &'a [Process]) -> Self {
+        let mut children: HashMap<u32, Vec<&Process>> = HashMap::new();
+        for process in all {
+            children.entry(process.parent).or_default().push(process);
+        }
+        Self { children }
+    }
+
+    /// The children of a process.
+    pub(crate) fn children(&self, parent: u32) -> &[&'a Process] {
+        self.children.get(&parent).map_or(&[], Vec::as_slice)
+    }
+
+    /// Everything below a process, without itself.
+    pub(crate) fn below(&self, root: u32) -> Vec<&'a Process> {
+        // A number that was used again while the list was read could make a circle.
+        let mut visited = HashSet::from([root]);
+        let mut found: Vec<&Process> = Vec::new();
+        let mut parents = vec![root];
+        while let Some(parent) = parents.pop() {
+            for child in self.children(parent) {
+                if visited.insert(child.pid) {
+                    parents.push(child.pid);
+                    found.push(child);
+                }
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_a_name_that_looks_like_fields() {
+        let stat = "7 (a) Z 1 (b) S 3 4 5 0 -1 0 0 0 0 0 0 0 0 0 20 0 2 0 99 4096 12 18446744073709551615 1";
+        let process = Process::parse(7, stat).unwrap();
+        assert_eq!((process.parent, process.session, process.threads), (3, 5, 2));
+        assert_eq!((process.started, process.resident_pages, process.is_zombie), (99, 12, false));
+        assert!(Process::parse(7, "7 (x) S 1").is_none());
+    }
+
+    #[test]
+    fn finds_what_is_below() {
+        let process = |pid, parent| Process {
+            pid,
+            parent,
+            session: 0,
+            threads: 1,
+            started: 0,
+            resident_pages: 0,
+            is_zombie: false,
+        };
+        let all = [process(1, 0), process(2, 1), process(3, 2), process(4, 2), process(5, 1), process(9, 9)];
+        let tree = Tree::new(&all);
+        let mut pids: Vec<u32> = tree.below(2).iter().map(|process| process.pid).collect();
+        pids.sort_unstable();
+        assert_eq!(pids, [3, 4]);
+        assert!(tree.below(9).is_empty(), "ends");
+    }
+
+    #[test]
+    fn holds_no_other_process_of_the_number() {
+        let own = Process::read(std::process::id()).unwrap();
+        assert!(own.hold().is_some());
+        assert!(Process { started: own.started + 1, ..own }.hold().is_none());
+    }
+}

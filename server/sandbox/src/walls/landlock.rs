@@ -1,0 +1,236 @@
+//! Walls by Landlock, for machines without user namespaces: the agent restricts itself before it starts anything.
+//!
+//! Paths inside are those outside. Landlock decides about opening, making, renaming and removing files, about TCP ports,
+//! signals and tracing; what it does not see the filter of system calls refuses ([`super::seccomp`]).
+//!
+//! What stays weaker than behind namespaces: whether a file exists can be asked of any path; the temporary folder has no
+//! size of its own; and a program may speak UDP, and TCP to the allowed ports, with every host, the server's own included.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use landlock::{
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, NetPort, PathBeneath, PathFd,
+    Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, Scope,
+};
+use tokio::process::Command;
+
+use super::files::{Helper, pass_on};
+use super::shown::{ETC, SYSTEM};
+use crate::agent::wire::LandlockSetup;
+use crate::net::NetworkMode;
+use crate::{Place, SandboxError, SandboxSettings};
+
+/// First version that keeps signals in; older ones would let programs end the server.
+const OLDEST: ABI = ABI::V6;
+
+/// Devices that are the same for everybody. No terminal is among them but one's own, which is `/dev/tty`.
+const DEVICES: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
+
+/// What programs look up about the machine. Nothing here tells of a process.
+const FACTS: [&str; 19] = [
+    "/etc/passwd",
+    "/etc/group",
+    "/proc/cpuinfo",
+    "/proc/filesystems",
+    "/proc/loadavg",
+    "/proc/meminfo",
+    "/proc/stat",
+    "/proc/uptime",
+    "/proc/version",
+    "/proc/sys/fs/pipe-max-size",
+    "/proc/sys/kernel/cap_last_cap",
+    "/proc/sys/kernel/ngroups_max",
+    "/proc/sys/kernel/osrelease",
+    "/proc/sys/kernel/pid_max",
+    "/proc/sys/kernel/random",
+    "/proc/sys/kernel/threads-max",
+    "/proc/sys/net/core/somaxconn",
+    "/proc/sys/vm/overcommit_memory",
+    "/sys/devices/system/cpu",
+];
+
+/// Binds this process, and everything that it starts from now on.
+pub(crate) fn restrict(rules: &LandlockSetup) -> Result<(), String> {
+    let failed =
+        |error: landlock::RulesetError| format!("Landlock cannot be used, which takes Linux 6.12 or newer ({error})");
+    let mut set = Ruleset::default()
+        .set_compatibility(CompatLevel::HardRequirement)
+        .handle_access(AccessFs::from_all(OLDEST))
+        .and_then(|set| set.handle_access(AccessNet::from_all(OLDEST)))
+        .and_then(|set| set.scope(Scope::from_all(OLDEST)))
+        .and_then(Ruleset::create)
+        .map_err(failed)?;
+    let read = AccessFs::from_read(OLDEST);
+    // A device can be made by nobody; a socket could be reached by nobody.
+    let own = AccessFs::from_all(OLDEST)
+        & !(AccessFs::MakeBlock | AccessFs::MakeChar | AccessFs::MakeSock | AccessFs::IoctlDev);
+    let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
+    let granted = [(&rules.readable, read), (&rules.writable, own), (&rules.devices, device)];
+    for (path, access) in granted.into_iter().flat_map(|(paths, access)| paths.iter().map(move |path| (path, access))) {
+        set = set.add_rule(beneath(path, access)?).map_err(failed)?;
+    }
+    for port in rules.connect_ports.iter().flatten() {
+        set = set.add_rule(NetPort::new(*port, AccessNet::ConnectTcp)).map_err(failed)?;
+    }
+    set.restrict_self().map(drop).map_err(failed)
+}
+
+/// What is no folder knows fewer rights.
+fn beneath(path: &Path, access: BitFlags<AccessFs>) -> Result<PathBeneath<PathFd>, String> {
+    let failed = |error: &dyn std::fmt::Display| format!("{} cannot be allowed ({error})", path.display());
+    let file = PathFd::new(path).map_err(|error| failed(&error))?;
+    let is_folder = path.metadata().map_err(|error| failed(&error))?.is_dir();
+    Ok(PathBeneath::new(file, if is_folder { access } else { access & AccessFs::from_file(OLDEST) }))
+}
+
+/// Refuses what cannot be kept.
+pub(super) fn check(settings: &SandboxSettings) -> Result<(), SandboxError> {
+    if settings.network.mode == NetworkMode::Hosts {
+        return Err(SandboxError::Invalid(
+            "Landlock knows ports and no hosts, so that it cannot keep programs to a list of hosts; use bubblewrap, or allow \
+             the network as a whole or not at all"
+                .to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// What is weaker than it should be.
+pub(super) fn warnings(settings: &SandboxSettings) -> Vec<String> {
+    let mut warnings = vec![
+        "Programs run behind Landlock, since user namespaces cannot be used: they see which paths of the machine exist, have \
+         no /tmp, no /proc of their own, no local sockets, and cannot serve anything. Allow user namespaces and \
+         install bubblewrap for full walls."
+            .to_owned(),
+    ];
+    if settings.network.mode == NetworkMode::Open {
+        warnings.push(format!(
+            "Behind Landlock programs reach every host on the ports {:?}, this machine's own services and its private network \
+             included, and any port by UDP.",
+            settings.connect_ports
+        ));
+    }
+    warnings
+}
+
+/// What the programs of `place` may do; `temporary` is their folder for temporary files.
+pub(super) fn rules(settings: &SandboxSettings, place: &Place, temporary: &Path) -> LandlockSetup {
+    let shown = SYSTEM.iter().map(PathBuf::from).chain(ETC.iter().map(|name| Path::new("/etc").join(name)));
+    let shown = shown.chain(FACTS.iter().map(PathBuf::from)).chain(settings.read_only_paths.iter().cloned());
+    let mut readable: Vec<PathBuf> = shown
+        .filter_map(|path| path.canonicalize().ok())
+        .flat_map(|path| without(&path, &settings.hidden_paths, &entries))
+        .collect();
+    let mut writable = vec![place.home.clone(), temporary.to_owned()];
+    let files = if place.read_only { &mut readable } else { &mut writable };
+    files.push(place.files.clone());
+    readable.sort_unstable();
+    readable.dedup();
+    let connect_ports = match settings.network.mode {
+        NetworkMode::None => None,
+        NetworkMode::Open | NetworkMode::Hosts => Some(settings.connect_ports.clone()),
+    };
+    let devices = DEVICES.iter().map(PathBuf::from).filter(|path| path.exists()).collect();
+    LandlockSetup { readable, writable, devices, connect_ports }
+}
+
+/// Variables that make up for what is missing: a folder for temporary files, and watching by looking.
+pub(super) fn env(temporary: &Path) -> Vec<(String, String)> {
+    let folder = temporary.to_string_lossy();
+    [
+        ("TMPDIR", &*folder),
+        ("TMP", &folder),
+        ("TEMP", &folder),
+        ("CHOKIDAR_USEPOLLING", "1"),
+        ("WATCHPACK_POLLING", "true"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
+/// A sandbox's folder for temporary files; removed with this value, which blocks.
+#[derive(Debug)]
+pub(super) struct Temporary(PathBuf);
+
+impl Temporary {
+    pub(super) fn new(run_dir: &Path) -> Result<Self, SandboxError> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        let failed = |error: std::io::Error| {
+            SandboxError::Failed(format!("a folder for temporary files cannot be made ({error})"))
+        };
+        let all = run_dir.canonicalize().map_err(failed)?.join("tmp");
+        let own = all.join(uuid::Uuid::new_v4().to_string());
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&own).map_err(failed)?;
+        Ok(Self(own))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::warn!(%error, folder = %self.0.display(), "a folder for temporary files cannot be removed");
+        }
+    }
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    // A link says nothing here: what it leads to is allowed on its own or not at all.
+    entries
+        .flatten()
+        .filter(|entry| !entry.file_type().is_ok_and(|kind| kind.is_symlink()))
+        .map(|entry| entry.path())
+        .collect()
+}
+
+/// Nothing can be taken out of what is allowed: where `shown` holds something hidden, all else in it is allowed by name.
+fn without(shown: &Path, hidden: &[PathBuf], entries: &dyn Fn(&Path) -> Vec<PathBuf>) -> Vec<PathBuf> {
+    if hidden.iter().any(|secret| shown.starts_with(secret)) {
+        return Vec::new();
+    }
+    if !hidden.iter().any(|secret| secret.starts_with(shown)) {
+        return vec![shown.to_owned()];
+    }
+    entries(shown).iter().flat_map(|entry| without(entry, hidden, entries)).collect()
+}
+
+/// The command that becomes the guard and the agent.
+pub(super) fn command(helper: &Helper, control: OwnedFd) -> Result<Command, SandboxError> {
+    use std::os::fd::AsRawFd as _;
+    let (program, path) = helper.for_child()?;
+    let mut command = Command::new(path);
+    command.env_clear().current_dir("/").arg0("coditect-sandbox").arg("agent").arg(control.as_raw_fd().to_string());
+    pass_on(&mut command, vec![program, control]);
+    Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leaves_out_what_is_hidden() {
+        let entries = |folder: &Path| -> Vec<PathBuf> {
+            match folder.to_str() {
+                Some("/opt") => vec!["/opt/tools".into(), "/opt/data".into(), "/opt/srv".into()],
+                Some("/opt/srv") => vec!["/opt/srv/key".into(), "/opt/srv/bin".into()],
+                other => panic!("{other:?} is not to be listed"),
+            }
+        };
+        let hidden = ["/opt/data".into(), "/opt/srv/key".into(), "/var/x".into()];
+        let check = |shown: &str, expected: &[&str]| {
+            let expected: Vec<PathBuf> = expected.iter().map(PathBuf::from).collect();
+            assert_eq!(without(Path::new(shown), &hidden, &entries), expected, "{shown}");
+        };
+        check("/usr", &["/usr"]);
+        check("/opt", &["/opt/tools", "/opt/srv/bin"]);
+        check("/opt/data", &[]);
+        check("/opt/data/sub", &[]);
+        check("/opt/srv/bin", &["/opt/srv/bin"]);
+    }
+}

@@ -1,0 +1,151 @@
+//! Tries system calls from inside: the test program runs itself there.
+
+#![expect(unsafe_code, reason = "system calls are tried as they are, past every library")]
+
+use std::ffi::c_void;
+use std::ptr::null;
+
+/// What comes before each line, to tell it from the test harness's own.
+pub(crate) const MARK: &str = "@";
+
+const IPPROTO_MPTCP: i64 = 262;
+const IPPROTO_SCTP: i64 = 132;
+
+fn tell(name: &str, result: i64) {
+    let errno = std::io::Error::last_os_error().raw_os_error().unwrap_or(0);
+    let result = match (result, errno) {
+        (0.., _) => "ok".to_owned(),
+        (_, libc::ENOSYS) => "ENOSYS".to_owned(),
+        (_, libc::EPERM) => "EPERM".to_owned(),
+        (_, libc::EACCES) => "EACCES".to_owned(),
+        (_, libc::EAFNOSUPPORT) => "EAFNOSUPPORT".to_owned(),
+        (_, libc::EPROTONOSUPPORT) => "EPROTONOSUPPORT".to_owned(),
+        (_, libc::EOPNOTSUPP) => "EOPNOTSUPP".to_owned(),
+        (_, other) => format!("errno {other}"),
+    };
+    println!("\n{MARK}{name} {result}");
+}
+
+/// Makes a call with up to five arguments.
+fn call(name: &str, number: i64, arguments: [i64; 5]) {
+    let [a, b, c, d, e] = arguments;
+    // SAFETY: pointers among the arguments are null or to texts and numbers that live until the program ends; calls that
+    // would change the process are those that must be refused.
+    let result = unsafe { libc::syscall(number, a, b, c, d, e) };
+    if result == 0 && number == libc::SYS_clone {
+        std::process::exit(9);
+    }
+    tell(name, result);
+}
+
+fn text(text: &'static std::ffi::CStr) -> i64 {
+    text.as_ptr() as i64
+}
+
+fn socket(family: i32, kind: i32, protocol: i64) -> i64 {
+    // SAFETY: no pointers.
+    unsafe { libc::syscall(libc::SYS_socket, family, kind, protocol) }
+}
+
+/// The address 127.0.0.1 with a port.
+fn local(port: u16) -> libc::sockaddr_in {
+    libc::sockaddr_in {
+        sin_family: libc::AF_INET as u16,
+        sin_port: port.to_be(),
+        sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes([127, 0, 0, 1]) },
+        sin_zero: [0; 8],
+    }
+}
+
+pub(crate) fn inet() {
+    tell("inet", socket(libc::AF_INET, libc::SOCK_STREAM, 0));
+    tell("inet6", socket(libc::AF_INET6, libc::SOCK_DGRAM, 0));
+}
+
+pub(crate) fn calls() {
+    call("memfd_create", libc::SYS_memfd_create, [text(c"x"), 0, 0, 0, 0]);
+    call("io_uring_setup", libc::SYS_io_uring_setup, [1, 0, 0, 0, 0]);
+    call("clone3", libc::SYS_clone3, [0; 5]);
+    call("keyctl", libc::SYS_keyctl, [0; 5]);
+    call("userfaultfd", libc::SYS_userfaultfd, [1, 0, 0, 0, 0]);
+    call("fanotify_init", libc::SYS_fanotify_init, [0x200, 0, 0, 0, 0]);
+    call("bpf", libc::SYS_bpf, [0; 5]);
+    call("perf_event_open", libc::SYS_perf_event_open, [0; 5]);
+    call("unshare", libc::SYS_unshare, [libc::CLONE_NEWUSER.into(), 0, 0, 0, 0]);
+    call("setns", libc::SYS_setns, [0; 5]);
+    call("clone", libc::SYS_clone, [i64::from(libc::CLONE_NEWUSER | libc::SIGCHLD), 0, 0, 0, 0]);
+    call("mount", libc::SYS_mount, [text(c"none"), text(c"/tmp"), text(c"tmpfs"), 0, 0]);
+    call("fsopen", libc::SYS_fsopen, [text(c"tmpfs"), 0, 0, 0, 0]);
+    let processors = [u64::MAX];
+    call("sched_setaffinity", libc::SYS_sched_setaffinity, [0, 8, processors.as_ptr() as i64, 0, 0]);
+    call("chroot", libc::SYS_chroot, [text(c"."), 0, 0, 0, 0]);
+    call("open_by_handle_at", libc::SYS_open_by_handle_at, [0; 5]);
+    call("syslog", libc::SYS_syslog, [10, 0, 0, 0, 0]);
+    call("ptrace_1", libc::SYS_ptrace, [libc::PTRACE_SEIZE.into(), 1, 0, 0, 0]);
+    tell("vsock", socket(libc::AF_VSOCK, libc::SOCK_STREAM, 0));
+    tell("alg", socket(libc::AF_ALG, libc::SOCK_SEQPACKET, 0));
+    tell("packet", socket(libc::AF_PACKET, libc::SOCK_DGRAM, 0));
+    tell("netlink_audit", socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_AUDIT.into()));
+    call("x32", 0x4000_0000 + libc::SYS_getpid, [0; 5]);
+    call("tiocsti", libc::SYS_ioctl, [0, libc::TIOCSTI as i64, text(c"x"), 0, 0]);
+    let thread = std::thread::spawn(|| 0);
+    tell("thread", thread.join().unwrap());
+    more_calls();
+}
+
+/// Every way to change the mode and the times of a file.
+fn modes(name: &str, file: &'static std::ffi::CStr) {
+    let (here, path) = (libc::AT_FDCWD.into(), file.as_ptr() as i64);
+    let moment = [1_i64, 0, 1, 0];
+    // SAFETY: a text that lives until the program ends.
+    let open = i64::from(unsafe { libc::open(file.as_ptr(), libc::O_RDONLY) });
+    let result = |number: i64, arguments: [i64; 4]| {
+        let [a, b, c, d] = arguments;
+        // SAFETY: texts and numbers that live longer than the call.
+        unsafe { libc::syscall(number, a, b, c, d) }
+    };
+    // SAFETY: a text that lives until the program ends.
+    tell(&format!("chmod_{name}"), unsafe { libc::chmod(file.as_ptr(), 0o4755) }.into());
+    tell(&format!("fchmodat_{name}"), result(libc::SYS_fchmodat, [here, path, 0o755, 0]));
+    tell(&format!("utimensat_{name}"), result(libc::SYS_utimensat, [here, path, moment.as_ptr() as i64, 0]));
+    if open >= 0 {
+        tell(&format!("fchmod_{name}"), result(libc::SYS_fchmod, [open, 0o755, 0, 0]));
+        tell(&format!("futimens_{name}"), result(libc::SYS_utimensat, [open, 0, moment.as_ptr() as i64, 0]));
+    }
+    // SAFETY: as above.
+    let own = unsafe { [libc::getuid(), libc::getgid()] }.map(i64::from);
+    tell(&format!("chown_own_{name}"), result(libc::SYS_fchownat, [here, path, own[0], own[1]]));
+    tell(&format!("chown_{name}"), result(libc::SYS_fchownat, [here, path, own[0] + 1, -1]));
+}
+
+/// Those that Landlock does not see and that are allowed behind namespaces.
+fn more_calls() {
+    tell("unix", socket(libc::AF_UNIX, libc::SOCK_STREAM, 0));
+    let pair = std::os::unix::net::UnixStream::pair();
+    tell("socketpair", if pair.is_ok() { 0 } else { -1 });
+    tell("mptcp", socket(libc::AF_INET, libc::SOCK_STREAM, IPPROTO_MPTCP));
+    tell("sctp", socket(libc::AF_INET, libc::SOCK_STREAM, IPPROTO_SCTP));
+    tell("raw", socket(libc::AF_INET, libc::SOCK_RAW, 1));
+    let tcp = socket(libc::AF_INET, libc::SOCK_STREAM, 0);
+    let (any, other, length) = (local(0), local(1), size_of::<libc::sockaddr_in>() as i64);
+    call("bind", libc::SYS_bind, [tcp, (&raw const any) as i64, length, 0, 0]);
+    call("listen", libc::SYS_listen, [tcp, 1, 0, 0, 0]);
+    // SAFETY: the address and the byte live longer than the call.
+    let opened = unsafe {
+        let address: *const libc::sockaddr_in = &raw const other;
+        libc::sendto(tcp as i32, c"x".as_ptr().cast(), 1, libc::MSG_FASTOPEN, address.cast(), length as u32)
+    };
+    tell("fastopen", opened as i64);
+    call("connect_other", libc::SYS_connect, [tcp, (&raw const other) as i64, length, 0, 0]);
+    call("shmget", libc::SYS_shmget, [0, 4096, 0o600, 0, 0]);
+    call("mq_open", libc::SYS_mq_open, [text(c"x"), 0, 0, 0, 0]);
+    call("inotify_add_watch", libc::SYS_inotify_add_watch, [0, text(c"."), 2, 0, 0]);
+    for (name, file) in [("own", c"note"), ("other", c"/etc/hostname"), ("link", c"out"), ("system", c"/usr/bin/env")] {
+        modes(name, file);
+    }
+    // SAFETY: texts, and a null pointer with the length 0.
+    let set = unsafe { libc::setxattr(c"note".as_ptr(), c"user.x".as_ptr(), null::<c_void>(), 0, 0) };
+    tell("setxattr", set.into());
+    call("prlimit_other", libc::SYS_prlimit64, [1, libc::RLIMIT_CPU.into(), 0, 0, 0]);
+    call("setpriority_user", libc::SYS_setpriority, [libc::PRIO_USER.into(), 0, 5, 0, 0]);
+}

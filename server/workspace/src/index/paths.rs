@@ -1,0 +1,297 @@
+//! The paths of one tree, held so that many of them take little room.
+//!
+//! Each folder has its path once and the names of its files one behind the other in one block: no allocation and no pointer for a
+//! file. A name comes with its length and the set of its letters, which leaves out most files before a character is compared.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::search::rank::{Best, Candidate, Letters};
+use crate::search::rules::Rules;
+
+/// Most files of one tree that are held (a bound on memory; a search says that there are more).
+pub const MAX_INDEXED_FILES: usize = 1_000_000;
+/// Files changed last that come before others that match as well.
+const RECENT_FILES: usize = 64;
+/// What a file that changed lately counts more: about as much as one more letter that matches.
+const RECENT_BONUS: u32 = 20;
+/// Folders that a thread takes on at once.
+const FOLDERS_AT_ONCE: usize = 64;
+/// Bytes of a name's length and letters.
+const NAME_HEAD_BYTES: usize = 5;
+
+/// A folder as the walk found it.
+pub(super) struct FoundFolder {
+    pub(super) path: String,
+    pub(super) files: Vec<String>,
+    pub(super) rules: Arc<Rules>,
+}
+
+#[derive(Default)]
+pub(super) struct Paths {
+    folders: BTreeMap<Box<str>, Folder>,
+    files: usize,
+    /// There are files that are not held.
+    pub(super) cut_short: bool,
+    /// The last one first.
+    recent: VecDeque<Box<str>>,
+}
+
+struct Folder {
+    rules: Arc<Rules>,
+    letters: Letters,
+    names: Names,
+}
+
+/// Names, each after its length in a byte and its letters in four.
+#[derive(Default)]
+struct Names(Vec<u8>);
+
+impl Names {
+    fn iter(&self) -> impl Iterator<Item = (&[u8], Letters)> {
+        let mut rest = self.0.as_slice();
+        std::iter::from_fn(move || {
+            let (head, behind) = rest.split_first_chunk::<NAME_HEAD_BYTES>()?;
+            let [length, letters @ ..] = *head;
+            let (name, behind) = behind.split_at_checked(usize::from(length))?;
+            rest = behind;
+            Some((name, Letters(u32::from_le_bytes(letters))))
+        })
+    }
+
+    fn push(&mut self, name: &str) {
+        let Ok(length) = u8::try_from(name.len()) else { return };
+        self.0.push(length);
+        self.0.extend(Letters::of(name).0.to_le_bytes());
+        self.0.extend(name.as_bytes());
+    }
+
+    fn place(&self, wanted: &str) -> Option<usize> {
+        let mut at = 0;
+        for (name, _) in self.iter() {
+            if name == wanted.as_bytes() {
+                return Some(at);
+            }
+            at += NAME_HEAD_BYTES + name.len();
+        }
+        None
+    }
+
+    fn remove(&mut self, name: &str) -> bool {
+        let Some(at) = self.place(name) else { return false };
+        self.0.drain(at..at + NAME_HEAD_BYTES + name.len());
+        true
+    }
+
+    fn count(&self) -> usize {
+        self.iter().count()
+    }
+}
+
+/// The folder that a path is in; that of the root is the root.
+pub(super) fn folder_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+impl Paths {
+    pub(super) fn files(&self) -> usize {
+        self.files
+    }
+
+    /// Bytes in memory, about.
+    pub(super) fn memory_bytes(&self) -> usize {
+        /// What a map needs for an entry beside it, at the usual filling.
+        const MAP_BYTES: usize = 8;
+        let each = size_of::<(Box<str>, Folder)>() + MAP_BYTES;
+        let texts = self.folders.iter().map(|(path, folder)| path.len() + folder.names.0.capacity());
+        self.folders.len() * each + texts.sum::<usize>()
+    }
+
+    pub(super) fn has_folder(&self, path: &str) -> bool {
+        self.folders.contains_key(path)
+    }
+
+    /// The rules that hold in a folder that is held.
+    pub(super) fn rules(&self, folder: &str) -> Option<&Arc<Rules>> {
+        Some(&self.folders.get(folder)?.rules)
+    }
+
+    /// The rules that hold for a folder; `None` where they leave it out, or the folder that it is in is not held.
+    pub(super) fn rules_above(&self, folder: &str) -> Option<Arc<Rules>> {
+        if folder.is_empty() {
+            return Some(Arc::default());
+        }
+        self.rules(folder_of(folder)).filter(|rules| !rules.ignores(folder, true)).cloned()
+    }
+
+    /// Puts in what a walk found.
+    pub(super) fn insert(&mut self, found: Vec<FoundFolder>) {
+        for FoundFolder { path, files, rules } in found {
+            let mut names = Names::default();
+            let room = MAX_INDEXED_FILES.saturating_sub(self.files);
+            self.cut_short |= files.len() > room;
+            for name in files.iter().take(room) {
+                names.push(name);
+            }
+            names.0.shrink_to_fit();
+            self.files += names.count();
+            let letters = Letters::of(&path);
+            if let Some(before) = self.folders.insert(path.into_boxed_str(), Folder { rules, letters, names }) {
+                self.files -= before.names.count();
+            }
+        }
+    }
+
+    /// A file is there.
+    pub(super) fn add(&mut self, folder: &str, name: &str) {
+        let full = self.files >= MAX_INDEXED_FILES;
+        let Some(folder) = self.folders.get_mut(folder) else { return };
+        if folder.names.place(name).is_some() {
+            return;
+        }
+        self.cut_short |= full;
+        if !full {
+            folder.names.push(name);
+            self.files += 1;
+        }
+    }
+
+    /// Neither a file nor a folder is there.
+    pub(super) fn remove(&mut self, path: &str) {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        if let Some(folder) = self.folders.get_mut(folder)
+            && folder.names.remove(name)
+        {
+            self.files -= 1;
+        }
+        let below: Vec<_> = self.below(path).map(|(path, _)| path.clone()).collect();
+        for path in below {
+            if let Some(folder) = self.folders.remove(&path) {
+                self.files -= folder.names.count();
+            }
+        }
+    }
+
+    /// A folder and those below it.
+    fn below<'a>(&'a self, path: &'a str) -> impl Iterator<Item = (&'a Box<str>, &'a Folder)> {
+        let own = self.folders.get_key_value(path);
+        // `0` is the character after `/`.
+        let (from, to) = if path.is_empty() {
+            (String::from("\u{1}"), Bound::Unbounded)
+        } else {
+            (format!("{path}/"), Bound::Excluded(format!("{path}0").into_boxed_str()))
+        };
+        let range = (Bound::Included(from.into_boxed_str()), to);
+        own.into_iter().chain(self.folders.range::<Box<str>, _>(range))
+    }
+
+    /// A file's content changed, or it came to be.
+    pub(super) fn note_recent(&mut self, path: &str) {
+        self.recent.retain(|recent| **recent != *path);
+        self.recent.push_front(path.into());
+        self.recent.truncate(RECENT_FILES);
+    }
+
+    /// Goes on with what changed last in former paths.
+    pub(super) fn take_recent(&mut self, former: &mut Self) {
+        self.recent = std::mem::take(&mut former.recent);
+    }
+
+    /// Offers every file in `folder` and below to the collectors, one of which each thread has.
+    pub(super) fn offer_all(
+        &self,
+        folder: &str,
+        collectors: &mut [Best],
+        stopped: impl Fn() -> bool + Sync,
+        admits: impl Fn(&str) -> bool + Sync,
+    ) {
+        let folders: Vec<_> = self.below(folder).collect();
+        let recent: HashSet<(&str, &str)> =
+            self.recent.iter().map(|path| path.rsplit_once('/').unwrap_or(("", path))).collect();
+        let recent_folders: HashSet<&str> = recent.iter().map(|(folder, _)| *folder).collect();
+        let next = AtomicUsize::new(0);
+        let work = |best: &mut Best| {
+            while !stopped() {
+                let from = next.fetch_add(FOLDERS_AT_ONCE, Ordering::Relaxed);
+                let Some(some) = folders.get(from..folders.len().min(from + FOLDERS_AT_ONCE)) else { return };
+                if some.is_empty() {
+                    return;
+                }
+                for (folder_path, folder) in some {
+                    let any_recent = recent_folders.contains(&***folder_path);
+                    for (name, letters) in folder.names.iter() {
+                        if best.rules_out(folder.letters, letters) {
+                            continue;
+                        }
+                        let Ok(name) = std::str::from_utf8(name) else { continue };
+                        let file = Candidate { folder: folder_path, folder_letters: folder.letters, name, letters };
+                        let is_recent = any_recent && recent.contains(&(&**folder_path, name));
+                        let bonus = if is_recent { RECENT_BONUS } else { 0 };
+                        best.offer(file, bonus, &admits);
+                    }
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            let Some((first, others)) = collectors.split_first_mut() else { return };
+            for best in others {
+                scope.spawn(|| work(best));
+            }
+            work(first);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::search::rank::Scorer;
+    use coditect_protocol::search::FindFiles;
+
+    fn found(folders: &[(&str, &[&str])]) -> Vec<FoundFolder> {
+        let folder = |(path, files): &(&str, &[&str])| FoundFolder {
+            path: (*path).to_owned(),
+            files: files.iter().map(|name| (*name).to_owned()).collect(),
+            rules: Arc::default(),
+        };
+        folders.iter().map(folder).collect()
+    }
+
+    fn all(paths: &Paths, folder: &str, pattern: &str) -> Vec<String> {
+        let query = FindFiles { pattern: pattern.to_owned(), fuzzy: true, ..FindFiles::default() };
+        let scorer = Scorer::new(&query).unwrap();
+        let mut collectors = vec![Best::new(scorer.clone(), 100), Best::new(scorer, 100)];
+        paths.offer_all(folder, &mut collectors, || false, |_| true);
+        Best::merge(collectors, 100).0
+    }
+
+    #[test]
+    fn holds_what_is_there() {
+        let mut paths = Paths::default();
+        paths.insert(found(&[("", &["a", "ä"]), ("s", &["b"]), ("s/t", &["c", "d"]), ("st", &["e"]), ("s-t", &["f"])]));
+        assert_eq!(paths.files(), 7);
+        assert_eq!(all(&paths, "s", ""), ["s/b", "s/t/c", "s/t/d"]);
+        paths.add("s", "new");
+        paths.add("s", "new");
+        paths.add("nowhere", "new");
+        paths.remove("a");
+        paths.remove("s/t");
+        paths.remove("s/nothing");
+        assert_eq!(all(&paths, "", ""), ["ä", "s/b", "st/e", "s-t/f", "s/new"]);
+        assert_eq!(paths.files(), 5);
+        paths.insert(found(&[("s", &["b"])]));
+        paths.remove("");
+        assert_eq!((paths.files(), all(&paths, "", "").len()), (0, 0));
+    }
+
+    #[test]
+    fn what_changed_last_comes_before_its_equals() {
+        let mut paths = Paths::default();
+        paths.insert(found(&[("a", &["mod.rs"]), ("b", &["mod.rs", "modern.rs"])]));
+        paths.note_recent("b/mod.rs");
+        assert_eq!(all(&paths, "", "mod.rs")[..2], ["b/mod.rs", "a/mod.rs"]);
+        assert_eq!(all(&paths, "", "")[0], "b/mod.rs");
+    }
+}
