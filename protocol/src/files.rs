@@ -124,7 +124,7 @@ pub struct TrashEntry {
     pub path: RelPath,
     /// What it is.
     pub kind: FileKind,
-    /// Size in bytes, with everything below it.
+    /// Size in bytes, with everything below it; 0 for a folder as long as that is not known.
     pub size: u64,
     /// Milliseconds since 1970.
     pub deleted_at: u64,

@@ -20,6 +20,7 @@ pub mod path;
 pub mod presence;
 pub mod problem;
 pub mod search;
+pub mod shape;
 pub mod terminal;
 pub mod workspace;
 

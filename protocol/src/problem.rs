@@ -16,6 +16,9 @@ pub struct Problem {
     pub code: String,
     /// One sentence for a person.
     pub message: String,
+    /// What it is about, where a program goes on with that: the site that wants a login.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
     /// Identifier of the request in the server's log, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
@@ -90,6 +93,11 @@ pub trait Coded: std::error::Error {
     /// Class of the problem.
     fn kind(&self) -> Kind;
 
+    /// What it is about, where a program goes on with that.
+    fn subject(&self) -> Option<&str> {
+        None
+    }
+
     /// Whether its words are for the operator only: they tell of the inside. A fault of the server always does.
     fn is_inside(&self) -> bool {
         self.kind() == Kind::Internal
@@ -105,14 +113,15 @@ pub trait Coded: std::error::Error {
             }
             (true, _) => "The server could not do this; its log tells why under the request's id.".to_owned(),
         };
-        Problem { kind: self.kind(), code: self.code().to_owned(), message, request_id: None }
+        let subject = self.subject().filter(|_| !self.is_inside()).map(str::to_owned);
+        Problem { subject, ..Problem::new(self.kind(), self.code(), message) }
     }
 }
 
 impl Problem {
     /// A problem from its parts.
     pub fn new(kind: Kind, code: &str, message: impl Into<String>) -> Self {
-        Self { kind, code: code.to_owned(), message: message.into(), request_id: None }
+        Self { kind, code: code.to_owned(), message: message.into(), subject: None, request_id: None }
     }
 
     /// The caller cancelled the call.

@@ -85,7 +85,7 @@ pub struct ReplaceText {
 pub struct ReplaceFile {
     /// The file.
     pub path: RelPath,
-    /// Its version as it was previewed; any where empty.
+    /// Its version as it was found or previewed; any where empty.
     pub etag: String,
 }
 
@@ -137,6 +137,9 @@ pub struct ReplaceSummary {
 pub struct FileMatches {
     /// The file.
     pub path: RelPath,
+    /// Entity tag of the version that was looked at.
+    #[serde(default)]
+    pub etag: String,
     /// Its matches in order.
     pub matches: Vec<TextMatch>,
     /// Lines around them that were asked for, in order, each once.
@@ -180,4 +183,22 @@ pub struct SearchSummary {
     pub matches: u64,
     /// Stopped at `max_matches`.
     pub limit_reached: bool,
+}
+
+/// `text` in small letters, capital ones, or with a capital one first, as `model` is: what preserving the case means.
+#[must_use]
+pub fn in_case_of(model: &str, text: &str) -> String {
+    let letters = || model.chars().filter(|letter| letter.is_alphabetic());
+    let mut rest = text.chars();
+    if letters().next().is_none() {
+        text.to_owned()
+    } else if letters().all(char::is_lowercase) {
+        text.to_lowercase()
+    } else if letters().all(char::is_uppercase) && letters().nth(1).is_some() {
+        text.to_uppercase()
+    } else if model.starts_with(char::is_uppercase) {
+        rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
+    } else {
+        text.to_owned()
+    }
 }

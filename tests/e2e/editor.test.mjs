@@ -83,7 +83,7 @@ inIde('after a declined conflict the tab asks before it closes', {}, async ({ pa
     fs.writeFileSync(file, 'theirs\n');
     // Saving by itself is on.
     await ide.dialog.filter({ hasText: /note\.txt/ }).waitFor();
-    await ide.answerDialog('Cancel');
+    await ide.answerDialog('Keep mine');
     await page.locator('#theia-main-content-panel .lm-TabBar-tab.lm-mod-current .lm-TabBar-tabCloseIcon').click();
     await ide.dialog.filter({ hasText: /save/i }).waitFor();
     await picture(page, 'fault-close-after-conflict');

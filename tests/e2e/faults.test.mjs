@@ -253,7 +253,7 @@ describe('the IDE', () => {
         await page.keyboard.press('Control+s');
         await ide.dialog.filter({ hasText: /note\.txt/ }).waitFor();
         await picture(page, 'fault-conflict');
-        await ide.answerDialog('Cancel');
+        await ide.answerDialog('Keep mine');
         assert.equal(read(files, 'note.txt'), 'theirs\n');
         assert.match(await ide.editorText(), /common\nmine/);
         assert.ok(await ide.isDirty());
@@ -467,7 +467,8 @@ describe('a full disk, and no model', { skip: skipWithout('mount', SmallDisk.mis
 
     before(async () => {
         disk = SmallDisk.mount(8 * MIB);
-        full = await Stack.start({ data: path.join(disk.dir, 'data'), upstreams: [] });
+        // No reserve, which is larger than this disk: it is full to the last byte.
+        full = await Stack.start({ data: path.join(disk.dir, 'data'), upstreams: [], flags: ['--sandbox-disk-reserve-bytes', '0'] });
     });
     after(async () => {
         await full?.stop();

@@ -170,7 +170,7 @@ step(CHAT, { skip: skipWithout('model', parts.model ? '' : 'no model server coul
     await ide.openChat();
     await chat.watch();
     // So small a model calls the right tool when it is named by its words, with the right argument when the question holds a path.
-    await ide.ask('list the files in the folder src/burrow');
+    await ide.ask('list the files in src/burrow');
     await chat.allowTool();
     await chat.complete();
     await picture(page, 'chat');

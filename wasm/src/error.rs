@@ -183,7 +183,7 @@ impl From<tsify::Error> for ShellError {
     }
 }
 
-/// An `Error` named `CoditectError` with `code`, `kind`, `message` and, where there is one, `requestId`.
+/// An `Error` named `CoditectError` with `code`, `kind`, `message` and, where there is one, `subject` and `requestId`.
 impl From<ShellError> for wasm_bindgen::JsValue {
     fn from(error: ShellError) -> Self {
         let problem = error.problem();
@@ -196,6 +196,9 @@ impl From<ShellError> for wasm_bindgen::JsValue {
         set("code", &problem.code.into());
         if let Ok(kind) = serde_wasm_bindgen::to_value(&problem.kind) {
             set("kind", &kind);
+        }
+        if let Some(subject) = problem.subject {
+            set("subject", &subject.into());
         }
         if let Some(id) = problem.request_id {
             set("requestId", &id.into());

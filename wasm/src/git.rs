@@ -158,7 +158,8 @@ impl Core {
         let LineChange { path, action, lines } = change;
         let diff = self.diff_for(repository, path, action).await?;
         let reverse = action != LineAction::Stage;
-        let patch = diff.and_then(|diff| patch::of_lines(&diff, lines, reverse)).ok_or_else(nothing_chosen)?;
+        let diff = diff.ok_or_else(nothing_chosen)?;
+        let patch = patch::of_lines(&diff, lines, reverse)?.ok_or_else(nothing_chosen)?;
         if patch.len() > MAX_PATCH_BYTES {
             return Err(ShellError::CallTooLarge { limit_bytes: MAX_PATCH_BYTES });
         }

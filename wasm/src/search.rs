@@ -38,6 +38,8 @@ pub struct FoundFiles {
 pub struct FoundMatches {
     /// The file's absolute path.
     pub path: String,
+    /// The version of it that was looked at.
+    pub etag: String,
     /// Its matches in order.
     pub matches: Vec<TextMatch>,
     /// Lines around them that were asked for, in order.
@@ -131,7 +133,7 @@ impl Core {
     pub(crate) fn found_matches(&self, found: FileMatches) -> Option<FoundMatches> {
         let root = self.mounts().workspace_root()?;
         let path = self.mounts().absolute(root, &found.path)?;
-        Some(FoundMatches { path, matches: found.matches, context: found.context })
+        Some(FoundMatches { path, etag: found.etag, matches: found.matches, context: found.context })
     }
 
     /// Replaces text; hands on what was done as the server does it.
@@ -211,6 +213,13 @@ impl Shell {
             Ok(document.finish(&summary).into())
         })
     }
+}
+
+/// `text` in small letters, capital ones, or with a capital one first, as `model` is.
+#[must_use]
+#[wasm_bindgen(js_name = inCaseOf)]
+pub fn in_case_of(model: &str, text: &str) -> String {
+    coditect_protocol::search::in_case_of(model, text)
 }
 
 /// A text with groups of lines replaced, as a preview told them. Groups that are not in the text as they were told, because they

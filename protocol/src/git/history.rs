@@ -118,6 +118,9 @@ pub struct FileDiff {
     pub change: GitChange,
     /// Its content is not text.
     pub binary: bool,
+    /// Its text is not UTF-8: the hunks do not show its very bytes, so that no patch can be made of them.
+    #[serde(default)]
+    pub not_utf8: bool,
     /// The header lines of its patch, which with any of the hunks is a patch of its own.
     pub header: String,
     /// Where it changed.

@@ -21,6 +21,9 @@ use store_serve::StoreServe;
 
 /// Exit status for wrong flags, variables or configuration.
 const EXIT_CONFIGURATION: u8 = 2;
+/// Threads for work that blocks. Half of them are more than files ever take, with what is counted, searched and downloaded: passwords
+/// and the store find one whatever people do with their files.
+const BLOCKING_THREADS: usize = 2 * coditect_workspace::tree::FILE_WORK_AT_ONCE;
 /// How long work that cannot be broken off, such as a read from a disk that hangs, may hold up a server that has stopped.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 
@@ -101,7 +104,8 @@ fn run_store_serve(serve: &StoreServe) -> ExitCode {
 
 /// Runs something to its end and says how it went: its failure has a code and a sentence.
 fn finish(work: impl Future<Output = Result<(), (String, String)>>) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = match builder.enable_all().max_blocking_threads(BLOCKING_THREADS).build() {
         Ok(runtime) => runtime,
         Err(error) => return fail("server.runtime", &error, 1),
     };

@@ -149,8 +149,9 @@ impl Opening {
         let auth = Auth::open(store.clone(), auth_settings(settings), self.master_key.clone())
             .await
             .map_err(|error| at_start(&error))?;
-        let workspaces =
-            Workspaces::open(store.clone(), workspace_settings(settings)).await.map_err(|error| at_start(&error))?;
+        let sandboxes = Some(self.terminals.sandboxes().clone());
+        let workspaces = RegistrySettings { sandboxes, ..workspace_settings(settings) };
+        let workspaces = Workspaces::open(store.clone(), workspaces).await.map_err(|error| at_start(&error))?;
         workspaces.set_people(Arc::new(Acquaintances(auth.clone())));
         write_first_login(&auth, settings).await?;
         Ok(Stored { store, auth, workspaces })
@@ -250,14 +251,19 @@ pub(crate) fn auth_settings(settings: &Settings) -> AuthSettings {
 }
 
 fn workspace_settings(settings: &Settings) -> RegistrySettings {
+    let limit = |setting: u64| (setting > 0).then_some(setting);
     RegistrySettings {
         max_workspaces_per_person: settings.workspaces_per_person,
         max_imports_per_person: settings.imports_per_person,
         max_members: settings.members_per_workspace,
-        quota_bytes: (settings.workspace_quota_bytes > 0).then_some(settings.workspace_quota_bytes),
+        quota_bytes: limit(settings.workspace_quota_bytes),
+        home_quota_bytes: limit(settings.home_quota_bytes),
+        max_entries: limit(settings.workspace_max_entries),
+        disk_reserve_bytes: settings.sandbox_disk_reserve_bytes,
         trash_age: (settings.trash_days > 0).then(|| Duration::from_secs(settings.trash_days * DAY_SECONDS)),
         import: ImportSettings {
             import_paths: settings.import_path.clone(),
+            forbidden_paths: programs::hidden_paths(settings),
             allow_http: settings.import_http,
             allow_private_hosts: settings.import_private_hosts,
             clone_timeout: Duration::from_secs(settings.clone_timeout_minutes * 60),

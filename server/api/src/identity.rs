@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::extract::{ConnectInfo, FromRequestParts};
 use coditect_auth::{AuthError, Device, Identity};
 use coditect_protocol::auth::{ACCESS_COOKIE, CSRF_HEADER, DEVICE_COOKIE};
-use coditect_workspace::sandbox::net::API_NAME;
+use coditect_workspace::sandbox::net::{API_CLIENT, API_NAME};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Method, Uri, header};
 
@@ -119,7 +119,8 @@ fn peer(extensions: &Extensions) -> Option<IpAddr> {
 }
 
 fn is_trusted(peer: Option<IpAddr>, proxies: &[IpAddr]) -> bool {
-    peer.is_some_and(|peer| proxies.iter().any(|proxy| proxy.to_canonical() == peer))
+    let is_sandbox = |peer: IpAddr| peer == API_CLIENT;
+    peer.is_some_and(|peer| !is_sandbox(peer) && proxies.iter().any(|proxy| proxy.to_canonical() == peer))
 }
 
 /// Whether the browser speaks TLS, as a trusted proxy tells.
@@ -304,7 +305,7 @@ mod tests {
     fn the_terminals_name_counts_on_this_machine_and_for_no_page() {
         let settings = Settings {
             listen: "10.0.0.5:80".parse().unwrap(),
-            trusted_proxies: vec!["127.0.0.2".parse().unwrap()],
+            trusted_proxies: vec!["127.0.0.2".parse().unwrap(), API_CLIENT.into()],
             ..Settings::default()
         };
         let check = |peer: &str, pairs, expected| {
@@ -321,6 +322,8 @@ mod tests {
         check("127.0.0.1", &[("host", "coditect.internal"), ("host", "evil.example")], false);
         check("127.0.0.1", &[("host", "coditect.internal"), ("origin", "http://coditect.internal")], false);
         check("127.0.0.1", &[], false);
+        // Sandboxes come from an address of their own, and forge nothing there.
+        check("127.67.79.68", &[("host", "coditect.internal"), ("x-forwarded-for", "1.2.3.4")], true);
         // Through a proxy it is somebody else who asks.
         check("127.0.0.2", &[("host", "coditect.internal"), ("x-forwarded-for", "1.2.3.4")], false);
     }

@@ -79,7 +79,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 }
 
 /// What no program in a terminal may see: everybody's data, wherever they are, and the files that hold keys.
-fn hidden_paths(settings: &Settings) -> Vec<PathBuf> {
+pub(crate) fn hidden_paths(settings: &Settings) -> Vec<PathBuf> {
     let data = settings.data_dir();
     let named = [settings.master_key_path(), settings.mail_path(), settings.backup_path()];
     let elsewhere =

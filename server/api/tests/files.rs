@@ -246,6 +246,26 @@ async fn a_full_workspace_takes_no_more() {
     server.stop().await;
 }
 
+#[tokio::test]
+async fn files_and_the_last_of_the_disk_are_limited_too() {
+    let server = server(|settings| settings.workspace_max_entries = 5).await;
+    let ada = server.person("ada@example.org").await;
+    let id = ada.workspace("W").await.id;
+    // The folders of files, trash and uploads are there already.
+    assert_eq!((put(&ada, id, "a", "").await, put(&ada, id, "b", "").await), (200, 200));
+    let full = ada.request("PUT", &format!("/workspaces/{id}/files/c")).body("").send().await.unwrap();
+    assert_eq!(refusal(full).await, (507, "workspace.too_many_files".to_owned()));
+    server.stop().await;
+    let server = self::server(|settings| settings.sandbox_disk_reserve_bytes = u64::MAX / 2).await;
+    let ada = server.person("ada@example.org").await;
+    let id = ada.workspace("W").await.id;
+    let full = ada.request("PUT", &format!("/workspaces/{id}/files/a")).body("x").send().await.unwrap();
+    assert_eq!(refusal(full).await, (507, "files.disk_reserve".to_owned()));
+    let begin = json!({ "path": "c", "size": 1 });
+    assert_eq!(ada.refused_to("POST", &format!("/workspaces/{id}/uploads"), begin).await.1, "files.disk_reserve");
+    server.stop().await;
+}
+
 /// Memory of this process, in bytes.
 fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();

@@ -1,4 +1,5 @@
-//! A hostile program in a terminal of one person, against another person, the server and the machine: on each kind of walls.
+//! A hostile program in a terminal of one person, against another person, the server and the machine: on each kind of
+//! walls.
 //!
 //! The program is `tests/intruder`; it is copied into the workspace of the one and run there, as that person could do.
 
@@ -50,6 +51,8 @@ on_each_kind_of_walls!(
     memory_has_an_end,
     the_disk_has_an_end,
     descriptors_have_an_end,
+    descriptors_on_their_way_end_nobodys_programs,
+    ending_always_ends,
     busy_programs_and_floods_leave_the_others_alone,
 );
 
@@ -152,8 +155,8 @@ async fn processes_have_an_end(walls: Walls) {
     assert!(stage.is_running(), "the server was ended");
     let most: u64 =
         output.lines().find_map(|line| line.strip_prefix("processes at most: ")?.trim().parse().ok()).unwrap_or(0);
-    // Behind Landlock those of the whole machine are hidden: nothing can be counted there. Elsewhere the kernel itself stops a server
-    // that runs as root only so much later.
+    // Behind Landlock those of the whole machine are hidden: nothing can be counted there. Elsewhere the kernel itself
+    // stops a server that runs as root only so much later.
     assert!(most <= PROCESSES + KERNELS_OWN, "{output}");
     stage.until_calm().await;
     stage.bob.type_in(waiting, "\u{4}").await;
@@ -176,16 +179,23 @@ async fn memory_has_an_end(walls: Walls) {
 async fn the_disk_has_an_end(walls: Walls) {
     let mut stage = Stage::set(walls).await;
     let own = stage.ada.folders().await;
-    let terminal = stage.ada.start(&format!("disk {own}")).await;
-    let (code, output) = stage.bob.watched(stage.ada.finish(terminal)).await;
-    let cause = stage.ada.cause(terminal);
-    assert!(code == Some(0) || cause == Some(EndCause::Disk), "{code:?} {cause:?} {output}");
-    for line in output.lines().filter(|line| line.contains(" took ")) {
-        let bytes: u64 = line.split_whitespace().rev().nth(1).unwrap().parse().unwrap();
-        assert!(bytes < QUOTA_BYTES + OVERSHOOT_BYTES, "{line}");
+    let (workspace, home) = own.split_once(' ').unwrap();
+    let attacks = [
+        format!("disk {home}"),
+        format!("disk-by-others {home}"),
+        format!("disk-of-deleted-files {home}"),
+        format!("disk {workspace}"),
+    ];
+    for attack in attacks {
+        let (most, cause) = stage.bob.watched(stage.ada.most_on_the_disk(&attack)).await;
+        assert!(most < QUOTA_BYTES + OVERSHOOT_BYTES, "{attack} took {most} bytes");
+        assert_eq!(cause, Some(EndCause::Disk), "{attack}");
     }
-    let refused = stage.ada.write_through_the_server("more", 1024).await;
-    assert!(refused == "workspace.quota" || code == Some(0), "{refused}");
+    // What is too much already is not made more by anybody.
+    let left = stage.ada.run("dd if=/dev/zero of=left bs=1M count=80 conv=fsync && exec sleep 60; exit 3").await;
+    let (code, output) = stage.ada.finish(left).await;
+    assert!(code == Some(3) || stage.ada.cause(left) == Some(EndCause::Disk), "{code:?} {output}");
+    assert_eq!(stage.ada.write_through_the_server("more", 1024).await, "workspace.quota");
     stage.strike().await;
 }
 
@@ -201,6 +211,44 @@ async fn descriptors_have_an_end(walls: Walls) {
     // The other one still gets a terminal, and is still told of changes.
     let terminal = stage.bob.start("wait").await;
     stage.bob.until_told(terminal, "waiting").await;
+    stage.strike().await;
+}
+
+async fn descriptors_on_their_way_end_nobodys_programs(walls: Walls) {
+    let mut stage = Stage::set(walls).await;
+    let waiting = stage.bob.start("wait").await;
+    stage.bob.until_told(waiting, "waiting").await;
+    let holding = stage.ada.start("in-flight").await;
+    let count = stage.ada.number_after(holding, "in flight: ").await;
+    assert!(count >= OPEN_FILES, "{count}");
+    stage.ada.until_told(holding, "waiting").await;
+    for actor in [&mut stage.bob, &mut stage.ada] {
+        let another = actor.run("echo fine").await;
+        let (code, output) = actor.finish(another).await;
+        assert!(code == Some(0) && output.contains("fine"), "{output}");
+    }
+    for (actor, terminal) in [(&mut stage.bob, waiting), (&mut stage.ada, holding)] {
+        actor.type_in(terminal, "\u{4}").await;
+        assert_eq!(actor.finish(terminal).await.0, Some(0));
+    }
+    stage.strike().await;
+}
+
+async fn ending_always_ends(walls: Walls) {
+    let mut stage = Stage::set(walls).await;
+    let first = stage.ada.start("trace-leader").await;
+    stage.ada.until_told(first, "traced: Ok").await;
+    let waiting = stage.bob.start("wait").await;
+    stage.bob.until_told(waiting, "waiting").await;
+    stage.ada.close(first).await;
+    let second = stage.ada.start("trace-leader").await;
+    stage.ada.until_told(second, "traced: Ok").await;
+    let before = stage.attackers();
+    assert!(before > 0);
+    stage.ada.leave_the_workspace().await;
+    stage.until_no_attackers().await;
+    stage.bob.type_in(waiting, "\u{4}").await;
+    assert_eq!(stage.bob.finish(waiting).await.0, Some(0), "the other's program was hurt");
     stage.strike().await;
 }
 

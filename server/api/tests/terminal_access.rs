@@ -88,6 +88,13 @@ async fn a_terminal_reaches_what_is_its_persons_until_it_ends() {
     let (own, others) = (ada.workspace("Own").await.id, bob.workspace("Other").await.id);
     put(&ada, own, "of ada").await;
     put(&bob, others, "of bob").await;
+    let second = ada.workspace("Second").await.id;
+    put(&ada, second, "of ada, too").await;
+    let status = |name: &str, path: &str| {
+        format!(
+            "printf {name}; curl -s -o /dev/null -H \"Authorization: Bearer $CODITECT_TOKEN\" -w '=%{{http_code}}\\n' $CODITECT_URL/api/v5{path};"
+        )
+    };
     let ask = |path: &str| {
         format!(
             "curl -s -H \"Authorization: Bearer $CODITECT_TOKEN\" -w '=%{{http_code}}\\n' $CODITECT_URL/api/v5{path};"
@@ -96,8 +103,11 @@ async fn a_terminal_reaches_what_is_its_persons_until_it_ends() {
     let script = [
         TELL,
         &ask("/workspaces/$CODITECT_WORKSPACE/files/note.txt"),
-        &format!("printf others; curl -s -o /dev/null -H \"Authorization: Bearer $CODITECT_TOKEN\" -w '=%{{http_code}}\\n' $CODITECT_URL/api/v5/workspaces/{others}/files/note.txt;"),
-        "printf tokens; curl -s -o /dev/null -H \"Authorization: Bearer $CODITECT_TOKEN\" -w '=%{http_code}\\n' $CODITECT_URL/api/v5/auth/tokens;",
+        &status("others", &format!("/workspaces/{others}/files/note.txt")),
+        &status("second", &format!("/workspaces/{second}/files/note.txt")),
+        &status("list", "/workspaces"),
+        &status("models", "/llm/models"),
+        &status("tokens", "/auth/tokens"),
         "printf page; curl -s -o /dev/null -H 'Origin: http://coditect.internal' -w '=%{http_code}\\n' $CODITECT_URL/api/v5/health;",
         "read end",
     ]
@@ -116,7 +126,9 @@ async fn a_terminal_reaches_what_is_its_persons_until_it_ends() {
     let (text, _) = finish(&mut page, info.id).await;
     let told = told(&text);
     assert_eq!(told["workspace"], own.to_string());
-    assert_eq!((told["of ada"], told["others"], told["tokens"]), ("200", "404", "403"), "{text}");
+    assert_eq!((told["of ada"], told["others"], told["tokens"]), ("200", "403", "403"), "{text}");
+    // Not even another one of the same person.
+    assert_eq!((told["second"], told["list"], told["models"]), ("403", "403", "200"), "{text}");
     if told["url"].contains("coditect.internal") {
         assert_ne!(told["page"], "200");
     }

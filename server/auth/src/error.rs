@@ -44,6 +44,9 @@ pub enum AuthError {
     /// The personal access token was not made for this.
     #[error("This token lacks the scope {}; make one that has it.", .0.name())]
     MissingScope(Scope),
+    /// The token is good for one workspace alone.
+    #[error("This token is good for the workspace of its terminal alone; make a personal access token for others.")]
+    OtherWorkspace,
     /// A personal access token cannot do this.
     #[error("This needs a login; a personal access token cannot do it.")]
     NeedsLogin,
@@ -165,6 +168,7 @@ impl Coded for AuthError {
             Self::RefreshReused => "auth.refresh_reused",
             Self::Csrf => "auth.csrf",
             Self::MissingScope(_) => "auth.scope",
+            Self::OtherWorkspace => "auth.other_workspace",
             Self::NeedsLogin => "auth.needs_login",
             Self::NotAdmin => "auth.not_admin",
             Self::OwnAccount => "auth.own_account",
@@ -232,6 +236,7 @@ impl Coded for AuthError {
             | Self::RegistrationClosed
             | Self::Disabled
             | Self::MissingScope(_)
+            | Self::OtherWorkspace
             | Self::NeedsLogin
             | Self::NotAdmin
             | Self::OwnAccount

@@ -65,7 +65,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use coditect_protocol::auth::{Role, Scope, SecondFactorChallenge, SessionInfo, TokenAnswer, UserInfo};
-use coditect_protocol::{SessionId, TokenId, UserId};
+use coditect_protocol::{SessionId, TokenId, UserId, WorkspaceId};
 use coditect_store::{MasterKey, Store};
 use tokio::sync::{Semaphore, broadcast};
 
@@ -204,6 +204,8 @@ pub enum Credential {
         id: TokenId,
         /// What it may be used for.
         scopes: Vec<Scope>,
+        /// The only workspace that it is good for, where it is not good for all of its person's.
+        workspace: Option<WorkspaceId>,
     },
 }
 
@@ -252,6 +254,18 @@ impl Identity {
             Credential::Session(_) => Ok(()),
             Credential::Token { scopes, .. } if scopes.contains(&scope) => Ok(()),
             Credential::Token { .. } => Err(AuthError::MissingScope(scope)),
+        }
+    }
+
+    /// Like [`require`](Self::require), for something in this workspace or, where none is named, in none or in all of them. Models belong
+    /// to no workspace.
+    pub fn require_in(&self, scope: Scope, workspace: Option<WorkspaceId>) -> Result<(), AuthError> {
+        self.require(scope)?;
+        match self.credential {
+            Credential::Token { workspace: Some(only), .. } if scope != Scope::Llm && workspace != Some(only) => {
+                Err(AuthError::OtherWorkspace)
+            }
+            Credential::Token { .. } | Credential::Session(_) => Ok(()),
         }
     }
 

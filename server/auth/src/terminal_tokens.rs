@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use coditect_protocol::auth::Scope;
-use coditect_protocol::{TerminalId, TokenId, UserId};
+use coditect_protocol::{TerminalId, TokenId, UserId, WorkspaceId};
 use uuid::Uuid;
 
 use crate::audit::{AuditAction, AuditEvent};
@@ -32,6 +32,8 @@ pub struct NewTerminalToken {
     pub user: UserId,
     /// Which one.
     pub terminal: TerminalId,
+    /// The workspace it is in, and the only one that the token is good for.
+    pub workspace: WorkspaceId,
     /// What runs it.
     pub host: TerminalHost,
     /// For people; longer ones are cut.
@@ -68,6 +70,7 @@ impl Auth {
             ends_with: token[token.len() - SHOWN_CHARS..].to_owned(),
             created_at: now,
             expires_at: now.saturating_add(millis(new.lifetime)),
+            workspace: Some(new.workspace),
         };
         let (row, place) = (&row, (new.host, new.terminal));
         self.store

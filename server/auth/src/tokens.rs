@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use coditect_protocol::auth::{NewToken, Role, Scope, TokenEntry, TokenMade};
-use coditect_protocol::{TokenId, UserId};
+use coditect_protocol::{TokenId, UserId, WorkspaceId};
 use subtle::ConstantTimeEq as _;
 
 use crate::audit::{AuditAction, AuditEvent};
@@ -54,6 +54,7 @@ pub(crate) struct CachedToken {
     user: UserId,
     scopes: Arc<[Scope]>,
     expires_at: u64,
+    workspace: Option<WorkspaceId>,
     /// Last use that is noted or being noted.
     used_at: Arc<AtomicU64>,
 }
@@ -146,6 +147,7 @@ impl Auth {
             ends_with: token[TOKEN_BYTES - SHOWN_CHARS..].to_owned(),
             created_at: now,
             expires_at: now.saturating_add(u64::from(new.expires_in_days) * DAY_MILLIS),
+            workspace: None,
         };
         let added = &row;
         self.store
@@ -236,7 +238,7 @@ impl Auth {
         self.note_use(id, &token, now);
         Ok(Identity {
             user: person.info.clone(),
-            credential: Credential::Token { id, scopes: token.scopes.to_vec() },
+            credential: Credential::Token { id, scopes: token.scopes.to_vec(), workspace: token.workspace },
             expires_at: token.expires_at,
             csrf: None,
         })
@@ -252,6 +254,7 @@ impl Auth {
                     user: row.user,
                     scopes: row.scopes.into(),
                     expires_at: row.expires_at,
+                    workspace: row.workspace,
                     used_at: Arc::new(AtomicU64::new(used_at)),
                 })
             })

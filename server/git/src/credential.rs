@@ -50,6 +50,12 @@ impl Asks {
         receiver.await.ok()?
     }
 
+    /// Names the sites that a request may log in to.
+    pub(crate) async fn announce(&self, id: u32, hosts: Vec<String>) {
+        // Where the server is gone, there are no logins either.
+        let _ = self.frames.send(FromHelper::Hosts { id, hosts }).await;
+    }
+
     /// The server's answer.
     pub(crate) fn answer(&self, ask: u32, login: Option<Login>) {
         let waiting = self.waiting.lock().ok().and_then(|mut waiting| waiting.remove(&ask));
@@ -217,7 +223,7 @@ fn make_pipe(path: &Path) -> std::io::Result<()> {
 }
 
 /// A name that nothing else has: the folder is made new, so guessing it gains nothing.
-fn unique() -> String {
+pub(crate) fn unique() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     format!("{}-{now:x}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))

@@ -116,8 +116,8 @@ pub enum GitError {
     /// There is no such branch at the remote.
     #[error("The remote has no branch {0:?}.")]
     NoSuchRemoteBranch(String),
-    /// The site wants a login. The host is the first word of the message.
-    #[error("{host} wants a login{}; save one for it, then try again.", if *.refused { " and refused the saved one" } else { "" })]
+    /// The site wants a login.
+    #[error("{host} {}; save one for it, then try again.", if *.refused { "refused the saved login" } else { "wants a login" })]
     AuthNeeded {
         /// Site.
         host: String,
@@ -164,6 +164,9 @@ pub enum GitError {
     )]
     UnsafeConfig(String),
 
+    /// More filters than can be switched off.
+    #[error("Git's configuration names too many filters, {0} among them; remove those that nobody needs.")]
+    TooManyFilters(String),
     /// Larger than may be told.
     #[error("This is larger than the {limit} bytes that are shown here.")]
     TooLarge {
@@ -246,7 +249,8 @@ impl Coded for GitError {
             Self::NoUpstream => "git.no_upstream",
             Self::NoSuchRemote(_) => "git.no_such_remote",
             Self::NoSuchRemoteBranch(_) => "git.no_such_remote_branch",
-            Self::AuthNeeded { .. } => "git.auth_needed",
+            Self::AuthNeeded { refused: false, .. } => "git.auth_needed",
+            Self::AuthNeeded { refused: true, .. } => "git.auth_refused",
             Self::InsecureLogin => "git.login_needs_https",
             Self::RemoteForbidden(_) => "git.forbidden",
             Self::SshDenied => "git.ssh_denied",
@@ -258,6 +262,7 @@ impl Coded for GitError {
             Self::Unrelated => "git.unrelated",
             Self::ProtocolRefused => "git.protocol_refused",
             Self::UnsafeConfig(_) => "git.unsafe_config",
+            Self::TooManyFilters(_) => "git.too_many_filters",
             Self::TooLarge { .. } => "git.too_large",
             Self::TooManyPaths { .. } => "git.too_many_paths",
             Self::Busy => "git.busy",
@@ -266,6 +271,13 @@ impl Coded for GitError {
             Self::OutOfSpace => "git.out_of_space",
             Self::Failed(_) => "git.failed",
             Self::Internal(_) => "git.internal",
+        }
+    }
+
+    fn subject(&self) -> Option<&str> {
+        match self {
+            Self::AuthNeeded { host, .. } => Some(host),
+            _ => None,
         }
     }
 
@@ -288,7 +300,7 @@ impl Coded for GitError {
             | Self::BadPatch
             | Self::EmptyMessage
             | Self::ProtocolRefused => Kind::Invalid,
-            Self::TooLarge { .. } | Self::TooManyPaths { .. } => Kind::TooLarge,
+            Self::TooManyFilters(_) | Self::TooLarge { .. } | Self::TooManyPaths { .. } => Kind::TooLarge,
             Self::Busy => Kind::TooManyRequests,
             Self::Timeout { .. } => Kind::Timeout,
             Self::Cancelled => Kind::Cancelled,

@@ -40,12 +40,14 @@ pub(crate) fn with_hooks(outcome: &Outcome) -> GitError {
     }
 }
 
-/// The error of a command that speaks with a remote of this host.
-pub(crate) fn of_remote(outcome: &Outcome, host: Option<&str>, given: bool) -> GitError {
+/// The error of a command that speaks with remotes of these hosts.
+pub(crate) fn of_remote(outcome: &Outcome, hosts: &[String], given: bool) -> GitError {
     let words = outcome.words();
     let asked =
         ["could not read Username", "could not read Password", "Authentication failed", "terminal prompts disabled"];
-    let host = || host.unwrap_or("The remote").to_owned();
+    // It names the one that it spoke with; that is believed where it is one of those that it was sent to.
+    let named = words.split('\'').filter_map(names::https_host).find(|host| hosts.contains(host));
+    let host = || named.or_else(|| hosts.first().cloned()).unwrap_or_else(|| "The remote".to_owned());
     if asked.iter().any(|needle| words.contains(needle)) {
         return GitError::AuthNeeded { host: host(), refused: given };
     }
@@ -304,7 +306,9 @@ mod tests {
         let error = of(&outcome(128, "fatal: strange 'https://ada:secret@h/x' here"));
         assert!(!error.to_string().contains("secret"), "{error}");
         let asked = outcome(128, "fatal: could not read Username for 'https://h:1': terminal prompts disabled");
-        let error = of_remote(&asked, Some("h:1"), false);
-        assert!(error.to_string().starts_with("h:1 "), "{error}");
+        let problem = of_remote(&asked, &["first".to_owned(), "h:1".to_owned()], false).problem();
+        assert_eq!((problem.code.as_str(), problem.subject.as_deref()), ("git.auth_needed", Some("h:1")));
+        let problem = of_remote(&asked, &["other".to_owned()], true).problem();
+        assert_eq!((problem.code.as_str(), problem.subject.as_deref()), ("git.auth_refused", Some("other")));
     }
 }

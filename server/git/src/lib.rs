@@ -9,9 +9,11 @@
 //! is the messages alone, which is what the server takes of it.
 //! **Invariants:**
 //! * No shell, no word of a request that `git` could take for an option, no prompt, no pager, no editor.
-//! * Reading runs no hook and no file system monitor that a repository names, and takes no lock.
-//! * A login of the person reaches the `git` that fetches or pushes over `https`, for the very host it speaks with, and never where
-//!   the repository's own configuration could lead it elsewhere; no hook runs meanwhile.
+//! * Reading runs no program but `git`: no filter, hook, monitor or shell that a repository or anybody's configuration names, also
+//!   where that changes meanwhile ([`wall`]). It takes no lock, speaks with nobody, and does not enter submodules.
+//! * A login of the person reaches the `git` that fetches or pushes over `https`, for hosts that the server was told before it began.
+//!   That `git` does not read the repository's own configuration, which others may change, but what was checked of it
+//!   ([`write`]); no hook runs meanwhile.
 //! * Whatever runs for a request ends with it. Every answer is bounded in bytes, entries and time.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic"))]
@@ -24,6 +26,8 @@ mod credential;
 mod error;
 #[cfg(feature = "helper")]
 mod faults;
+#[cfg(feature = "helper")]
+mod filters;
 #[cfg(feature = "helper")]
 mod limits;
 #[cfg(feature = "helper")]
@@ -40,6 +44,8 @@ mod repository;
 mod run;
 #[cfg(feature = "helper")]
 mod serve;
+#[cfg(feature = "helper")]
+mod wall;
 #[cfg(feature = "helper")]
 mod work;
 #[cfg(feature = "helper")]

@@ -27,6 +27,9 @@ fn main() -> ExitCode {
 }
 
 fn serve() -> std::io::Result<()> {
+    // What it reads and writes, logins among it, is not for the person's other programs to look at or to change. Refused behind
+    // Landlock, where the supervisor has to see what programs write.
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     let settings = coditect_git::Settings {
         root: std::env::current_dir()?,
         program: "git".into(),

@@ -45,6 +45,8 @@ pub(crate) struct Patch {
     pub(crate) header: String,
     pub(crate) hunks: Vec<Hunk>,
     pub(crate) binary: bool,
+    /// What is told of it is not what it is, byte for byte.
+    pub(crate) not_utf8: bool,
 }
 
 /// Cuts the patches of several files apart. In a patch every line of a file begins with a mark, so that these words at the
@@ -83,13 +85,22 @@ fn patch(bytes: &[u8]) -> Patch {
         }
     }
     finish(&mut patch, hunk);
-    patch.header = String::from_utf8_lossy(&header).into_owned();
+    patch.header = patch.text(header);
     patch
+}
+
+impl Patch {
+    fn text(&mut self, bytes: Vec<u8>) -> String {
+        String::from_utf8(bytes).unwrap_or_else(|error| {
+            self.not_utf8 = true;
+            String::from_utf8_lossy(error.as_bytes()).into_owned()
+        })
+    }
 }
 
 fn finish(patch: &mut Patch, hunk: Option<(Hunk, Vec<u8>)>) {
     if let Some((mut hunk, text)) = hunk {
-        hunk.text = String::from_utf8_lossy(&text).into_owned();
+        hunk.text = patch.text(text);
         patch.hunks.push(hunk);
     }
 }
@@ -119,7 +130,7 @@ mod tests {
     fn patches_are_cut_apart_and_put_together_are_the_same() {
         let patches = patches(TWO.as_bytes(), false);
         assert_eq!(patches.len(), 2);
-        assert!(patches[1].binary && !patches[0].binary);
+        assert!(patches[1].binary && !patches[0].binary && !patches[0].not_utf8);
         let hunk = &patches[0].hunks[0];
         assert_eq!((hunk.old_start, hunk.old_lines, hunk.new_start, hunk.new_lines), (1, 1, 1, 2));
         let again: String = patches
@@ -129,6 +140,15 @@ mod tests {
             })
             .collect();
         assert_eq!(again, TWO);
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_said_to_be_so() {
+        let patches = patches(
+            b"diff --git a/a b/a\n@@ -1 +1 @@\n-Stra\xdfe\n+Weg\ndiff --git a/b b/b\n@@ -1 +1 @@\n-\xef\xbf\xbd\n+x\n",
+            false,
+        );
+        assert_eq!(patches.iter().map(|patch| patch.not_utf8).collect::<Vec<_>>(), [true, false]);
     }
 
     #[test]

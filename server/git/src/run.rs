@@ -2,6 +2,7 @@
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -11,8 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::GitError;
 use crate::faults;
+use crate::filters;
 use crate::limits::{DRAIN_GRACE, END_GRACE, LOCK_WAITS, MAX_OUTPUT_BYTES, READING_TIME, TOLD_BYTES, WRITING_TIME};
 use crate::progress::Lines;
+use crate::wall;
 use crate::work::Work;
 
 /// What is always set: no colours, no questions, no name of a committer that git makes up.
@@ -23,12 +26,16 @@ const ALWAYS: &[&str] = &[
     "log.showSignature=false",
     "advice.waitingForEditor=false",
 ];
-/// What is set for reading: nothing that the repository names is run.
-const READING: &[&str] = &["core.fsmonitor=false", "core.hooksPath=/dev/null"];
+/// What is set for reading: nothing that the repository names is run, and no submodule is entered, which has a configuration of its own.
+const READING: &[&str] =
+    &["core.fsmonitor=false", "core.hooksPath=/dev/null", "status.submoduleSummary=false", "submodule.recurse=false"];
 /// Commands that are given paths, which are never patterns. The others use patterns of their own.
 const WITH_PATHS: &[&str] = &["add", "blame", "checkout", "clean", "diff", "log", "ls-files", "reset", "restore", "rm"];
 /// Transports that may be used, whatever the configuration says.
 const PROTOCOLS: &str = "file:git:http:https:ssh";
+/// What reading may use: nothing has this name. A repository may leave objects out, to be fetched when they are first looked at,
+/// by programs that it names.
+const NO_PROTOCOL: &str = "none";
 
 /// Bytes of messages that are taken at once.
 const READ_BYTES: usize = 4096;
@@ -64,7 +71,7 @@ pub(crate) struct Call<'a> {
     reading: bool,
     settings: Vec<String>,
     args: Vec<OsString>,
-    env: Vec<(&'static str, OsString)>,
+    env: Vec<(String, OsString)>,
     stdin: Vec<u8>,
     limit: usize,
     time: Duration,
@@ -110,8 +117,8 @@ impl<'a> Call<'a> {
         self
     }
 
-    pub(crate) fn env(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
-        self.env.push((name, value.into()));
+    pub(crate) fn env(mut self, name: impl Into<String>, value: impl Into<OsString>) -> Self {
+        self.env.push((name.into(), value.into()));
         self
     }
 
@@ -138,7 +145,11 @@ impl<'a> Call<'a> {
     }
 
     /// Runs it. A lock that another `git` holds is waited for a little.
-    pub(crate) async fn run(self) -> Result<Outcome, GitError> {
+    pub(crate) async fn run(mut self) -> Result<Outcome, GitError> {
+        if self.reading && self.args.first().is_some_and(|command| filters::concern(command)) {
+            let off = Box::pin(filters::switched_off(self.work)).await?;
+            self.env.extend(off.into_iter().map(|(name, value)| (name, OsString::from_vec(value))));
+        }
         let mut waits = LOCK_WAITS.iter();
         loop {
             let outcome = self.once().await?;
@@ -172,7 +183,7 @@ impl<'a> Call<'a> {
             true => Some(self.work.room.acquire().await.map_err(|_| GitError::Cancelled)?),
             false => None,
         };
-        let mut child = self.command().spawn().map_err(|error| match error.kind() {
+        let mut child = self.spawn().await.map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound if self.work.folder.is_dir() => GitError::Missing,
             std::io::ErrorKind::NotFound => GitError::NotARepository(self.work.repository.clone()),
             _ => error.into(),
@@ -190,8 +201,16 @@ impl<'a> Call<'a> {
         ended
     }
 
-    fn command(&self) -> Command {
-        let mut command = Command::new(&self.work.settings.program);
+    async fn spawn(&self) -> std::io::Result<Child> {
+        if !self.reading {
+            return self.command(Path::new(&self.work.settings.program)).spawn();
+        }
+        let program = wall::find(&self.work.settings.program)?;
+        wall::spawn(self.command(&program), program).await
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("GIT_") || name == "LANGUAGE" {
                 command.env_remove(name);
@@ -215,7 +234,8 @@ impl<'a> Call<'a> {
             .env("GIT_EDITOR", "true")
             .env("GIT_SEQUENCE_EDITOR", "true")
             .env("GIT_PAGER", "cat")
-            .env("GIT_ALLOW_PROTOCOL", PROTOCOLS)
+            .env("GIT_ALLOW_PROTOCOL", if self.reading { NO_PROTOCOL } else { PROTOCOLS })
+            .env("GIT_NO_LAZY_FETCH", if self.reading { "1" } else { "0" })
             .env("GIT_CEILING_DIRECTORIES", self.work.folder.parent().unwrap_or(Path::new("/")))
             .env("GIT_OPTIONAL_LOCKS", if self.reading { "0" } else { "1" })
             .envs(self.env.iter().map(|(name, value)| (name, value)))

@@ -69,7 +69,15 @@ async fn write_frames(
     mut queue: mpsc::Receiver<FromHelper>,
 ) -> std::io::Result<()> {
     while let Some(frame) = queue.recv().await {
-        output.write_all(&wire::encode(&frame)?).await?;
+        let bytes = match (wire::encode(&frame), frame) {
+            // It is answered all the same.
+            (Err(_), FromHelper::Ended { id, .. }) => {
+                let too_large = GitError::TooLarge { limit: wire::MAX_FRAME_BYTES as u64 };
+                wire::encode(&FromHelper::Ended { id, result: Err(too_large.problem()) })?
+            }
+            (encoded, _) => encoded?,
+        };
+        output.write_all(&bytes).await?;
         if queue.is_empty() {
             output.flush().await?;
         }

@@ -44,11 +44,8 @@ async fn with_a_commit() -> Bench {
 #[tokio::test]
 async fn looking_runs_nothing_that_a_repository_names() {
     let mut bench = with_a_commit().await;
-    let ran = bench.folder.path().join("ran");
-    let spy = bench.folder.path().join("spy.sh");
-    std::fs::write(&spy, format!("#!/bin/sh\necho \"$0 $*\" >> {}\ncat\n", ran.display())).unwrap();
-    std::fs::set_permissions(&spy, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let spy = spy.to_str().unwrap();
+    let spy = Spy::beside(&bench, "cat");
+    let (ran, spy) = (spy.ran.clone(), spy.command());
     for key in [
         "core.fsmonitor",
         "core.pager",
@@ -83,6 +80,158 @@ async fn looking_runs_nothing_that_a_repository_names() {
         bench.ok(request).await;
     }
     assert!(!ran.exists(), "{}", std::fs::read_to_string(&ran).unwrap_or_default());
+}
+
+/// A program of somebody else's beside the workspace, which notes that it ran.
+struct Spy {
+    program: std::path::PathBuf,
+    ran: std::path::PathBuf,
+}
+
+impl Spy {
+    fn beside(bench: &Bench, then: &str) -> Self {
+        let [program, ran] = ["spy.sh", "ran"].map(|name| bench.folder.path().join(name));
+        std::fs::write(&program, format!("#!/bin/sh\necho \"$0 $*\" >> {}\n{then}\n", ran.display())).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        Self { program, ran }
+    }
+
+    fn command(&self) -> &str {
+        self.program.to_str().unwrap()
+    }
+
+    /// Whether `git` itself would have started it now, looking at the repository.
+    fn would_run(&self, bench: &Bench, command: &[&str]) {
+        let _ = bench.try_git(command);
+        assert!(self.ran.exists(), "{command:?} is no test of anything");
+        std::fs::remove_file(&self.ran).unwrap();
+    }
+
+    #[track_caller]
+    fn has_not_run(&self) {
+        assert!(!self.ran.exists(), "{}", std::fs::read_to_string(&self.ran).unwrap_or_default());
+    }
+}
+
+/// Where a repository may name a filter.
+#[derive(Debug, Clone, Copy)]
+enum Named {
+    Config,
+    Included,
+    Worktree,
+    Global,
+}
+
+#[tokio::test]
+async fn its_streams_are_not_for_others() {
+    use std::os::unix::fs::MetadataExt as _;
+    let bench = with_a_commit().await;
+    // The kernel gives what tells of such a process to nobody but root.
+    let facts = std::fs::metadata(format!("/proc/{}/fd", bench.child.id().unwrap())).unwrap();
+    let own = std::fs::metadata("/proc/self").unwrap().uid();
+    assert_eq!(facts.uid(), 0);
+    if own != 0 {
+        assert!(std::fs::read_dir(format!("/proc/{}/fd", bench.child.id().unwrap())).is_err());
+    }
+}
+
+#[tokio::test]
+async fn looking_runs_no_filter() {
+    for (named, attributes) in [
+        (Named::Config, ".gitattributes"),
+        (Named::Included, ".git/info/attributes"),
+        (Named::Worktree, "others"),
+        (Named::Global, ".gitattributes"),
+    ] {
+        for variable in ["clean", "process"] {
+            for name in ["spy", "a.b=c"] {
+                let mut bench = with_a_commit().await;
+                let spy = Spy::beside(&bench, "cat");
+                bench.write(attributes, format!("* filter={name}\n"));
+                bench.git(&["config", "core.attributesFile", bench.work().join("others").to_str().unwrap()]);
+                let file = bench.folder.path().join(match named {
+                    Named::Config => "work/.git/config",
+                    Named::Included => "work/.git/more",
+                    Named::Worktree => "work/.git/config.worktree",
+                    Named::Global => "home/.gitconfig",
+                });
+                bench.git(&["config", "include.path", "more"]);
+                bench.git(&["config", "extensions.worktreeConfig", "true"]);
+                for (variable, value) in [(variable, spy.command()), ("smudge", spy.command()), ("required", "true")] {
+                    bench.git(&["config", "-f", file.to_str().unwrap(), &format!("filter.{name}.{variable}"), value]);
+                }
+                spy.would_run(&bench, &["diff"]);
+                bench.write("a", "3\n");
+                for request in readings() {
+                    bench.ok(request).await;
+                }
+                spy.has_not_run();
+                assert!(bench.status().await.entries.iter().any(|entry| entry.path == path("a")), "{named:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn looking_enters_no_submodule() {
+    let mut bench = with_a_commit().await;
+    let spy = Spy::beside(&bench, "cat");
+    let origin = bench.folder.path().join("inner");
+    bench.git(&["clone", "--quiet", ".", origin.to_str().unwrap()]);
+    bench.git(&["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", origin.to_str().unwrap(), "sub"]);
+    bench.commit("Sub").await;
+    bench.git(&["config", "diff.submodule", "log"]);
+    bench.git(&["config", "status.submoduleSummary", "true"]);
+    bench.git(&["config", "submodule.recurse", "true"]);
+    bench.git(&["config", "submodule.sub.ignore", "none"]);
+    bench.git(&["-C", "sub", "config", "filter.spy.clean", spy.command()]);
+    bench.git(&["-C", "sub", "config", "core.fsmonitor", spy.command()]);
+    bench.write("sub/.gitattributes", "* filter=spy\n");
+    bench.write("sub/a", "changed\n");
+    spy.would_run(&bench, &["status"]);
+    bench.write("sub/a", "changed again\n");
+    for request in readings() {
+        bench.ok(request).await;
+    }
+    spy.has_not_run();
+    // Another commit in it is seen all the same.
+    bench.git(&["-C", "sub", "config", "--unset", "filter.spy.clean"]);
+    bench.git(&["-C", "sub", "-c", "core.fsmonitor=false", "commit", "--quiet", "--all", "-m", "Inner"]);
+    let status = bench.status().await;
+    assert!(status.entries.iter().any(|entry| entry.path == path("sub") && entry.submodule), "{status:?}");
+}
+
+#[tokio::test]
+async fn looking_fetches_nothing_that_was_left_out() {
+    let mut bench = with_a_commit().await;
+    let spy = Spy::beside(&bench, "exit 1");
+    bench.git(&["checkout", "--quiet", "a"]);
+    for (key, value) in [
+        ("remote.origin.url", "ssh://nowhere.invalid/x"),
+        ("remote.origin.promisor", "true"),
+        ("remote.origin.partialCloneFilter", "blob:none"),
+        ("extensions.partialClone", "origin"),
+        ("core.sshCommand", spy.command()),
+        ("remote.origin.uploadpack", spy.command()),
+        ("uploadpack.packObjectsHook", spy.command()),
+        ("protocol.ext.allow", "always"),
+    ] {
+        bench.git(&["config", key, value]);
+    }
+    let id = bench.git(&["rev-parse", "HEAD:a"]);
+    let id = id.trim();
+    std::fs::remove_file(bench.work().join(".git/objects").join(&id[..2]).join(&id[2..])).unwrap();
+    bench.write("a", "2\n");
+    spy.would_run(&bench, &["diff"]);
+    for url in ["ssh://nowhere.invalid/x", &format!("ext::{}", spy.command()), "file:///nowhere"] {
+        bench.git(&["config", "remote.origin.url", url]);
+        for request in readings() {
+            if let Err(problem) = bench.call(request).await {
+                assert!(problem.code.starts_with("git.") && problem.code != "git.internal", "{problem}");
+            }
+        }
+        spy.has_not_run();
+    }
 }
 
 #[tokio::test]

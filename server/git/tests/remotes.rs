@@ -146,10 +146,10 @@ async fn a_saved_login_is_sent_where_it_belongs() {
     let host = gateway.host();
     let problem = bench.call(push(true)).await.unwrap_err();
     assert_eq!(problem.code, "git.auth_needed");
-    assert!(problem.message.starts_with(&format!("{host} wants a login;")), "{problem}");
+    assert_eq!(problem.subject.as_ref(), Some(&host), "{problem}");
     bench.logins = Box::new(|_, _| Some(login("ada", "wrong")));
     let problem = bench.call(push(true)).await.unwrap_err();
-    assert!(problem.code == "git.auth_needed" && problem.message.contains("refused"), "{problem}");
+    assert!(problem.code == "git.auth_refused" && problem.message.contains("refused"), "{problem}");
     bench.logins = Box::new(|_, _| Some(login("ada", "hidden-4711")));
     bench.ok(push(true)).await;
     bench.ok(fetch()).await;
@@ -233,4 +233,103 @@ async fn a_redirect_takes_no_login_along() {
     bench.logins = Box::new(|_, _| Some(login("ada", "hidden-4711")));
     assert_eq!(bench.code(fetch()).await, "git.auth_needed");
     assert!(!bench.asked.contains(&gateway.host()), "{:?}", bench.asked);
+}
+
+#[tokio::test]
+async fn configuration_that_changes_meanwhile_is_not_read() {
+    let (mut bench, gateway) = behind_a_login().await;
+    bench.logins = Box::new(|_, _| Some(login("ada", "hidden-4711")));
+    bench.ok(push(true)).await;
+    let tools = bench.folder.path().join("tools");
+    std::fs::create_dir(&tools).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    // In place of `git`, as the worst moment: what is looked at is harmless, and is not when it is fetched or pushed.
+    let real = std::env::split_paths(&path).map(|folder| folder.join("git")).find(|file| file.is_file()).unwrap();
+    let (real, config) = (real.display().to_string(), bench.work().join(".git/config"));
+    let config = config.display();
+    let script = format!(
+        "#!/bin/sh\nfor word; do case $word in fetch|push)\n\
+         {real} config -f {config} http.proxy http://127.0.0.1:1\n\
+         {real} config -f {config} url.https://127.0.0.1:1/.insteadOf https://\n\
+         {real} config -f {config} credential.helper '!touch {folder}/asked;'\n;; esac; done\nexec {real} \"$@\"\n",
+        folder = bench.folder.path().display(),
+    );
+    std::fs::write(tools.join("git"), script).unwrap();
+    std::fs::set_permissions(tools.join("git"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    bench.restart(&format!("{}:{path}", tools.display()));
+    let pristine = std::fs::read(bench.work().join(".git/config")).unwrap();
+    for request in [fetch(), push(false), pull(false)] {
+        bench.ok(request).await;
+        let now = std::fs::read_to_string(bench.work().join(".git/config")).unwrap();
+        assert!(now.contains("proxy"), "the moment was missed");
+        std::fs::write(bench.work().join(".git/config"), &pristine).unwrap();
+    }
+    assert!(!bench.folder.path().join("asked").exists());
+    assert!(bench.told.iter().all(|hosts| *hosts == [gateway.host()]), "{:?}", bench.told);
+    assert_eq!(bench.told.len(), 4, "once for each request");
+}
+
+#[tokio::test]
+async fn a_login_is_kept_from_what_other_urls_start() {
+    let (mut bench, _gateway) = behind_a_login().await;
+    bench.logins = Box::new(|_, _| Some(login("ada", "hidden-4711")));
+    bench.ok(push(true)).await;
+    bench.asked.clear();
+    bench.told.clear();
+    bench.write("a", "2\n");
+    bench.commit("Second").await;
+    let url = bench.git(&["config", "remote.origin.url"]);
+    let second = bench.folder.path().join("second.git");
+    bench.git(&["init", "--quiet", "--bare", second.to_str().unwrap()]);
+    let spied = bench.folder.path().join("spied");
+    hook(&second, "pre-receive", &format!("env > {}", spied.display()));
+    bench.git(&["config", "--add", "remote.origin.pushurl", second.to_str().unwrap()]);
+    bench.git(&["config", "--add", "remote.origin.pushurl", url.trim()]);
+    assert_eq!(bench.code(push(false)).await, "git.login_needs_https");
+    assert!(bench.asked.is_empty() && bench.told.is_empty(), "{:?} {:?}", bench.asked, bench.told);
+    assert!(!std::fs::read_to_string(&spied).unwrap().contains("CODITECT_GIT_ASK"));
+}
+
+#[tokio::test]
+async fn what_was_fetched_stands_where_git_looks_for_it() {
+    let (mut bench, _gateway) = behind_a_login().await;
+    bench.logins = Box::new(|_, _| Some(login("ada", "hidden-4711")));
+    bench.ok(push(true)).await;
+    assert_eq!(bench.git(&["config", "branch.main.merge"]).trim(), "refs/heads/main");
+    elsewhere(&bench, "b", "2\n");
+    // A link in the place of the note must not lead anywhere.
+    let precious = bench.folder.path().join("home/precious");
+    std::fs::write(&precious, "x").unwrap();
+    let note = bench.work().join(".git/FETCH_HEAD");
+    let _ = std::fs::remove_file(&note);
+    std::os::unix::fs::symlink(&precious, &note).unwrap();
+    bench.ok(fetch()).await;
+    assert_eq!(std::fs::read_to_string(&precious).unwrap(), "x");
+    assert!(std::fs::read_to_string(&note).unwrap().contains("branch 'main'"));
+    assert_eq!(bench.status().await.head.behind, 1);
+    // Also from a work tree beside it, and with references packed.
+    bench.git(&["pack-refs", "--all"]);
+    bench.git(&["worktree", "add", "--quiet", "side", "-b", "side"]);
+    elsewhere(&bench, "c", "3\n");
+    let request = GitRequest::Pull { remote: "origin".to_owned(), branch: "main".to_owned(), rebase: false };
+    bench.call_in("side", request).await.unwrap();
+    assert!(bench.work().join("side/c").exists() && !bench.work().join("c").exists());
+    assert_eq!(bench.git(&["rev-parse", "origin/main"]), bench.git(&["rev-parse", "side"]));
+    let left = std::fs::read_dir(std::env::temp_dir()).unwrap().flatten();
+    let own = format!("coditect-git-view-{}-", bench.child.id().unwrap());
+    assert!(left.into_iter().all(|entry| !entry.file_name().to_string_lossy().starts_with(&own)));
+}
+
+#[tokio::test]
+async fn a_repository_that_was_just_made_fetches_all_there_is() {
+    let (mut bench, gateway) = behind_a_login().await;
+    bench.logins = Box::new(|_, _| Some(login("ada", "hidden-4711")));
+    bench.ok(push(true)).await;
+    let url = gateway.url("origin.git");
+    std::fs::create_dir(bench.work().join("clone")).unwrap();
+    bench.call_in("clone", GitRequest::Init { branch: String::new() }).await.unwrap();
+    bench.call_in("clone", remote("origin", &url)).await.unwrap();
+    bench.call_in("clone", fetch()).await.unwrap();
+    let GitReply::Refs(refs) = bench.call_in("clone", GitRequest::Refs).await.unwrap() else { panic!() };
+    assert!(refs.remote_branches.iter().any(|branch| branch.name == "origin/main"), "{refs:?}");
 }

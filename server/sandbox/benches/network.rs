@@ -248,7 +248,8 @@ fn with_pasta(port: u16) -> Outcome<Figures> {
     finish(child)
 }
 
-/// It is given the namespace of a process that waits in it, and its router's address leads to the machine's loopback too.
+/// It is given the namespace of a process that waits in it, and its router's address leads to the machine's loopback
+/// too.
 fn with_slirp(port: u16) -> Outcome<Figures> {
     let script = "read -r go && exec \"$0\" measure \"$1\"";
     let mut inner = Command::new("unshare")

@@ -16,6 +16,12 @@ pub enum SandboxError {
         /// Why.
         reason: String,
     },
+    /// What is to run is of no use without a network, and there is none.
+    #[error(
+        "Nothing can be fetched here, because programs have no network: /dev/net/tun is missing. Load the module `tun`, and \
+         where the server runs in a container, give it that device."
+    )]
+    NoNetwork,
     /// What is to run cannot be run in a sandbox.
     #[error("The sandbox refuses this: {0}.")]
     Invalid(String),
@@ -80,6 +86,14 @@ pub enum SandboxError {
         /// Limit.
         limit: usize,
     },
+    /// Its program does not read, and as many writes wait for it as may.
+    #[error(
+        "The program in this terminal does not read what was typed before; wait for it, or close the terminal to end it."
+    )]
+    TerminalBusy,
+    /// As many people use terminals as may at a time.
+    #[error("Too much is going on in terminals at the moment; try again shortly.")]
+    Busy,
     /// Its program has ended.
     #[error("The program in this terminal has ended; open a new terminal.")]
     TerminalEnded,
@@ -98,6 +112,7 @@ impl Coded for SandboxError {
     fn code(&self) -> &'static str {
         match self {
             Self::Unavailable { .. } => "sandbox.unavailable",
+            Self::NoNetwork => "sandbox.no_network",
             Self::Invalid(_) => "sandbox.invalid",
             Self::Failed(_) => "sandbox.failed",
             Self::Ended => "sandbox.ended",
@@ -112,6 +127,8 @@ impl Coded for SandboxError {
             Self::TooManyTerminals { .. } => "terminal.too_many",
             Self::TooManyTerminalsOfPerson { .. } => "terminal.too_many_of_person",
             Self::TooManyAttachments { .. } => "terminal.too_many_attachments",
+            Self::TerminalBusy => "terminal.busy",
+            Self::Busy => "sandbox.busy",
             Self::TerminalEnded => "terminal.ended",
             Self::TerminalInputTooLarge { .. } => "terminal.input_too_large",
             Self::TerminalUnavailable(_) => "terminal.unavailable",
@@ -121,6 +138,8 @@ impl Coded for SandboxError {
     fn kind(&self) -> Kind {
         match self {
             Self::Unavailable { .. }
+            | Self::NoNetwork
+            | Self::Busy
             | Self::Ended
             | Self::Supervisor(_)
             | Self::OtherVersion { .. }
@@ -131,6 +150,7 @@ impl Coded for SandboxError {
             Self::TooManyTerminals { .. }
             | Self::TooManyTerminalsOfPerson { .. }
             | Self::TooManyAttachments { .. }
+            | Self::TerminalBusy
             | Self::TerminalEnded => Kind::Conflict,
             Self::TerminalInputTooLarge { .. } => Kind::TooLarge,
             Self::Failed(_) => Kind::Internal,

@@ -1,7 +1,7 @@
 //! The sandbox that everything a person runs goes through.
 //!
-//! One *sandbox* for each person in each workspace: all their terminals and tools there share its processes, its network
-//! and its temporary files.
+//! One *sandbox* for each person in each workspace: all their terminals and tools there share its processes, its
+//! network and its temporary files.
 //!
 //! * [`walls`] start a sandbox's first process, the [`agent`], which starts programs when told.
 //! * [`net`] is the sandbox's way out: a user-space network stack that asks a policy before it connects.
@@ -36,6 +36,6 @@ pub mod warden;
 pub mod wire;
 
 pub use error::SandboxError;
-pub use place::{Inside, Place, SandboxId};
+pub use place::{Inside, Place, SandboxId, SingleUse};
 pub use program::Program;
 pub use settings::{Limits, SandboxMode, SandboxSettings, TerminalSettings};

@@ -1,6 +1,7 @@
 //! The machine's processes, as `/proc` tells of them. Blocks: call it where that is allowed.
 
 use std::collections::{HashMap, HashSet};
+use std::io;
 use std::os::fd::OwnedFd;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -51,12 +52,38 @@ impl Process {
     pub(crate) fn signal(&self, signal: Signal) -> bool {
         self.hold().is_some_and(|held| pidfd_send_signal(held, signal).is_ok())
     }
+
+    /// Sends a signal if the process is of a session, by the number that this has in the process's own namespace.
+    pub(crate) fn signal_in_session(&self, session: u32, signal: Signal) {
+        let Some(held) = self.hold() else { return };
+        // Should the number be another's by now, what is held has ended, and nobody gets the signal.
+        if session_inside(self.pid) == Some(session) {
+            // It may have ended by itself meanwhile.
+            let _ = pidfd_send_signal(held, signal);
+        }
+    }
 }
 
-/// All processes of the machine.
-pub(crate) fn all() -> Vec<Process> {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    entries.flatten().filter_map(|entry| Process::read(entry.file_name().to_str()?.parse().ok()?)).collect()
+/// The session of a process, as its innermost namespace of processes numbers it.
+fn session_inside(pid: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let sessions = status.lines().find_map(|line| line.strip_prefix("NSsid:"))?;
+    sessions.split_ascii_whitespace().next_back()?.parse().ok()
+}
+
+/// All processes of the machine. An error where they cannot be listed at the moment: that there are none is never true.
+pub(crate) fn all() -> io::Result<Vec<Process>> {
+    let entries = std::fs::read_dir("/proc")?;
+    Ok(entries.flatten().filter_map(|entry| Process::read(entry.file_name().to_str()?.parse().ok()?)).collect())
+}
+
+/// Kills all of them. First all are stopped, so that none can start another meanwhile.
+pub(crate) fn end(processes: &[&Process]) {
+    for signal in [Signal::STOP, Signal::KILL] {
+        for process in processes.iter().filter(|process| !process.is_zombie) {
+            process.signal(signal);
+        }
+    }
 }
 
 /// Every process by its parent.
@@ -133,5 +160,12 @@ mod tests {
         let own = Process::read(std::process::id()).unwrap();
         assert!(own.hold().is_some());
         assert!(Process { started: own.started + 1, ..own }.hold().is_none());
+    }
+
+    #[test]
+    fn knows_the_session_by_its_number_inside() {
+        let own = Process::read(std::process::id()).unwrap();
+        assert_eq!(session_inside(own.pid), Some(own.session), "there is but one namespace here");
+        assert_eq!(session_inside(u32::MAX), None);
     }
 }

@@ -1,8 +1,8 @@
 //! What the server and the supervisor say to each other.
 //!
-//! Every operation has a connection of its own: a slow one holds up nobody, what is asked for ends with who asked, and the
-//! kernel's buffer is the flow control of a terminal's output. On each, the client sends a [`Hello`] and a [`Request`], the
-//! supervisor a [`Greeting`] and its [`Reply`]s. Frames are MessagePack behind their length.
+//! Every operation has a connection of its own: a slow one holds up nobody, what is asked for ends with who asked, and
+//! the kernel's buffer is the flow control of a terminal's output. On each, the client sends a [`Hello`] and a
+//! [`Request`], the supervisor a [`Greeting`] and its [`Reply`]s. Frames are MessagePack behind their length.
 //!
 //! [`Hello`] and [`Greeting`] are understood by supervisors of every version and never change.
 
@@ -26,7 +26,7 @@ use crate::terminal::TerminalStart;
 use crate::{Place, Program, SandboxError, SandboxId, SandboxSettings};
 
 /// Goes up with every change of what is said after the greeting.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 /// Largest frame, in bytes: an input or a program with all its arguments fits with room to spare.
 pub(crate) const MAX_FRAME_BYTES: usize = 1024 * 1024;
 /// Largest frame of somebody who has not shown the token yet, in bytes.
@@ -43,7 +43,8 @@ pub(crate) struct Hello {
     pub(crate) version: u32,
     /// From the run file, which only the supervisor's user can read.
     pub(crate) token: String,
-    /// Asks the supervisor to end with everything it holds, whatever the versions. The connection closes when that is done.
+    /// Asks the supervisor to end with everything it holds, whatever the versions. The connection closes when that is
+    /// done.
     pub(crate) end: bool,
 }
 
@@ -96,6 +97,8 @@ pub(crate) enum Request {
         start: TerminalStart,
     },
     List(Scope),
+    /// Sandboxes that run.
+    ListSandboxes(Scope),
     /// One terminal.
     Look {
         person: UserId,
@@ -146,6 +149,27 @@ pub(crate) enum Request {
     },
 }
 
+impl Request {
+    /// Whether its answer may wait for what a person's programs do. All others are answered soon, those above all that
+    /// end what somebody runs.
+    pub(crate) const fn waits_for_programs(&self) -> bool {
+        match self {
+            Self::Create { .. } | Self::Attach { .. } | Self::Write { .. } | Self::Spawn { .. } => true,
+            Self::Configure(_)
+            | Self::Watch { .. }
+            | Self::List(_)
+            | Self::ListSandboxes(_)
+            | Self::Look { .. }
+            | Self::Resize { .. }
+            | Self::Close { .. }
+            | Self::End { .. }
+            | Self::Signal { .. }
+            | Self::DiskUsage { .. }
+            | Self::Leave { .. } => false,
+        }
+    }
+}
+
 /// What the supervisor answers.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Reply {
@@ -154,6 +178,8 @@ pub(crate) enum Reply {
     Terminal(Box<TerminalInfo>),
     /// One of a list, which ends with `Done`.
     Listed(Box<ListedTerminal>),
+    /// All at once: they are few and small.
+    Sandboxes(Vec<ListedSandbox>),
     Output {
         offset: u64,
         #[serde(with = "serde_bytes")]
@@ -180,6 +206,15 @@ pub struct ListedTerminal {
     pub info: TerminalInfo,
 }
 
+/// A sandbox that runs, with or without terminals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ListedSandbox {
+    /// Which.
+    pub id: SandboxId,
+    /// Whether its programs can only read the workspace's files.
+    pub read_only: bool,
+}
+
 /// What works on this machine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Configured {
@@ -188,7 +223,8 @@ pub(crate) struct Configured {
     pub(crate) warnings: Vec<String>,
     /// Why nothing can be run, where that is so.
     pub(crate) unavailable: Option<SandboxError>,
-    /// Programs see the workspace and the home at fixed places; else at the real ones.
+    /// Programs see the workspace and the home at fixed places, and have a network of their own; else they see the real
+    /// ones.
     pub(crate) mounted: bool,
     pub(crate) api: ApiReach,
 }

@@ -19,7 +19,8 @@ const ROUNDS: &str = "CODITECT_CUT_ROUNDS";
 const DEFAULT_ROUNDS: u32 = 100;
 /// What the killed process is told.
 const TOLD: &str = "CODITECT_CUT_CLIENT";
-/// Lines that were sent at a cut, and of which the test may not know it: one without its answer, one whose answer was not told.
+/// Lines that were sent at a cut, and of which the test may not know it: one without its answer, one whose answer was
+/// not told.
 const UNDER_WAY: u64 = 2;
 /// Bytes of each line of the flood.
 const LINE: u64 = 16;
@@ -134,7 +135,8 @@ async fn every_acknowledged_byte_is_there() {
     support::eventually("all that was acknowledged arrives", || arrived() >= told.written).await;
 }
 
-/// Lines that have arrived in order, none missing. Those under way at a cut may be there twice, as they were sent twice.
+/// Lines that have arrived in order, none missing. Those under way at a cut may be there twice, as they were sent
+/// twice.
 fn arrived(text: &str) -> u64 {
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     let mut next = 0;

@@ -11,7 +11,8 @@ use std::time::Duration;
 use coditect_protocol::Coded as _;
 use coditect_protocol::terminal::EndCause;
 use coditect_sandbox::client::{KeepTerminals, SandboxEvent, Sandboxes, Scope, Streams};
-use coditect_sandbox::{Program, SandboxError, SandboxMode, SandboxSettings, TerminalSettings};
+use coditect_sandbox::net::NetworkPolicy;
+use coditect_sandbox::{Place, Program, SandboxError, SandboxMode, SandboxSettings, SingleUse, TerminalSettings};
 use support::{PATIENCE, Stage, View, eventually, is_alive, kill};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -167,12 +168,12 @@ async fn nobody_gets_in_without_the_token() {
         assert!(said.is_empty(), "{said:?}");
     }
     // With it: the greeting, and nothing for another version.
-    for (version, right) in [(1, hello(1, &token)), (99, hello(99, &token))] {
+    for (version, right) in [(2, hello(2, &token)), (99, hello(99, &token))] {
         let said = knock(&address, &right).unwrap();
         assert!(!said.is_empty(), "{version}");
     }
     // A request that is none ends its connection and nothing else.
-    let mut nonsense = hello(1, &token);
+    let mut nonsense = hello(2, &token);
     nonsense.extend(frame(&"Nonsense"));
     knock(&address, &nonsense).unwrap();
     assert!(stage.sandboxes.terminal(stage.person(), info.id).await.unwrap().exit.is_none());
@@ -261,6 +262,31 @@ async fn a_program_has_its_streams_and_ends_with_who_wants_it() {
 }
 
 #[tokio::test]
+async fn a_sandbox_for_one_program_ends_with_it() {
+    for stage in Stage::each(TerminalSettings::default()).await {
+        let single_use = Some(SingleUse { shown: Vec::new(), network: NetworkPolicy::none() });
+        let place = Place { single_use, ..stage.place.clone() };
+        // What left the program's session is ended with it as well, whether the program ends or nobody wants it any
+        // more.
+        for (last, is_dropped) in [("exit 3", false), ("wait", true)] {
+            let args = vec!["-c".to_owned(), format!("setsid sleep 1000 & echo up; {last}")];
+            let program = Program { program: "/bin/sh".to_owned(), args, ..Program::default() };
+            let (streams, mut out, _err) = Streams::captured().unwrap();
+            let mut child = stage.sandboxes.spawn(&place, program, streams).await.unwrap();
+            let mut up = [0; 3];
+            out.read_exact(&mut up).await.unwrap();
+            if is_dropped {
+                drop(child);
+            } else {
+                assert_eq!(child.wait().await.code, Some(3));
+            }
+            let mut rest = Vec::new();
+            tokio::time::timeout(PATIENCE, out.read_to_end(&mut rest)).await.unwrap().unwrap();
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_flood_takes_no_memory() {
     let stage = Stage::plain(TerminalSettings { scrollback_bytes: 256 * 1024, ..TerminalSettings::default() }).await;
     let resident = || {
@@ -286,7 +312,7 @@ async fn a_role_that_was_lowered_ends_what_ran_with_the_old_one() {
     for stage in Stage::each(TerminalSettings::default()).await {
         let info = stage.sh("sleep 1000").await;
         let mut view = stage.attach(&info, 0).await;
-        let reading = coditect_sandbox::Place { read_only: true, ..stage.place.clone() };
+        let reading = Place { read_only: true, ..stage.place.clone() };
         let started = stage.sandboxes.create_terminal(&reading, support::sh("echo x > file; echo wrote-$?")).await;
         assert_eq!(view.finish().await.cause, Some(EndCause::AccessEnded));
         match started {

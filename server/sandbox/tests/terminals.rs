@@ -8,9 +8,9 @@ use std::time::Duration;
 use coditect_protocol::terminal::{EndCause, TerminalExit};
 use coditect_protocol::{Coded as _, RelPath, TerminalId, UserId, WorkspaceId};
 use coditect_sandbox::client::Scope;
-use coditect_sandbox::terminal::{MAX_ATTACHMENTS, TerminalStart};
+use coditect_sandbox::terminal::{MAX_ATTACHMENTS, QUEUED_INPUTS, TerminalStart, WAITING_WRITES};
 use coditect_sandbox::{Place, SandboxError, SandboxId, SandboxMode, TerminalSettings};
-use support::{PATIENCE, Stage, View, eventually, sh};
+use support::{PATIENCE, Stage, View, eventually, is_alive, sh};
 use uuid::Uuid;
 
 #[tokio::test]
@@ -306,6 +306,97 @@ async fn a_flood_can_be_closed_with_a_stuck_reader() {
         let exit = stuck.finish().await;
         assert!(exit.code.is_some() || exit.signal.is_some(), "{exit:?}");
     }
+}
+
+/// Copies this test program into the workspace, to run one of the tests there that are made for it.
+fn probe(stage: &Stage, test: &str) -> TerminalStart {
+    let name = stage.person().to_string();
+    if !stage.file(&name).exists() {
+        std::fs::copy(std::env::current_exe().unwrap(), stage.file(&name)).unwrap();
+    }
+    sh(&format!("exec ./{name} --exact {test} --ignored --nocapture"))
+}
+
+/// Processes of [`probe`] that are left.
+fn probes(stage: &Stage) -> usize {
+    let name = stage.person().to_string();
+    let commands = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path().join("cmdline"));
+    let commands = commands.filter_map(|path| std::fs::read_to_string(path).ok());
+    commands.filter(|command| command.contains(&name)).count()
+}
+
+/// A child in a session of its own traces the program of the terminal, so that its end is told to the child alone.
+#[test]
+#[ignore = "runs inside a sandbox"]
+#[expect(unsafe_code, reason = "tracing is a system call")]
+fn trace_leader() {
+    const LONGEST: Duration = Duration::from_secs(60);
+    // Where nothing restricts who may trace whom, there is nothing to allow.
+    let _ = rustix::process::set_ptracer(rustix::process::PTracer::Any);
+    // SAFETY: the child makes system calls and ends; none of them takes a pointer that is not null.
+    unsafe {
+        let leader = libc::getpid();
+        if libc::fork() == 0 {
+            libc::setsid();
+            if libc::ptrace(libc::PTRACE_SEIZE, leader, 0, 0) == 0 {
+                libc::write(1, c"seized\n".as_ptr().cast(), 7);
+            }
+            libc::alarm(LONGEST.as_secs() as u32);
+            libc::pause();
+            libc::_exit(0);
+        }
+    }
+    std::thread::sleep(LONGEST);
+}
+
+#[tokio::test]
+async fn a_program_that_is_traced_holds_up_no_end() {
+    let settings = TerminalSettings { close_grace: Duration::from_millis(100), ..TerminalSettings::default() };
+    for stage in Stage::each(settings).await {
+        let soon = Duration::from_secs(15);
+        let one = stage.create(probe(&stage, "trace_leader")).await.unwrap();
+        stage.attach(&one, 0).await.until("seized").await;
+        tokio::time::timeout(soon, stage.close(&one)).await.expect("a terminal can be closed");
+        let two = stage.create(probe(&stage, "trace_leader")).await.unwrap();
+        let mut view = stage.attach(&two, 0).await;
+        view.until("seized").await;
+        let ending = stage.sandboxes.end(Scope::Sandbox(stage.place.id), Some(EndCause::AccessEnded));
+        tokio::time::timeout(soon, ending).await.expect("a sandbox can be ended").unwrap();
+        assert_eq!(view.finish().await.cause, Some(EndCause::AccessEnded));
+        eventually("none of it is left", || probes(&stage) == 0).await;
+        let three = stage.create(probe(&stage, "trace_leader")).await.unwrap();
+        stage.attach(&three, 0).await.until("seized").await;
+        assert!(probes(&stage) > 0);
+        let supervisor = stage.supervisor();
+        let leaving = stage.sandboxes.shut_down(coditect_sandbox::client::KeepTerminals::No);
+        assert!(tokio::time::timeout(soon, leaving).await.expect("everything can be ended"));
+        eventually("the supervisor ends", || !is_alive(supervisor)).await;
+        eventually("none of it is left", || probes(&stage) == 0).await;
+    }
+}
+
+#[tokio::test]
+async fn who_writes_to_a_program_that_does_not_read_is_refused_at_last() {
+    let stage = Stage::plain(TerminalSettings::default()).await;
+    let info = stage.sh("stty raw -echo; echo up; exec sleep 1000").await;
+    stage.attach(&info, 0).await.until("up").await;
+    let data = vec![b'x'; 64 * 1024];
+    let write = || tokio::time::timeout(Duration::from_secs(2), stage.sandboxes.write(stage.person(), info.id, &data));
+    let outcomes = futures_util::future::join_all((0..40).map(|_| write())).await;
+    let refused = outcomes.iter().flatten().filter(|outcome| matches!(outcome, Err(SandboxError::TerminalBusy)));
+    assert!(refused.count() >= 40 - 2 * QUEUED_INPUTS - WAITING_WRITES, "{outcomes:?}");
+    stage.close(&info).await;
+}
+
+#[tokio::test]
+async fn another_quota_ends_nothing_that_runs() {
+    let stage = Stage::plain(TerminalSettings::default()).await;
+    let info = stage.sh("echo up; read x; exit 4").await;
+    stage.attach(&info, 0).await.until("up").await;
+    let place = Place { quota_bytes: Some(1 << 30), ..stage.place.clone() };
+    stage.sandboxes.create_terminal(&place, sh("exit 0")).await.unwrap();
+    stage.type_in(&info, "\n").await;
+    assert_eq!(stage.attach(&info, 0).await.finish().await.code, Some(4));
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ async fn the_largest_process_is_killed_when_memory_is_short() {
             let place = machine.place();
             let sandbox = machine.start_at(&place).await;
             let (tell, mut events) = mpsc::channel(8);
-            let warden = Warden::start(limits(), tell);
+            let warden = Warden::start(limits(), tell).unwrap();
             warden.add(&place, sandbox.agent.pid());
             let small = script("sleep 600");
             let mut small = sandbox.spawn(&small, Stdio::Fds(null_streams())).await;
@@ -56,7 +56,7 @@ async fn the_youngest_processes_are_killed_when_there_are_too_many() {
             let sandbox = machine.start_at(&place).await;
             let (tell, mut events) = mpsc::channel(8);
             // Less than the kernel keeps, so that it is the warden who has to.
-            let warden = Warden::start(Limits { processes: 20, ..Limits::default() }, tell);
+            let warden = Warden::start(Limits { processes: 20, ..Limits::default() }, tell).unwrap();
             warden.add(&place, sandbox.agent.pid());
             let many = script("for i in $(seq 40); do sleep 600 & done; wait");
             let mut many = sandbox.spawn(&many, Stdio::Fds(null_streams())).await;
@@ -77,7 +77,7 @@ async fn writers_stand_still_until_the_quota_is_measured_and_end_beyond_it() {
             let place = Place { quota_bytes: Some(64 * MIB), ..machine.place() };
             let sandbox = machine.start_at(&place).await;
             let (tell, mut events) = mpsc::channel(8);
-            let warden = Warden::start(Limits { disk_reserve_bytes: 0, ..Limits::default() }, tell);
+            let warden = Warden::start(Limits { disk_reserve_bytes: 0, ..Limits::default() }, tell).unwrap();
             warden.add(&place, sandbox.agent.pid());
             let writer = script("while :; do dd if=/dev/zero of=file bs=1M count=16 conv=fsync 2>/dev/null; done");
             let mut writer = sandbox.spawn(&writer, Stdio::Fds(null_streams())).await;

@@ -1,6 +1,7 @@
-//! Measures searches of a folder beside `rg`, and the file picker, in one run:
+//! Measures searches of a folder beside `rg`, and the file picker while somebody types, in one run. Beside what a clock shows it
+//! tells the time of the processor, which other programs disturb less:
 //!
-//!     cargo run --release -p coditect-workspace --example search -- FOLDER PATTERN [RUNS]
+//!     cargo run --release -p coditect-workspace --example search -- FOLDER PATTERN [RUNS] [TYPED]...
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -16,6 +17,9 @@ use coditect_workspace::watch::{WatchSettings, Watchers};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+/// How often each key is measured.
+const KEY_RUNS: usize = 20;
+
 type Failure = Box<dyn std::error::Error>;
 
 #[tokio::main]
@@ -25,23 +29,49 @@ async fn main() -> Result<(), Failure> {
         return Err("FOLDER and PATTERN are wanted".into());
     };
     let runs: usize = rest.first().map_or(Ok(10), |runs| runs.parse())?;
+    let typed: Vec<&str> = rest.iter().skip(1).map(String::as_str).collect();
     let folder = PathBuf::from(folder).canonicalize()?;
     let (mut ours, mut first_hits, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
-    let mut found = (0, 0);
+    let (mut found, mut busy) = ((0, 0), (Duration::ZERO, Duration::ZERO));
     // In turn, so that both meet the same machine.
     for _ in 0..=runs {
+        let before = (used()?, used_by_ended()?);
         let (whole, first, matches) = search(folder.clone(), pattern).await?;
         ours.push(whole);
         first_hits.extend(first);
         let (whole, lines) = rg(&folder, pattern)?;
         theirs.push(whole);
         found = (matches, lines);
+        busy = (busy.0 + used()? - before.0, busy.1 + used_by_ended()? - before.1);
     }
     // The first run of each fills the system's cache.
     let (ours, theirs, first) = (median(&mut ours[1..]), median(&mut theirs[1..]), median(&mut first_hits));
     println!("text search: {ours:?} ({} matches), rg: {theirs:?} ({} lines)", found.0, found.1);
     println!("ratio: {:.2}, first hit: {first:?}", ours.as_secs_f64() / theirs.as_secs_f64());
-    pick(folder, pattern).await
+    println!("ratio of the processor's time: {:.2}", busy.0.as_secs_f64() / busy.1.as_secs_f64());
+    pick(folder, if typed.is_empty() { vec![pattern] } else { typed }).await
+}
+
+/// Numbers of `/proc/self/stat`, from the 14th on: own time in user mode and in the system, and that of children that ended.
+fn times() -> Result<[u64; 4], Failure> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let (_, behind_name) = stat.rsplit_once(')').ok_or("no name")?;
+    let numbers = behind_name.split_whitespace().skip(11).take(4).map(str::parse).collect::<Result<Vec<u64>, _>>()?;
+    Ok(numbers.try_into().map_err(|_| "too few numbers")?)
+}
+
+fn ticks(ticks: u64) -> Duration {
+    /// What Linux tells programs, whatever it counts itself.
+    const TICKS_PER_SECOND: u32 = 100;
+    Duration::from_secs(ticks) / TICKS_PER_SECOND
+}
+
+fn used() -> Result<Duration, Failure> {
+    times().map(|[user, system, ..]| ticks(user + system))
+}
+
+fn used_by_ended() -> Result<Duration, Failure> {
+    times().map(|[.., user, system]| ticks(user + system))
 }
 
 fn median(times: &mut [Duration]) -> Duration {
@@ -82,7 +112,7 @@ fn rg(folder: &PathBuf, pattern: &str) -> Result<(Duration, usize), Failure> {
     Ok((began.elapsed(), output.stdout.iter().filter(|byte| **byte == b'\n').count()))
 }
 
-async fn pick(folder: PathBuf, typed: &str) -> Result<(), Failure> {
+async fn pick(folder: PathBuf, words: Vec<&str>) -> Result<(), Failure> {
     let watchers = Watchers::new(WatchSettings::default())?;
     let indexes = Indexes::new(watchers);
     let tree = Arc::new(Tree::open(folder, TreeSettings::default()).await?);
@@ -102,18 +132,22 @@ async fn pick(folder: PathBuf, typed: &str) -> Result<(), Failure> {
     let built = find("").await?;
     let Some(size) = indexes.size(&tree) else { return Err("there is no index".into()) };
     println!("index: built in {built:?}, {} files, {} bytes each", size.files, size.bytes / size.files.max(1));
-    for (end, letter) in typed.char_indices() {
-        let part = &typed[..end + letter.len_utf8()];
-        let mut times = Vec::new();
-        for _ in 0..20 {
-            times.push(find(part).await?);
+    let mut keys = Vec::new();
+    let before = used()?;
+    for typed in words {
+        for (end, letter) in typed.char_indices() {
+            let part = &typed[..end + letter.len_utf8()];
+            let mut times = Vec::new();
+            for _ in 0..KEY_RUNS {
+                times.push(find(part).await?);
+            }
+            println!("  {part:24} median {:?}", median(&mut times));
+            keys.extend(times);
         }
-        times.sort_unstable();
-        println!(
-            "  {part:24} median {:?}, slowest {:?}",
-            median(&mut times),
-            times.last().copied().unwrap_or_default()
-        );
     }
+    let each = (used()? - before) / u32::try_from(keys.len().max(1))?;
+    let middle = median(&mut keys);
+    let late = keys.get(keys.len() * 95 / 100).copied().unwrap_or_default();
+    println!("a key: median {middle:?}, 95% within {late:?}, processor {each:?}");
     Ok(())
 }

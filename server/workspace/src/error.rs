@@ -49,12 +49,33 @@ pub enum WorkspaceError {
     },
     /// The workspace takes as much as it may.
     #[error(
-        "The workspace takes all of the {limit} bytes that it may, and nothing was written; delete something, or empty its trash."
+        "The workspace takes all of the {limit} bytes that it may, and nothing was written; delete what is not needed, then empty its trash."
     )]
     Quota {
         /// Limit in bytes.
         limit: u64,
     },
+    /// A person's home takes as much as it may.
+    #[error(
+        "Your home takes all of the {limit} bytes that it may, and nothing was written; delete what is not needed there."
+    )]
+    HomeQuota {
+        /// Limit in bytes.
+        limit: u64,
+    },
+    /// The workspace or home has as many files as it may.
+    #[error(
+        "There are {limit} files and folders, the most allowed, and nothing was written; delete what is not needed, then empty the trash."
+    )]
+    TooManyFiles {
+        /// Limit.
+        limit: u64,
+    },
+    /// So little of the disk is left that nobody may take it.
+    #[error(
+        "The server's disk is nearly full, and nothing was written; delete what is not needed for good, or ask the operator for space."
+    )]
+    DiskReserve,
     /// Permissions that are none.
     #[error("Permissions are the nine bits of chmod, 0 to 777 in octal.")]
     BadPermissions,
@@ -226,6 +247,18 @@ pub enum WorkspaceError {
     /// What ran git was lost before it answered.
     #[error("Git was interrupted; look at what is done, then try again.")]
     GitInterrupted,
+    /// What runs git did not start in time.
+    #[error("Git did not start within {seconds} seconds; see what else you run in this workspace, then try again.")]
+    GitStartTimeout {
+        /// Limit.
+        seconds: u64,
+    },
+    /// The person has git at work in as many workspaces as allowed.
+    #[error("Git is at work in {limit} of your workspaces, the most allowed; wait until it is done in one of them.")]
+    TooManyGitHelpers {
+        /// Limit.
+        limit: usize,
+    },
     /// A login for another site is malformed.
     #[error("This login cannot be kept: {0}.")]
     GitCredential(&'static str),
@@ -328,6 +361,11 @@ pub enum WorkspaceError {
 }
 
 impl WorkspaceError {
+    /// Whether a figure refused it that may have been wrong.
+    pub(crate) fn is_of_room(&self) -> bool {
+        matches!(self, Self::Quota { .. } | Self::HomeQuota { .. } | Self::TooManyFiles { .. })
+    }
+
     /// The error of an operation of the file system on `path`.
     #[must_use]
     pub fn from_io(path: &RelPath, error: std::io::Error) -> Self {
@@ -374,6 +412,9 @@ impl Coded for WorkspaceError {
             Self::Changed(_) => "files.changed",
             Self::TooLarge { .. } => "files.too_large",
             Self::Quota { .. } => "workspace.quota",
+            Self::HomeQuota { .. } => "home.quota",
+            Self::TooManyFiles { .. } => "workspace.too_many_files",
+            Self::DiskReserve => "files.disk_reserve",
             Self::BadPermissions => "files.bad_permissions",
             Self::BehindTheEnd { .. } => "files.behind_the_end",
             Self::TooManyDownloads { .. } => "files.too_many_downloads",
@@ -412,6 +453,8 @@ impl Coded for WorkspaceError {
             Self::Store(error) => error.code(),
             Self::GitHelperMissing => "git.helper_missing",
             Self::GitInterrupted => "git.interrupted",
+            Self::GitStartTimeout { .. } => "git.start_timeout",
+            Self::TooManyGitHelpers { .. } => "git.too_many_workspaces",
             Self::GitCredential(_) => "git.bad_credential",
             Self::GitCredentialNotFound => "git.no_such_credential",
             Self::TooManyGitCredentials { .. } => "git.too_many_credentials",
@@ -446,7 +489,7 @@ impl Coded for WorkspaceError {
             | Self::NoSuchMember
             | Self::TrashNotFound
             | Self::UploadNotFound => Kind::NotFound,
-            Self::RoomFull => Kind::TooManyRequests,
+            Self::RoomFull | Self::TooManyGitHelpers { .. } => Kind::TooManyRequests,
             Self::TooMuchShown { .. } => Kind::TooLarge,
             Self::ReadOnly | Self::RoleTooLow | Self::AccessEnded => Kind::Forbidden,
             Self::IsMember | Self::OneOwner | Self::TooManyMembers { .. } | Self::TooManyShared { .. } => {
@@ -468,7 +511,11 @@ impl Coded for WorkspaceError {
             Self::NoPermission(_) | Self::Outside(_) | Self::IsTheRoot => Kind::Forbidden,
             Self::Changed(_) => Kind::PreconditionFailed,
             Self::TooLarge { .. } | Self::ArchiveTooLarge { .. } => Kind::TooLarge,
-            Self::OutOfSpace(_) | Self::Quota { .. } => Kind::OutOfSpace,
+            Self::OutOfSpace(_)
+            | Self::Quota { .. }
+            | Self::HomeQuota { .. }
+            | Self::TooManyFiles { .. }
+            | Self::DiskReserve => Kind::OutOfSpace,
             Self::BehindTheEnd { .. } => Kind::RangeNotSatisfiable,
             Self::TooManyImports { .. } | Self::TooManyDownloads { .. } | Self::TooManyUploads { .. } => {
                 Kind::TooManyRequests
@@ -493,7 +540,7 @@ impl Coded for WorkspaceError {
             Self::ImportCancelled => Kind::Cancelled,
             Self::ImportTimeout { .. } | Self::SearchStalled { .. } => Kind::Timeout,
             Self::GitFailed(_) => Kind::Upstream,
-            Self::GitHelperMissing | Self::GitInterrupted => Kind::Unavailable,
+            Self::GitHelperMissing | Self::GitInterrupted | Self::GitStartTimeout { .. } => Kind::Unavailable,
             Self::Watch(_) | Self::GitMissing | Self::ImportInterrupted => Kind::Unavailable,
             Self::Io { .. } | Self::DataDirectory { .. } | Self::Internal(_) => Kind::Internal,
         }

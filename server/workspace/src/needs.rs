@@ -1,6 +1,10 @@
 //! What a test needs of the machine.
 
 use std::fmt::Display;
+use std::path::Path;
+
+use coditect_sandbox::client::Sandboxes;
+use coditect_sandbox::{SandboxError, SandboxMode, SandboxSettings};
 
 /// Tells that a test is left out because the machine lacks `thing`. Fails instead where `CODITECT_TEST_REQUIRE`, names with commas
 /// between them, says that it must be there.
@@ -28,4 +32,23 @@ pub(crate) fn helper(name: &str) -> std::path::PathBuf {
         built.push(name.to_owned());
     }
     folder.join(name)
+}
+
+/// Sandboxes whose supervisor ends with the test.
+pub(crate) fn sandbox_settings(dir: &Path, mode: SandboxMode) -> SandboxSettings {
+    let helper = Some(helper("coditect-sandbox"));
+    let keep = std::time::Duration::ZERO;
+    SandboxSettings { mode, helper, run_dir: dir.join("run"), keep, ..SandboxSettings::default() }
+}
+
+/// `None`, with a note, where the machine has no such walls that work.
+pub(crate) async fn sandboxes(settings: SandboxSettings) -> Option<Sandboxes> {
+    let thing = if settings.mode == SandboxMode::Landlock { "landlock" } else { "bwrap" };
+    match Sandboxes::start(settings, None).await {
+        Err(SandboxError::Unavailable { reason }) => {
+            missing(thing, reason);
+            None
+        }
+        sandboxes => Some(sandboxes.unwrap()),
+    }
 }

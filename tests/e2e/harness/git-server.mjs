@@ -1,25 +1,65 @@
 // Repositories over HTTP as any git host serves them: git's own program behind a small gateway.
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import fs from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
+import os from 'node:os';
+import path from 'node:path';
 
 const HEAD_END = '\r\n\r\n';
+
+/** An address of this machine that is not its loopback, which in a sandbox is the sandbox's own; undefined where there is none. */
+export function outerAddress() {
+    return Object.values(os.networkInterfaces()).flat().find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
+}
 
 /** Serves the repositories below a directory, to everybody or to who brings `credentials` (`name:secret`). */
 export class GitServer {
     children = new Set();
+    /** While set, what is asked waits for it. */
+    held = undefined;
 
     static async start(root, credentials) {
+        return new GitServer().listen(root, credentials, '127.0.0.1', 'http', answer => http.createServer(answer));
+    }
+    /** Over https, with a certificate of its own in the file {@link certificate}. */
+    static async startSecure(root, credentials, address) {
         const server = new GitServer();
-        server.root = root;
-        server.expected = credentials && `Basic ${Buffer.from(credentials).toString('base64')}`;
-        server.http = http.createServer((request, response) => server.answer(request, response)).listen(0, '127.0.0.1');
-        await new Promise(resolve => server.http.once('listening', resolve));
-        return server;
+        server.certificate = path.join(root, 'certificate.pem');
+        const key = path.join(root, 'key.pem');
+        execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=git',
+            '-addext', `subjectAltName=IP:${address}`, '-keyout', key, '-out', server.certificate], { stdio: 'pipe' });
+        const identity = { key: fs.readFileSync(key), cert: fs.readFileSync(server.certificate) };
+        return server.listen(root, credentials, address, 'https', answer => https.createServer(identity, answer));
+    }
+    async listen(root, credentials, address, scheme, make) {
+        this.root = root;
+        this.scheme = scheme;
+        this.expected = credentials && `Basic ${Buffer.from(credentials).toString('base64')}`;
+        this.http = make((request, response) => this.answer(request, response)).listen(0, address);
+        await new Promise(resolve => this.http.once('listening', resolve));
+        return this;
+    }
+    /** Address and port. */
+    get host() {
+        const { address, port } = this.http.address();
+        return `${address}:${port}`;
     }
     /** Address of a repository. */
-    url(name, credentials) { return `http://${credentials ? `${credentials}@` : ''}127.0.0.1:${this.http.address().port}/${name}`; }
+    url(name, credentials) { return `${this.scheme}://${credentials ? `${credentials}@` : ''}${this.host}/${name}`; }
 
-    answer(request, response) {
+    /** Lets everything wait from now on; what this returns lets it go on. */
+    hold() {
+        let go;
+        this.held = new Promise(resolve => go = resolve);
+        return () => {
+            this.held = undefined;
+            go();
+        };
+    }
+
+    async answer(request, response) {
+        await this.held;
         if (this.expected && request.headers.authorization !== this.expected) {
             response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end();
             return;
@@ -31,7 +71,7 @@ export class GitServer {
             env: {
                 ...process.env, GIT_PROJECT_ROOT: this.root, GIT_HTTP_EXPORT_ALL: '1', GIT_PROTOCOL: protocol, REQUEST_METHOD: request.method,
                 PATH_INFO: decodeURIComponent(pathname), QUERY_STRING: searchParams.toString(), CONTENT_TYPE: type, CONTENT_LENGTH: length,
-                HTTP_CONTENT_ENCODING: encoding,
+                HTTP_CONTENT_ENCODING: encoding, ...this.expected && { REMOTE_USER: 'known' },
             },
         });
         this.children.add(backend);

@@ -70,6 +70,11 @@ export function isAlive(pid) {
     } catch { return false; }
 }
 
+/** How much of a process is in memory, in bytes. */
+export function residentBytes(pid) {
+    return 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))[1]);
+}
+
 /** Programs that run; whatever ends the tests, a signal too, ends them. */
 const alive = new Set();
 process.once('exit', () => alive.forEach(killGroup));

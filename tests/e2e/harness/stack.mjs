@@ -97,6 +97,14 @@ export class Stack {
         await this.server.stop('SIGKILL');
         await this.startServer();
     }
+    /** Cuts every connection through nginx, which takes new ones at once. */
+    async cutConnections() {
+        const { pid } = this.nginx;
+        const workers = () => fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+        const before = workers();
+        before.forEach(worker => process.kill(worker, 'SIGKILL'));
+        await eventually('nginx to go on', () => workers().some(worker => !before.includes(worker)));
+    }
     /** The process that holds people's terminals, where there is one: it outlives the server. */
     get supervisor() {
         const file = path.join(this.data, 'run/supervisor.json');

@@ -2,26 +2,33 @@
 
 use std::fs;
 use std::io::{self, Write as _};
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use nix::sys::signal::{SigSet, Signal};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 
 use crate::processes::again;
 
 const CHUNK_BYTES: usize = 16 * 1024 * 1024;
 const WRITE_BYTES: usize = 1024 * 1024;
+const SMALL_BYTES: u64 = 4 * 1024 * 1024;
 /// Memory is touched at each of its pages.
 const PAGE_BYTES: usize = 4096;
+/// Descriptors of one message, and of all where no limit comes before.
+const EACH_MESSAGE: usize = 100;
+const MOST_IN_FLIGHT: usize = 10_000;
 /// How long what was taken is held.
 const HOLD: Duration = Duration::from_secs(2);
 /// Where no limit comes before, an attack ends here: walls that are worth nothing must not cost the machine.
 const MOST_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+const MOST_DELETED_BYTES: u64 = 1024 * 1024 * 1024;
 const LONGEST_SPIN: Duration = Duration::from_secs(60);
 
-/// Every process starts others as fast as it can. The first one counts them; all of them end by themselves when the time is over,
-/// whatever the walls are worth.
+/// Every process starts others as fast as it can. The first one counts them; all of them end by themselves when the
+/// time is over, whatever the walls are worth.
 pub(crate) fn forks(given: &[String]) -> ExitCode {
     let ends_at = given.first().and_then(|time| time.parse().ok());
     let Some(ends_at) = ends_at else {
@@ -112,6 +119,46 @@ pub(crate) fn disk(given: &[String]) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Fills a folder by programs that end as soon as each has written a little, and are nobody's children.
+pub(crate) fn disk_by_others(given: &[String]) -> ExitCode {
+    let [folder] = given else { return ExitCode::FAILURE };
+    let Ok(own) = std::env::current_exe() else { return ExitCode::FAILURE };
+    for number in 0..MOST_BYTES / SMALL_BYTES {
+        let file = Path::new(folder).join(format!("intruder.fill.{number}"));
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.args(["-c", "\"$0\" write-little \"$1\" &"]).arg(&own).arg(&file);
+        let _started = shell.status();
+        // The more of them there are at once, the more are seen.
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    ExitCode::SUCCESS
+}
+
+pub(crate) fn write_little(given: &[String]) -> ExitCode {
+    let block = vec![0x5a; SMALL_BYTES as usize];
+    let written = given.first().map(|path| fs::write(path, &block).and_then(|()| fs::File::open(path)?.sync_data()));
+    if let Some(Ok(())) = written { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Fills a folder with files that nobody finds any more.
+pub(crate) fn disk_of_deleted_files(given: &[String]) -> ExitCode {
+    let [folder] = given else { return ExitCode::FAILURE };
+    let (path, block) = (Path::new(folder).join("intruder.fill"), vec![0x5a; SMALL_BYTES as usize]);
+    let mut files = Vec::new();
+    for _ in 0..MOST_DELETED_BYTES / SMALL_BYTES {
+        let Ok(mut file) = fs::File::create(&path) else { break };
+        let written = file.write_all(&block).and_then(|()| file.sync_data());
+        if fs::remove_file(&path).is_err() || written.is_err() {
+            break;
+        }
+        files.push(file);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    println!("holds {} deleted files", files.len());
+    std::thread::sleep(HOLD);
+    ExitCode::SUCCESS
+}
+
 /// Bytes that went into a new file.
 fn fill(path: &Path) -> u64 {
     let block = vec![0x5a; WRITE_BYTES];
@@ -145,6 +192,32 @@ pub(crate) fn descriptors() -> ExitCode {
     }
     println!("watch instances: {}", watches.len());
     ExitCode::SUCCESS
+}
+
+/// Sends descriptors to itself until it gets no more on their way, and keeps them there until its standard input ends.
+pub(crate) fn in_flight() -> ExitCode {
+    let mut pairs = Vec::new();
+    let mut count = 0;
+    while count < MOST_IN_FLIGHT
+        && let Ok((near, far)) = std::os::unix::net::UnixStream::pair()
+    {
+        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(EACH_MESSAGE))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let given = [near.as_fd(); EACH_MESSAGE];
+        let fits = control.push(SendAncillaryMessage::ScmRights(&given));
+        let sent = rustix::net::sendmsg(&near, &[io::IoSlice::new(b"x")], &mut control, SendFlags::DONTWAIT);
+        if !fits || sent.is_err() {
+            break;
+        }
+        count += EACH_MESSAGE;
+        pairs.push((near, far));
+    }
+    println!("in flight: {count}");
+    std::thread::spawn(|| {
+        std::thread::sleep(LONGEST_SPIN);
+        std::process::exit(1);
+    });
+    crate::processes::wait()
 }
 
 /// Keeps all processors busy until it is ended.

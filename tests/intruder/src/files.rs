@@ -121,8 +121,8 @@ pub(crate) fn links(report: &mut Report, paths: &[String]) {
     }
 }
 
-/// Swaps a folder with a link to `target` as fast as it can, until its standard input ends: whoever reads `swapped/secret` from outside,
-/// with more rights, must never follow.
+/// Swaps a folder with a link to `target` as fast as it can, until its standard input ends: whoever reads
+/// `swapped/secret` from outside, with more rights, must never follow.
 pub(crate) fn race(given: &[String]) -> ExitCode {
     let [target] = given else { return ExitCode::from(2) };
     let swap = || -> io::Result<()> {

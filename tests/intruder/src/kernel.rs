@@ -15,12 +15,13 @@ use crate::Report;
 
 /// The devices that programs need.
 const DEVICES: [&str; 15] = ["null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "shm", "fd", "stdin", "stdout", "stderr", "console", "core"];
-const SETTINGS: [&str; 7] = [
+const SETTINGS: [&str; 8] = [
     "/proc/sys/kernel/core_pattern",
     "/proc/sys/kernel/hostname",
     "/proc/sys/vm/drop_caches",
     "/proc/sys/net/ipv4/ip_forward",
     "/proc/sys/kernel/pid_max",
+    "/proc/self/oom_score_adj",
     "/proc/sysrq-trigger",
     "/sys/kernel/uevent_helper",
 ];
@@ -47,7 +48,8 @@ pub(crate) fn attack(report: &mut Report) {
     rights(report);
 }
 
-/// A device that makes network cards answers who asks what it can do; its place may be taken by one that answers nothing.
+/// A device that makes network cards answers who asks what it can do; its place may be taken by one that answers
+/// nothing.
 fn tunnel(report: &mut Report) {
     let asked = fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun").and_then(|device| {
         let kind = device.metadata()?.rdev();
@@ -55,6 +57,15 @@ fn tunnel(report: &mut Report) {
         if (major, minor) == (10, 200) { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
     });
     report.attempt("the device that makes network cards", asked);
+}
+
+/// Room that is taken without writing anything.
+fn room_on_the_disk() -> io::Result<()> {
+    let path = "intruder.room";
+    let file = fs::File::create(path)?;
+    let taken = rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, 1024 * 1024);
+    fs::remove_file(path)?;
+    Ok(taken?)
 }
 
 /// Addresses are hidden by zeros.
@@ -99,6 +110,7 @@ fn rights(report: &mut Report) {
     if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
         report.attempt("more open files", setrlimit(Resource::RLIMIT_NOFILE, most.saturating_add(1), most.saturating_add(1)));
     }
+    report.attempt("room on the disk that no limit counts", room_on_the_disk());
     report.attempt("a file in memory that no limit counts", rustix::fs::memfd_create("intruder", MemfdFlags::empty()));
     let mut all = CpuSet::new();
     let known = std::thread::available_parallelism().map_or(1, usize::from);

@@ -1,8 +1,8 @@
 //! Everything that a hostile program in a person's terminal would try against other people, the server and the machine.
 //!
-//! `intruder ATTACK [ARGUMENTS]` tries one thing in all its forms. Each form that got through is told as a line `REACHED …`; what was
-//! tried and refused is told too. It ends with 0 only where nothing was reached. It knows nothing of the product: what it should not
-//! reach is given to it as arguments, or carries [`marker`].
+//! `intruder ATTACK [ARGUMENTS]` tries one thing in all its forms. Each form that got through is told as a line
+//! `REACHED …`; what was tried and refused is told too. It ends with 0 only where nothing was reached. It knows nothing
+//! of the product: what it should not reach is given to it as arguments, or carries [`marker`].
 
 mod bombs;
 mod files;
@@ -58,6 +58,7 @@ fn main() -> ExitCode {
         "processes" => processes::attack(&mut report, &given),
         "debug-own" => return processes::debug_own(),
         "wait" => return processes::wait(),
+        "trace-leader" => return processes::trace_leader(&given),
         "sockets" => sockets::attack(&mut report, &given),
         "listen" => return sockets::listen(&given),
         "kernel" => kernel::attack(&mut report),
@@ -65,7 +66,11 @@ fn main() -> ExitCode {
         "memory" => return bombs::memory(&given),
         "hidden-memory" => return bombs::hidden_memory(),
         "disk" => return bombs::disk(&given),
+        "disk-by-others" => return bombs::disk_by_others(&given),
+        "write-little" => return bombs::write_little(&given),
+        "disk-of-deleted-files" => return bombs::disk_of_deleted_files(&given),
         "descriptors" => return bombs::descriptors(),
+        "in-flight" => return bombs::in_flight(),
         "spin" => return bombs::spin(),
         "flood" => return bombs::flood(&given),
         _ => {

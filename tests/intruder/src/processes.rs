@@ -5,6 +5,7 @@ use std::io::{self, IoSliceMut, Read as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
+use std::time::Duration;
 
 use nix::sys::ptrace;
 use nix::sys::signal::{Signal, kill};
@@ -15,7 +16,11 @@ use rustix::process::{PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
 use crate::{Report, marker};
 
-/// `given` are ids of processes outside, as the machine counts them, after the number of processes that are the person's own.
+/// What is not ended by others ends by itself.
+const LONGEST_STAY: Duration = Duration::from_secs(60);
+
+/// `given` are ids of processes outside, as the machine counts them, after the number of processes that are the
+/// person's own.
 pub(crate) fn attack(report: &mut Report, given: &[String]) {
     let visible = visible();
     for pid in &visible {
@@ -125,6 +130,23 @@ pub(crate) fn debug_own() -> ExitCode {
 pub(crate) fn wait() -> ExitCode {
     println!("waiting");
     let _ended = io::stdin().read_to_end(&mut Vec::new());
+    ExitCode::SUCCESS
+}
+
+/// Has the end of the terminal's program told to another alone, in a session of its own, and stays. The other is this
+/// program once more, with the id of the first one.
+pub(crate) fn trace_leader(given: &[String]) -> ExitCode {
+    let Some(leader) = given.first().and_then(|id| id.parse().ok()).map(Pid::from_raw) else {
+        let _may_be_traced = rustix::process::set_ptracer(rustix::process::PTracer::Any);
+        // It leads no group yet, so that it can lead a session.
+        let tracer = std::env::current_exe()
+            .and_then(|program| Command::new(program).args(["trace-leader", &getpid().to_string()]).spawn());
+        std::thread::sleep(LONGEST_STAY);
+        return if tracer.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    };
+    let seized = nix::unistd::setsid().and_then(|_| ptrace::seize(leader, ptrace::Options::empty()));
+    println!("the terminal's program is traced: {seized:?}");
+    std::thread::sleep(LONGEST_STAY);
     ExitCode::SUCCESS
 }
 

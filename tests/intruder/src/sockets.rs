@@ -37,6 +37,14 @@ pub(crate) fn attack(report: &mut Report, given: &[String]) {
             abstract_socket(report, name);
         }
     }
+    // An end of a pair can be sent from, too, where no other socket can be made.
+    let own_end = nix::sys::socket::socketpair(AddressFamily::Unix, SockType::Datagram, None, SockFlag::empty());
+    if let Ok((end, _other)) = own_end {
+        let end = UnixDatagram::from(end);
+        for path in given.iter().filter_map(|target| target.strip_prefix("path:")) {
+            report.attempt(format!("a message to {path} from one's own pair"), end.send_to(b"hello", path));
+        }
+    }
     for (family, kind, name) in [
         (AddressFamily::Inet, SockType::Raw, "raw packets"),
         (AddressFamily::Packet, SockType::Raw, "packets of the network card"),

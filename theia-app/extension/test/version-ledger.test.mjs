@@ -6,45 +6,45 @@ const { VersionLedger } = ledger;
 
 test('finds the version by the time that the editor knows', () => {
     const versions = new VersionLedger();
-    versions.see('/a', 1, 'one');
-    versions.see('/a', 2, 'two');
-    assert.equal(versions.etagOf('/a', 1), 'one');
-    assert.equal(versions.etagOf('/a', 2), 'two');
-    assert.equal(versions.etagOf('/a', 3), undefined);
-    assert.equal(versions.etagOf('/b', 1), undefined);
+    versions.see('/a', 1, { etag: 'one' });
+    versions.see('/a', 2, { etag: 'two' });
+    assert.equal(versions.find('/a', 1)?.etag, 'one');
+    assert.equal(versions.find('/a', 2)?.etag, 'two');
+    assert.equal(versions.find('/a', 3)?.etag, undefined);
+    assert.equal(versions.find('/b', 1)?.etag, undefined);
 });
 
 test('of two versions read at the same time the first stays, so that saving rather asks than overwrites', () => {
     const versions = new VersionLedger();
-    versions.see('/a', 1, 'read by the editor');
-    versions.see('/a', 1, 'read later by a search');
-    assert.equal(versions.etagOf('/a', 1), 'read by the editor');
+    versions.see('/a', 1, { etag: 'read by the editor' });
+    versions.see('/a', 1, { etag: 'read later by a search' });
+    assert.equal(versions.find('/a', 1)?.etag, 'read by the editor');
 });
 
 test('what was written here replaces what was read at the same time', () => {
     const versions = new VersionLedger();
-    versions.see('/a', 1, 'read');
-    versions.wrote('/a', 1, 'written');
-    assert.equal(versions.etagOf('/a', 1), 'written');
+    versions.see('/a', 1, { etag: 'read' });
+    versions.wrote('/a', 1, { etag: 'written' });
+    assert.equal(versions.find('/a', 1)?.etag, 'written');
 });
 
 test('keeps within its bounds and forgets what was used longest ago', () => {
     const versions = new VersionLedger(2, 2);
-    versions.see('/a', 1, 'a1');
-    versions.see('/b', 1, 'b1');
-    versions.see('/a', 2, 'a2');
-    versions.see('/c', 1, 'c1');
-    assert.equal(versions.etagOf('/b', 1), undefined);
-    assert.equal(versions.etagOf('/a', 1), 'a1');
-    versions.see('/a', 3, 'a3');
-    assert.equal(versions.etagOf('/a', 1), undefined);
-    assert.equal(versions.etagOf('/a', 3), 'a3');
+    versions.see('/a', 1, { etag: 'a1' });
+    versions.see('/b', 1, { etag: 'b1' });
+    versions.see('/a', 2, { etag: 'a2' });
+    versions.see('/c', 1, { etag: 'c1' });
+    assert.equal(versions.find('/b', 1)?.etag, undefined);
+    assert.equal(versions.find('/a', 1)?.etag, 'a1');
+    versions.see('/a', 3, { etag: 'a3' });
+    assert.equal(versions.find('/a', 1)?.etag, undefined);
+    assert.equal(versions.find('/a', 3)?.etag, 'a3');
 });
 
 test('knows the files below a folder, not those of a namesake', () => {
     const versions = new VersionLedger();
     for (const path of ['/w/a', '/w/b/c', '/wide', '/w']) {
-        versions.see(path, 1, 'x');
+        versions.see(path, 1, { etag: 'x' });
     }
     assert.deepEqual(versions.within('/w'), ['/w/a', '/w/b/c', '/w']);
     assert.deepEqual(versions.within('/'), ['/w/a', '/w/b/c', '/wide', '/w']);

@@ -6,8 +6,11 @@
 use std::fmt::Write as _;
 
 use coditect_protocol::git::{FileDiff, GitChange, Hunk};
+use coditect_protocol::{Kind, Problem};
 use serde::{Deserialize, Serialize};
 use tsify::Tsify;
+
+use crate::error::ShellError;
 
 /// Lines from one to another, both included, from 1; none where `last` is before `first`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Tsify)]
@@ -58,15 +61,20 @@ impl LineRange {
     }
 }
 
-/// The patch, to be applied forward or back; nothing where no changed line is chosen.
-pub(super) fn of_lines(diff: &FileDiff, chosen: ChosenLines, reverse: bool) -> Option<String> {
+/// The patch, to be applied forward or back; nothing where no changed line is chosen. Refused for a file whose bytes the
+/// difference does not show: what a patch of it wrote would be others.
+pub(super) fn of_lines(diff: &FileDiff, chosen: ChosenLines, reverse: bool) -> Result<Option<String>, ShellError> {
+    if diff.not_utf8 {
+        let message = "This file is not in UTF-8, so that single lines of it cannot be taken; take the whole file.";
+        return Err(ShellError::Problem(Problem::new(Kind::Invalid, "git.not_utf8", message)));
+    }
     let patch = of_exact_lines(diff, chosen, reverse);
-    match chosen {
+    Ok(match chosen {
         ChosenLines { old: Some(old), new: Some(new) } if patch.is_none() => {
             of_exact_lines(diff, ChosenLines { old: Some(old.wider()), new: Some(new.wider()) }, reverse)
         }
         _ => patch,
-    }
+    })
 }
 
 fn of_exact_lines(diff: &FileDiff, chosen: ChosenLines, reverse: bool) -> Option<String> {

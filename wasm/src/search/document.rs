@@ -83,12 +83,19 @@ mod tests {
         let path = |path| RelPath::parse(path).unwrap();
         document.add(FileMatches {
             path: path("b"),
+            etag: String::new(),
             matches: vec![place(9, "x needle"), place(9, "x needle")],
             context: vec![around(8, "before")],
         });
-        document.add(FileMatches { path: path("b"), matches: vec![place(20, "needle\nneedle")], context: Vec::new() });
+        document.add(FileMatches {
+            path: path("b"),
+            etag: String::new(),
+            matches: vec![place(20, "needle\nneedle")],
+            context: Vec::new(),
+        });
         document.add(FileMatches {
             path: path("a"),
+            etag: String::new(),
             matches: vec![place(1, "needle")],
             context: vec![around(2, "after")],
         });

@@ -44,6 +44,14 @@ pub(super) fn demanded_by(request: &Request) -> Option<(WorkspaceId, WorkspaceRo
     }
 }
 
+/// The workspace that a call is about, where it is about one.
+pub(super) fn workspace_of(request: &Request) -> Option<WorkspaceId> {
+    match request {
+        Request::OpenWorkspace { workspace } => Some(*workspace),
+        other => demanded_by(other).map(|(workspace, _)| workspace),
+    }
+}
+
 fn at(root: Root, role: WorkspaceRole) -> Option<(WorkspaceId, WorkspaceRole)> {
     match root {
         Root::Workspace(id) => Some((id, role)),

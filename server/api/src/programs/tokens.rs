@@ -1,7 +1,7 @@
 //! What terminals are given: where the server's API is, a token for it that is theirs alone, and which workspace they are in.
 //!
-//! The token acts for the terminal's person, with fewer scopes than they have: no terminals and no account, so that who copies it cannot
-//! give themselves what lasts longer. It ends with the terminal. Of terminals that ended while no server was there to see it, the next
+//! The token acts for the terminal's person in that one workspace, with fewer scopes than they have: no terminals and no account, so that
+//! who copies it cannot give themselves what lasts longer. It ends with the terminal. Of terminals that ended while no server was there to see it, the next
 //! server on the same data directory takes the tokens away.
 
 use std::collections::HashMap;
@@ -65,6 +65,7 @@ impl TerminalTokens {
         let new = NewTerminalToken {
             user: access.user,
             terminal,
+            workspace: access.workspace,
             host: self.host,
             name: format!("Terminal {id} in {}", access.paths.folder),
             scopes: SCOPES.to_vec(),

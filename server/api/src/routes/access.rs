@@ -4,18 +4,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts as _, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use coditect_auth::Identity;
-use coditect_protocol::Problem;
 use coditect_protocol::auth::Scope;
+use coditect_protocol::{Problem, WorkspaceId};
 use http::StatusCode;
 use http::request::Parts;
 
+use super::named::Named;
 use crate::AppState;
 use crate::error::{ApiError, ApiFault};
 use crate::identity::{Origin, identify, same_origin};
+
+/// How the path of a route about one workspace goes on below the API.
+const IN_WORKSPACE: &str = "/workspaces/{id}";
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,11 +41,12 @@ pub(crate) enum Access {
 }
 
 impl Access {
-    fn demand(self, identity: &Identity) -> Result<(), ApiError> {
+    /// Of a route about this workspace, where it is about one.
+    fn demand(self, identity: &Identity, workspace: Option<WorkspaceId>) -> Result<(), ApiError> {
         match self {
             Self::Everybody | Self::OwnSite | Self::AnyCredential => Ok(()),
             Self::Login => Ok(identity.require_session().map(drop)?),
-            Self::Scoped(scope) => Ok(identity.require(scope)?),
+            Self::Scoped(scope) => Ok(identity.require_in(scope, workspace)?),
             Self::Admin => Ok(identity.require_admin()?),
             Self::AdminLogin => {
                 identity.require_session()?;
@@ -60,12 +65,21 @@ impl Access {
             }
             Self::Login | Self::Scoped(_) | Self::Admin | Self::AdminLogin | Self::AnyCredential => {
                 let identity = identify(parts, state).await?;
-                self.demand(&identity)?;
+                self.demand(&identity, workspace_of(parts, state).await)?;
                 parts.extensions.insert(identity);
                 Ok(())
             }
         }
     }
+}
+
+/// The workspace that a route is about, by the first part of its path.
+async fn workspace_of(parts: &mut Parts, state: &AppState) -> Option<WorkspaceId> {
+    let route = parts.extensions.get::<MatchedPath>()?.as_str();
+    if !route.contains(IN_WORKSPACE) {
+        return None;
+    }
+    Named::<WorkspaceId>::from_request_parts(parts, state).await.ok().map(|named| named.0)
 }
 
 /// What stands before one route.

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use coditect_auth::AuditAction;
-use coditect_protocol::workspace::{AddMember, ChangeMember, WorkspaceMember};
+use coditect_protocol::workspace::{AddMember, ChangeMember, WorkspaceMember, WorkspaceRole};
 use coditect_protocol::{Kind, UserId, WorkspaceId};
 use http::StatusCode;
 
@@ -85,6 +85,9 @@ pub(super) async fn change(
     let changed = state.workspaces.change_member(identity.user.id, id, user, change.role).await?;
     if changed.changed {
         let role = Some(changed.member.role);
+        if role < Some(WorkspaceRole::Write) {
+            state.terminals.end_membership(user, id).await;
+        }
         state.auth.tell_of_member(AuditAction::MemberChanged, &identity, (id, user), role, &origin.device);
     }
     Ok(Json(changed.member))
@@ -102,6 +105,8 @@ pub(super) async fn remove(
     NamedMember(user): NamedMember,
 ) -> Result<StatusCode, ApiError> {
     state.workspaces.remove_member(identity.user.id, id, user).await?;
+    // Before the answer says that they may no longer. Where they run something on another server, that one finds out by itself.
+    state.terminals.end_membership(user, id).await;
     state.auth.tell_of_member(AuditAction::MemberRemoved, &identity, (id, user), None, &origin.device);
     Ok(StatusCode::NO_CONTENT)
 }

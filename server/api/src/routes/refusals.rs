@@ -39,7 +39,7 @@ pub(super) const CSRF: Refusals = &[(Kind::Forbidden, &["auth.csrf"])];
 /// A personal access token where only a login will do.
 pub(super) const NEEDS_LOGIN: Refusals = &[(Kind::Forbidden, &["auth.needs_login"])];
 /// A personal access token that was not made for it.
-pub(super) const SCOPE: Refusals = &[(Kind::Forbidden, &["auth.scope"])];
+pub(super) const SCOPE: Refusals = &[(Kind::Forbidden, &["auth.scope", "auth.other_workspace"])];
 /// No admin.
 pub(super) const NOT_ADMIN: Refusals = &[(Kind::Forbidden, &["auth.scope", "auth.not_admin"])];
 /// No admin's login.

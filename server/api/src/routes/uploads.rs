@@ -7,8 +7,9 @@ use axum::response::{IntoResponse, Response};
 use coditect_protocol::files::{BeginUpload, FileStat, Upload, Usage};
 use coditect_protocol::workspace::WorkspaceRole;
 use coditect_protocol::{Kind, RelPath, UploadId, WorkspaceId};
+use coditect_workspace::WorkspaceError;
 use coditect_workspace::tree::PackKind;
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 
@@ -29,7 +30,10 @@ const WORKSPACE: Refusals = &[
     (Kind::NotFound, &["workspace.not_found"]),
     (Kind::Conflict, &["workspace.not_ready"]),
 ];
-const FULL: Refusals = &[(Kind::OutOfSpace, &["files.out_of_space", "workspace.quota"])];
+const FULL: Refusals = &[(
+    Kind::OutOfSpace,
+    &["files.disk_reserve", "files.out_of_space", "workspace.quota", "workspace.too_many_files"],
+)];
 pub(super) const BEGIN: &[Refusals] = &[
     WORKSPACE,
     FULL,
@@ -110,7 +114,11 @@ pub(super) async fn go_on(
     // A task of its own: who goes away in the middle still finds all of it noted that came.
     let taking_in = tokio::spawn(async move {
         let lost = Box::pin(async { access.lost().await });
-        tree.continue_upload(identity.user.id, upload, first, content.take_until(lost)).await
+        let taken_in = tree.continue_upload(identity.user.id, upload, first, content.take_until(lost)).await;
+        match access.lost().now_or_never() {
+            Some(()) => Err(WorkspaceError::AccessEnded),
+            None => taken_in,
+        }
     });
     let taken_in = taking_in.await.map_err(|error| {
         tracing::error!(%error, "an upload was broken off");
@@ -172,7 +180,7 @@ pub(super) async fn download(
 ) -> Result<Response, ApiError> {
     let Query(query) = query.map_err(|_| BAD_DOWNLOAD)?;
     let wanted = Wanted::read(query)?;
-    let (access, tree) = reach(&state, &identity, id, WorkspaceRole::Read).await?;
+    let access = state.workspaces.access(identity.user.id, id, WorkspaceRole::Read).await?;
     let name = match &wanted.paths[..] {
         [one] if !one.is_root() => one.name().unwrap_or_default().to_owned(),
         _ => access.paths.folder.clone(),
@@ -181,7 +189,7 @@ pub(super) async fn download(
         PackKind::Zip => ("zip", "application/zip"),
         PackKind::Tar => ("tar", "application/x-tar"),
     };
-    let pieces = tree.pack(wanted.paths, wanted.kind).await?;
+    let pieces = state.workspaces.download(&access, wanted.paths, wanted.kind).await?;
     let pieces = pieces.take_until(Box::pin(async move { access.lost().await }));
     let headers = [
         (header::CONTENT_TYPE, content_type.to_owned()),

@@ -24,7 +24,7 @@ pub(super) const CREATE: &[Refusals] = &[
         (Kind::Conflict, &["workspace.too_many"]),
         (Kind::TooManyRequests, &["workspace.too_many_imports"]),
         (Kind::Unavailable, &["import.git_missing", "sandbox.unavailable"]),
-        (Kind::OutOfSpace, &["files.out_of_space"]),
+        (Kind::OutOfSpace, &["files.disk_reserve", "files.out_of_space"]),
     ],
 ];
 pub(super) const UPLOAD: &[Refusals] = &[
@@ -35,7 +35,7 @@ pub(super) const UPLOAD: &[Refusals] = &[
         (Kind::TooLarge, &["import.archive_too_large", "files.too_large"]),
         (Kind::Cancelled, &["import.cancelled"]),
         (Kind::TooManyRequests, &["workspace.too_many_imports"]),
-        (Kind::OutOfSpace, &["files.out_of_space"]),
+        (Kind::OutOfSpace, &["files.disk_reserve", "files.out_of_space"]),
     ],
 ];
 pub(super) const RENAME: &[Refusals] = &[BAD_NAME, ROLE, &[(Kind::NotFound, &["workspace.not_found"])]];

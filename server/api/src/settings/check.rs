@@ -81,6 +81,8 @@ pub(super) fn out_of_bounds(settings: &Settings) -> Option<(&'static str, String
         chats_per_person: 1, MAX_COUNT;
         workspaces_per_person: 1, MAX_COUNT;
         workspace_quota_bytes: 0, u64::MAX;
+        home_quota_bytes: 0, u64::MAX;
+        workspace_max_entries: 0, u64::MAX;
         trash_days: 0, MAX_DAYS;
         imports_per_person: 1, MAX_COUNT;
         members_per_workspace: 0, coditect_workspace::registry::MAX_MEMBERS_LIMIT as u64;

@@ -146,8 +146,8 @@ settings! {
     /// Names (`ide.example.org`) under which browsers reach the server. Empty: any name; but only `localhost` and bare addresses where
     /// `listen` is a loopback address, so that no web site can reach it under a name of its own.
     allowed_hosts: Vec<String> = Vec::new();
-    /// Addresses of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Programs in terminals can connect from the
-    /// server's own addresses: name those only if a proxy runs there.
+    /// Addresses of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Where sandboxes have
+    /// no network of their own (Landlock, none), programs in terminals connect from the server's own addresses, too.
     trusted_proxies: Vec<IpAddr> = Vec::new();
     /// Seconds for which browsers that came over TLS must not come without (HSTS). 0: not told.
     hsts_seconds: u64 = 365 * 24 * 60 * 60;
@@ -250,6 +250,10 @@ settings! {
     /// Bytes that one workspace may take on the disk, with its trash and what is being uploaded. Writes over the API that exceed it are
     /// refused, and programs that exceed it are stopped. 0: no limit.
     workspace_quota_bytes: u64 = coditect_workspace::registry::DEFAULT_QUOTA_BYTES;
+    /// Bytes that one person's home may take on the disk; as `workspace_quota_bytes`. 0: no limit.
+    home_quota_bytes: u64 = coditect_workspace::registry::DEFAULT_HOME_QUOTA_BYTES;
+    /// Files and folders of one workspace, with its trash and what is being uploaded, and of one home. 0: no limit.
+    workspace_max_entries: u64 = coditect_workspace::registry::DEFAULT_MAX_ENTRIES;
     /// Days that what was deleted can be had back from the trash. 0: until it is emptied.
     trash_days: u64 = 30;
     /// Workspaces of one person that may be filled at the same time.
@@ -295,7 +299,7 @@ settings! {
     sandbox_cpus: u32 = 0;
     /// Bytes of `/tmp` and `/dev/shm` of each sandbox, each.
     sandbox_temporary_bytes: u64 = coditect_workspace::sandbox::settings::DEFAULT_TEMPORARY_BYTES;
-    /// Bytes of the disk that programs leave free.
+    /// Bytes of the disk that are left free, by programs as well as by writes over the API and by imports.
     sandbox_disk_reserve_bytes: u64 = coditect_workspace::sandbox::settings::DEFAULT_DISK_RESERVE_BYTES;
     /// Terminals of one workspace.
     terminals_per_workspace: usize = coditect_workspace::sandbox::settings::DEFAULT_TERMINALS_PER_WORKSPACE;

@@ -89,6 +89,16 @@ impl Stage {
         until(|| below(holder).len() < 16).await;
     }
 
+    /// Processes of `intruder trace-leader`.
+    pub(crate) fn attackers(&self) -> usize {
+        let command = |id: &u32| std::fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        below(self.holder()).iter().filter(|id| command(id).contains("trace-leader")).count()
+    }
+
+    pub(crate) async fn until_no_attackers(&self) {
+        until(|| self.attackers() == 0).await;
+    }
+
     /// Doors of the machine and the server, with somebody who counts visitors where that can be.
     pub(crate) fn open_doors(&self) -> Doors {
         let visitors = Arc::new(AtomicUsize::new(0));
@@ -278,6 +288,19 @@ impl Actor {
         self.page.call(Request::WriteTerminal { terminal, data }).await.unwrap();
     }
 
+    /// Closes a terminal, which must not take long.
+    pub(crate) async fn close(&mut self, terminal: TerminalId) {
+        let closing = self.page.call(Request::CloseTerminal { terminal });
+        tokio::time::timeout(LIMIT, closing).await.expect("it does not close").unwrap();
+    }
+
+    /// Deletes the workspace: nobody has a right to anything in it any more.
+    pub(crate) async fn leave_the_workspace(&self) {
+        let deleting = self.person.request("DELETE", &format!("/workspaces/{}", self.workspace())).send();
+        let answer = tokio::time::timeout(LIMIT, deleting).await.expect("it is not deleted").unwrap();
+        assert!(answer.status().is_success(), "{}", answer.status());
+    }
+
     /// Takes the terminal's output in until it holds the text, and answers all of it.
     pub(crate) async fn until_told(&mut self, terminal: TerminalId, text: &str) -> String {
         self.follow(terminal, Some(text)).await.1
@@ -319,6 +342,26 @@ impl Actor {
                 _ = tick.tick() => highest = highest.max(below(holder).into_iter().map(resident).sum()),
             }
         }
+    }
+
+    /// Lets an attack on the disk run, whatever becomes of it; most bytes that it had in the two folders, and the limit
+    /// by which it was ended. Then takes away what it left.
+    pub(crate) async fn most_on_the_disk(&mut self, attack: &str) -> (u64, Option<EndCause>) {
+        let folders = [self.files.clone(), self.home.clone()];
+        let terminal = self.start(attack).await;
+        let mut highest = 0;
+        {
+            let mut ended = std::pin::pin!(self.finish(terminal));
+            let mut tick = tokio::time::interval(Duration::from_millis(50));
+            loop {
+                tokio::select! {
+                    _ = &mut ended => break,
+                    _ = tick.tick() => highest = highest.max(filling(&folders).iter().map(|(_, bytes)| bytes).sum()),
+                }
+            }
+        }
+        filling(&folders).iter().for_each(|(path, _)| drop(std::fs::remove_file(path)));
+        (highest, self.cause(terminal))
     }
 
     async fn follow(&mut self, terminal: TerminalId, until: Option<&str>) -> (Option<TerminalExit>, String) {
@@ -410,6 +453,13 @@ impl Actor {
     pub(crate) const fn slowest(&self) -> Duration {
         self.slowest
     }
+}
+
+/// What an attack on the disk left, with its size.
+fn filling(folders: &[PathBuf]) -> Vec<(PathBuf, u64)> {
+    let entries = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap().flatten());
+    let fills = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("intruder.fill"));
+    fills.map(|entry| (entry.path(), entry.metadata().map_or(0, |facts| facts.len()))).collect()
 }
 
 /// The process that holds the sandboxes of this server.

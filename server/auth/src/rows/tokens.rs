@@ -1,7 +1,7 @@
 //! Personal access tokens and their indexes.
 
 use coditect_protocol::auth::Scope;
-use coditect_protocol::{TerminalId, TokenId, UserId};
+use coditect_protocol::{TerminalId, TokenId, UserId, WorkspaceId};
 use coditect_store::{Range, Record, StoreError, Subspace, Transaction};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -23,10 +23,17 @@ pub(crate) struct TokenRow {
     pub(crate) ends_with: String,
     pub(crate) created_at: u64,
     pub(crate) expires_at: u64,
+    /// The only workspace that it is good for; the first form knew none.
+    #[serde(default)]
+    pub(crate) workspace: Option<WorkspaceId>,
 }
 
 impl Record for TokenRow {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn upgrade(_version: u8, body: &[u8]) -> Result<Self, StoreError> {
+        Self::decode_body(body)
+    }
 }
 
 fn token_key(id: TokenId) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! Personal access tokens, good and bad.
 
 use coditect_protocol::auth::{NewToken, PersonChange, Role, Scope, TokenMade};
-use coditect_protocol::{Kind, TerminalId, TokenId, UserId};
+use coditect_protocol::{Kind, TerminalId, TokenId, UserId, WorkspaceId};
 use uuid::Uuid;
 
 use super::*;
@@ -36,7 +36,10 @@ async fn a_token_acts_for_its_person_within_its_scopes() {
     let identity = server.auth.check(&made.token).await.unwrap();
     assert_eq!(identity.user, ada.user);
     assert_eq!(identity.expires_at, made.entry.expires_at);
-    assert_eq!(identity.credential, Credential::Token { id: made.entry.id, scopes: made.entry.scopes.clone() });
+    assert_eq!(
+        identity.credential,
+        Credential::Token { id: made.entry.id, scopes: made.entry.scopes.clone(), workspace: None }
+    );
     identity.require(Scope::Llm).unwrap();
     let error = identity.require(Scope::FilesWrite).unwrap_err();
     assert_eq!((error.code(), error.kind()), ("auth.scope", Kind::Forbidden));
@@ -295,7 +298,8 @@ async fn who_is_no_admin_any_more_has_no_admins_token() {
 fn of_terminal(user: UserId, host: TerminalHost) -> NewTerminalToken {
     let name = format!("Terminal\n{}", "x".repeat(200));
     let terminal = TerminalId(Uuid::new_v4());
-    NewTerminalToken { user, terminal, host, name, scopes: vec![Scope::Llm, Scope::FilesRead], lifetime: DAY }
+    let (workspace, scopes) = (WorkspaceId(Uuid::new_v4()), vec![Scope::Llm, Scope::FilesRead]);
+    NewTerminalToken { user, terminal, workspace, host, name, scopes, lifetime: DAY }
 }
 
 #[tokio::test]
@@ -308,6 +312,15 @@ async fn a_terminals_token_is_listed_and_ends_with_it() {
     let token = server.auth.make_terminal_token(one.clone()).await.unwrap();
     let identity = server.auth.check(&token).await.unwrap();
     assert_eq!(code(identity.require(Scope::Terminals)), "auth.scope");
+    // Good in its own workspace, in no other and not for what is about all of them.
+    let (own, other_one) = (Some(one.workspace), Some(two.workspace));
+    assert_eq!(code(identity.require_in(Scope::Terminals, own)), "auth.scope");
+    identity.require_in(Scope::FilesRead, own).unwrap();
+    identity.require_in(Scope::Llm, None).unwrap();
+    for elsewhere in [other_one, None] {
+        assert_eq!(code(identity.require_in(Scope::FilesRead, elsewhere)), "auth.other_workspace");
+        ada.require_in(Scope::FilesRead, elsewhere).unwrap();
+    }
     let second = server.auth.make_terminal_token(two.clone()).await.unwrap();
     let elsewhere = server.auth.make_terminal_token(three.clone()).await.unwrap();
     // They take no place of those that the person makes.

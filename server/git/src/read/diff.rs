@@ -43,7 +43,14 @@ pub(super) async fn diff(
         let outcome = work
             .look("diff")
             .args(["--raw", "-z", "--patch", "--full-index", "-M", "--no-ext-diff", "--no-textconv", "--no-relative"])
-            .args(["--src-prefix=a/", "--dst-prefix=b/", "--submodule=short", "--no-color-moved", "--abbrev=40"])
+            .args([
+                "--src-prefix=a/",
+                "--dst-prefix=b/",
+                "--submodule=short",
+                "--ignore-submodules=dirty",
+                "--no-color-moved",
+                "--abbrev=40",
+            ])
             .arg(format!("--unified={}", context.min(MAX_CONTEXT)))
             .arg_if(order.reversed, "-R")
             .args(&order.words)
@@ -120,8 +127,9 @@ fn file(record: &Raw<'_>, patch: Patch) -> Option<FileDiff> {
         Some(from) => Some(names::path(from)?),
         None => None,
     };
-    let Patch { header, hunks, binary } = patch;
-    Some(FileDiff { path: names::path(record.path)?, from, change: change(record.status), binary, header, hunks })
+    let Patch { header, hunks, binary, not_utf8 } = patch;
+    let (path, change) = (names::path(record.path)?, change(record.status));
+    Some(FileDiff { path, from, change, binary, not_utf8, header, hunks })
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ use crate::work::Work;
 
 /// Bytes of a line that names a commit, at most.
 const ID_LINE_BYTES: usize = 65;
+/// Digits from which on a word may be meant as the beginning of an id, as git itself takes it: fewer begin too many.
+const MIN_ID_DIGITS: usize = 4;
 
 pub(super) async fn log(work: &Work, request: LogRequest) -> Result<GitLog, GitError> {
     let cancel = work.cancel.clone();
@@ -167,9 +169,10 @@ impl<'r> Page<'r> {
     }
 }
 
-/// Whether each of the words stands somewhere in it.
+/// Whether each of the words stands somewhere in it, or begins its id.
 fn is_found(commit: &GitCommit, words: &[String]) -> bool {
     let GitCommit { id, author, message, .. } = commit;
-    let text = format!("{id}\n{}\n{}\n{message}", author.name, author.email).to_lowercase();
-    words.iter().all(|word| text.contains(word.as_str()))
+    let text = format!("{}\n{}\n{message}", author.name, author.email).to_lowercase();
+    let is_id = |word: &str| word.len() >= MIN_ID_DIGITS && id.starts_with(word);
+    words.iter().all(|word| text.contains(word.as_str()) || is_id(word))
 }

@@ -5,9 +5,21 @@ use coditect_protocol::git::GitStash;
 use crate::error::GitError;
 use crate::work::Work;
 
+/// What the newest stands under.
+const STASH: &str = "refs/stash";
+
 pub(crate) async fn stashes(work: &Work) -> Result<Vec<GitStash>, GitError> {
-    super::check(work).await?;
-    let output = work.look("stash").args(["list", "-z", "--format=%ct %gs"]).whole().await?;
+    let is_any = work.read(|repository| Ok(repository.try_find_reference(STASH)?.is_some())).await?;
+    if !is_any {
+        return Ok(Vec::new());
+    }
+    // As `git stash list` does, which starts another `git` for it.
+    let output = work
+        .look("log")
+        .args(["--walk-reflogs", "--first-parent", "-z", "--format=%ct %gs", "--no-show-signature"])
+        .args([STASH, "--"])
+        .whole()
+        .await?;
     let records = output.split(|byte| *byte == 0).filter(|record| !record.is_empty());
     Ok((0..).zip(records).map(|(index, record)| parse(index, &String::from_utf8_lossy(record))).collect())
 }

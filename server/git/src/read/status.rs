@@ -16,6 +16,7 @@ pub(super) async fn status(work: &Work) -> Result<GitStatus, GitError> {
     let outcome = work
         .look("status")
         .args(["--porcelain=v2", "-z", "--branch", "--show-stash", "--untracked-files=all", "--find-renames"])
+        .arg("--ignore-submodules=dirty")
         .done()
         .await?;
     let mut status = parse(&outcome.stdout, outcome.cut);

@@ -8,7 +8,9 @@ mod integrate;
 mod network;
 mod push;
 mod remotes;
+mod settings;
 mod stash;
+mod view;
 
 use coditect_protocol::git::{GitReply, GitRequest};
 

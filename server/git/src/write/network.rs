@@ -2,6 +2,7 @@
 
 use coditect_protocol::git::Integration;
 
+use super::view::View;
 use super::{branches, integrate, remotes};
 use crate::credential::{self, Desk};
 use crate::error::GitError;
@@ -13,36 +14,59 @@ use crate::run::{Call, Outcome};
 use crate::serve::{Lane, Turns};
 use crate::work::Work;
 
-/// Variables of a repository's own `http` configuration that cannot lead a login elsewhere.
-const HARMLESS_HTTP: &[&str] = &[
-    "postbuffer",
-    "version",
-    "lowspeedlimit",
-    "lowspeedtime",
-    "maxrequests",
-    "minsessions",
-    "maxrequestbuffer",
-    "useragent",
-    "noepsv",
-    "keepaliveidle",
-    "keepaliveinterval",
-    "keepalivecount",
-];
+/// What one command speaks with.
+pub(super) struct Talk {
+    view: View,
+    urls: Vec<String>,
+    /// Those that it may log in to: none where one of its URLs is no `https`, whose programs could ask for the login as well.
+    hosts: Vec<String>,
+}
+
+impl Talk {
+    pub(super) fn new(view: View, urls: Vec<String>) -> Self {
+        let hosts: Option<Vec<_>> = urls.iter().map(|url| names::https_host(url)).collect();
+        let mut hosts = hosts.filter(|_| view.refused_by().is_none()).unwrap_or_default();
+        hosts.sort_unstable();
+        hosts.dedup();
+        Self { view, urls, hosts }
+    }
+
+    /// The URLs that `git` makes of a remote for fetching.
+    async fn of_fetch(work: &Work, remote: &str) -> Result<Self, GitError> {
+        let view = View::of(work).await?;
+        let url = view.open(work.look("ls-remote")).args(["--get-url", remote]).whole().await?;
+        Ok(Self::new(view, vec![String::from_utf8_lossy(&url).trim().to_owned()]))
+    }
+}
 
 pub(super) async fn fetch(work: &Work, remote: &str, prune: bool) -> Result<(), GitError> {
     let remotes = match remote {
         "" => work.read(|repository| Ok(repository::remotes(repository))).await?,
         name => vec![remotes::existing(work, name).await?.to_owned()],
     };
+    let mut talks = Vec::new();
     for remote in remotes {
-        fetch_one(work, &remote, prune, None).await?;
+        talks.push((Talk::of_fetch(work, &remote).await?, remote));
+    }
+    announce(work, talks.iter().map(|(talk, _)| talk)).await;
+    for (talk, remote) in talks {
+        fetch_one(work, &talk, &remote, prune, None).await?;
     }
     Ok(())
 }
 
-async fn fetch_one(work: &Work, remote: &str, prune: bool, branch: Option<&str>) -> Result<(), GitError> {
-    let url = work.look("ls-remote").args(["--get-url", remote]).whole().await?;
-    let urls = vec![String::from_utf8_lossy(&url).trim().to_owned()];
+/// Names the sites that the request may log in to, once and before anything speaks with them: the server gives logins for no
+/// others.
+pub(super) async fn announce(work: &Work, talks: impl Iterator<Item = &Talk>) {
+    let mut hosts: Vec<_> = talks.flat_map(|talk| talk.hosts.iter().cloned()).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    if !hosts.is_empty() {
+        work.asks.announce(work.id, hosts).await;
+    }
+}
+
+async fn fetch_one(work: &Work, talk: &Talk, remote: &str, prune: bool, branch: Option<&str>) -> Result<(), GitError> {
     let call = work
         .git("fetch")
         .args(["--progress", "--recurse-submodules=no", "--no-auto-maintenance"])
@@ -50,7 +74,8 @@ async fn fetch_one(work: &Work, remote: &str, prune: bool, branch: Option<&str>)
         .arg("--")
         .arg(remote)
         .args(branch.map(|branch| format!("refs/heads/{branch}")));
-    speak(work, &urls, call).await.map(drop)
+    speak(work, talk, call).await?;
+    Ok(talk.view.take_over()?)
 }
 
 pub(super) async fn pull(
@@ -70,7 +95,10 @@ pub(super) async fn pull(
             false => integrate::merge(work, &branch, false, false).await,
         };
     }
-    fetch_one(work, &remote, false, Some(&branch)).await?;
+    let talk = Talk::of_fetch(work, &remote).await?;
+    announce(work, std::iter::once(&talk)).await;
+    fetch_one(work, &talk, &remote, false, Some(&branch)).await?;
+    drop(talk);
     let _local = turns.take(work, Lane::Local).await?;
     let has_commits = work.read(|repository| Ok(repository::head_id(repository)?.is_some())).await?;
     if has_commits && work.look("merge-base").args(["--is-ancestor", "FETCH_HEAD", "HEAD"]).run().await?.ok() {
@@ -113,70 +141,42 @@ async fn source(work: &Work, remote: &str, branch: &str) -> Result<(String, Stri
 }
 
 /// Runs what speaks with these URLs; while it runs it may ask for logins for their hosts, and no hook runs.
-pub(super) async fn speak(work: &Work, urls: &[String], call: Call<'_>) -> Result<Outcome, GitError> {
+pub(super) async fn speak(work: &Work, talk: &Talk, call: Call<'_>) -> Result<Outcome, GitError> {
     let call = call
         .told()
         .time(NETWORK_TIME)
         .set("core.hooksPath=/dev/null")
         .set("http.lowSpeedLimit=1")
         .set(format!("http.lowSpeedTime={STALL_SECONDS}"));
-    let hosts: Vec<_> = urls.iter().filter_map(|url| names::https_host(url)).collect();
-    let (outcome, given, refused_by) = match hosts.is_empty() {
-        true => (call.run().await?, false, None),
-        false => logged_in(work, &hosts, call).await?,
+    let hosts: Vec<_> = talk.urls.iter().filter_map(|url| names::https_host(url)).collect();
+    let (outcome, given) = match (talk.hosts.is_empty(), hosts.is_empty()) {
+        (false, _) => logged_in(work, talk, call).await?,
+        // Nobody is asked, whatever the repository says.
+        (true, false) => (call.set("credential.helper=").run().await?, false),
+        (true, true) => (call.run().await?, false),
     };
     if outcome.ok() {
         return Ok(outcome);
     }
-    match (faults::of_remote(&outcome, hosts.first().map(String::as_str), given), refused_by) {
-        (GitError::AuthNeeded { .. }, Some(key)) => Err(GitError::UnsafeConfig(key)),
-        (GitError::AuthNeeded { .. }, None) if hosts.is_empty() => Err(GitError::InsecureLogin),
+    match (faults::of_remote(&outcome, &hosts, given), talk.view.refused_by()) {
+        (GitError::AuthNeeded { .. }, Some(key)) if !hosts.is_empty() => Err(GitError::UnsafeConfig(key.to_owned())),
+        (GitError::AuthNeeded { .. }, _) if talk.hosts.is_empty() => Err(GitError::InsecureLogin),
         (error, _) => super::push::refined(&outcome, error),
     }
 }
 
-async fn logged_in(work: &Work, hosts: &[String], call: Call<'_>) -> Result<(Outcome, bool, Option<String>), GitError> {
-    let refused_by = unsafe_setting(work).await?;
-    // Questions are heard all the same, and not answered.
-    let hosts = if refused_by.is_some() { &[] } else { hosts };
+async fn logged_in(work: &Work, talk: &Talk, call: Call<'_>) -> Result<(Outcome, bool), GitError> {
     let mut desk = Desk::open()?;
     let [no_other, ours] = credential::settings(&work.settings.helper);
     let (name, folder) = desk.variable();
-    let call = call.set(no_other).set(ours).set("credential.useHttpPath=false").env(name, folder);
+    let call = talk.view.open(call).set(no_other).set(ours).set("credential.useHttpPath=false").env(name, folder);
     let outcome = tokio::select! {
         outcome = call.run() => outcome?,
-        () = async { desk.serve(work.id, hosts, &work.asks).await; std::future::pending().await } => {
+        () = async { desk.serve(work.id, &talk.hosts, &work.asks).await; std::future::pending().await } => {
             return Err(GitError::Internal("the pipe for logins ended".to_owned()));
         }
     };
-    Ok((outcome, desk.has_given(), refused_by))
-}
-
-/// What the repository's own configuration sets that could lead a login elsewhere: through a proxy, past the check of a
-/// certificate, to a program. That of the person is theirs.
-async fn unsafe_setting(work: &Work) -> Result<Option<String>, GitError> {
-    let output = work.look("config").args(["--list", "--show-scope", "-z"]).whole().await?;
-    let mut fields = output.split(|byte| *byte == 0);
-    while let (Some(scope), Some(entry)) = (fields.next(), fields.next()) {
-        let key = entry.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let key = String::from_utf8_lossy(key);
-        if matches!(scope, b"local" | b"worktree") && is_unsafe(&key) {
-            return Ok(Some(names::shown(&key)));
-        }
-    }
-    Ok(None)
-}
-
-fn is_unsafe(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    let Some((section, rest)) = key.split_once('.') else { return false };
-    let variable = rest.rsplit('.').next().unwrap_or_default();
-    match section {
-        "http" => !HARMLESS_HTTP.contains(&variable),
-        "remote" => matches!(variable, "vcs" | "proxy" | "proxyauthmethod"),
-        "core" => matches!(variable, "alternaterefscommand" | "gitproxy"),
-        _ => false,
-    }
+    Ok((outcome, desk.has_given()))
 }
 
 /// The remote that a branch is pushed to where none is named: the only one, or `origin`.
@@ -194,37 +194,4 @@ pub(super) async fn present_branch(work: &Work) -> Result<String, GitError> {
     let branch = work.read(repository::head_branch).await?.ok_or(GitError::NoBranch)?;
     branches::known(work, "HEAD").await?;
     Ok(branch)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_could_lead_a_login_elsewhere_is_known() {
-        for key in [
-            "http.proxy",
-            "http.https://h/.sslVerify",
-            "http.sslcainfo",
-            "HTTP.CurloptResolve",
-            "http.extraHeader",
-            "remote.origin.vcs",
-            "remote.a.b.proxy",
-            "core.alternateRefsCommand",
-            "http.somethingnew",
-            "http.https://a.b/c.d.cookieFile",
-        ] {
-            assert!(is_unsafe(key), "{key}");
-        }
-        for key in [
-            "http.postBuffer",
-            "http.https://h/.version",
-            "remote.origin.url",
-            "core.bare",
-            "url.x.insteadof",
-            "user.name",
-        ] {
-            assert!(!is_unsafe(key), "{key}");
-        }
-    }
 }

@@ -4,6 +4,8 @@ use coditect_protocol::git::PushRequest;
 use gix::bstr::ByteSlice as _;
 use std::fmt::Write as _;
 
+use super::network::Talk;
+use super::view::View;
 use super::{network, remotes};
 use crate::error::GitError;
 use crate::faults;
@@ -23,19 +25,34 @@ struct Target {
 pub(super) async fn push(work: &Work, request: &PushRequest) -> Result<(), GitError> {
     let PushRequest { set_upstream, force_with_lease, tags, .. } = *request;
     let target = target(work, request).await?;
-    let urls = work.look("remote").args(["get-url", "--push", "--all", &target.remote]).whole().await?;
+    let view = View::of(work).await?;
+    let urls = view.open(work.look("remote")).args(["get-url", "--push", "--all", &target.remote]).whole().await?;
     let urls: Vec<_> = String::from_utf8_lossy(&urls).lines().map(str::to_owned).collect();
     ask_hook(work, &target, urls.first().map_or("", String::as_str), tags).await?;
+    let talk = Talk::new(view, urls);
+    network::announce(work, std::iter::once(&talk)).await;
     let Target { remote, branch, there } = &target;
     let call = work
         .git("push")
         .args(["--progress", "--porcelain", "--recurse-submodules=no", "--no-signed", "--no-verify"])
-        .arg_if(set_upstream, "--set-upstream")
         .arg_if(force_with_lease, "--force-with-lease")
         .arg_if(tags, "--tags")
         .args(["--", remote])
         .arg(format!("refs/heads/{branch}:refs/heads/{there}"));
-    network::speak(work, &urls, call).await.map(drop)
+    network::speak(work, &talk, call).await?;
+    if set_upstream {
+        follow(work, &target).await?;
+    }
+    Ok(())
+}
+
+/// Has the branch follow the one that it was pushed to. Not `git push`'s to do, which may not see the configuration.
+async fn follow(work: &Work, Target { remote, branch, there }: &Target) -> Result<(), GitError> {
+    for (variable, value) in [("remote", remote.clone()), ("merge", format!("refs/heads/{there}"))] {
+        let key = format!("branch.{branch}.{variable}");
+        work.git("config").args(["--replace-all", &key, &value]).done().await?;
+    }
+    Ok(())
 }
 
 async fn target(work: &Work, request: &PushRequest) -> Result<Target, GitError> {

@@ -23,6 +23,8 @@ pub(crate) struct Bench {
     pub(crate) logins: Logins,
     /// Hosts that were asked for.
     pub(crate) asked: Vec<String>,
+    /// Hosts that were told beforehand, by request.
+    pub(crate) told: Vec<Vec<String>>,
     pub(crate) progress: Vec<GitProgress>,
 }
 
@@ -43,16 +45,24 @@ impl Bench {
         }
         let config = "[user]\n\tname = Ada\n\temail = ada@example.org\n[init]\n\tdefaultBranch = main\n";
         std::fs::write(folder.path().join("home/.gitconfig"), config).unwrap();
-        let mut child = isolated(env!("CARGO_BIN_EXE_coditect-git"), folder.path())
-            .arg("serve")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let (child, stdin, stdout) = program(folder.path(), None);
         let logins: Logins = Box::new(|_, _| None);
-        Self { folder, child, stdin, stdout, next: 0, logins, asked: Vec::new(), progress: Vec::new() }
+        Self {
+            folder,
+            child,
+            stdin,
+            stdout,
+            next: 0,
+            logins,
+            asked: Vec::new(),
+            told: Vec::new(),
+            progress: Vec::new(),
+        }
+    }
+
+    /// Starts the program anew, with another `PATH`.
+    pub(crate) fn restart(&mut self, path: &str) {
+        (self.child, self.stdin, self.stdout) = program(self.folder.path(), Some(path));
     }
 
     /// With a repository that has nothing in it.
@@ -104,6 +114,7 @@ impl Bench {
             match wire::read(&mut self.stdout).await.unwrap().expect("the program ended") {
                 FromHelper::Ended { id, result } => return (id, result),
                 FromHelper::Progress { progress, .. } => self.progress.push(progress),
+                FromHelper::Hosts { hosts, .. } => self.told.push(hosts),
                 FromHelper::Ask { ask, host, username, .. } => {
                     let login = (self.logins)(&host, username.as_deref());
                     self.asked.push(host);
@@ -118,6 +129,7 @@ impl Bench {
         while self.progress.is_empty() {
             match wire::read(&mut self.stdout).await.unwrap().expect("the program ended") {
                 FromHelper::Progress { progress, .. } => self.progress.push(progress),
+                FromHelper::Hosts { hosts, .. } => self.told.push(hosts),
                 other => panic!("ended before: {other:?}"),
             }
         }
@@ -178,6 +190,15 @@ impl Bench {
         drop(stdin);
         child.wait().await.unwrap()
     }
+}
+
+fn program(folder: &Path, path: Option<&str>) -> (Child, ChildStdin, ChildStdout) {
+    let mut command = isolated(env!("CARGO_BIN_EXE_coditect-git"), folder);
+    command.envs(path.map(|path| ("PATH", path)));
+    command.arg("serve").stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().unwrap();
+    let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    (child, stdin, stdout)
 }
 
 /// A program with nothing of this machine's configuration, in the workspace's folder.

@@ -1,7 +1,8 @@
-//! How many processes and threads there may be behind Landlock, where no namespace of processes counts them and the kernel's own limit
-//! is one for all that belongs to the server's user: each new one waits for the guard.
+//! How many processes and threads there may be behind Landlock, where no namespace of processes counts them and the
+//! kernel's own limit is one for all that belongs to the server's user: each new one waits for the guard.
 //!
-//! The guard counts all of them only when those that were counted last and those that were let through since could be too many.
+//! The guard counts all of them only when those that were counted last and those that were let through since could be
+//! too many.
 
 use std::time::{Duration, Instant};
 
@@ -36,20 +37,20 @@ impl Births {
         if self.refused_until.is_some_and(|until| now < until) {
             return false;
         }
-        if self.counted + self.since >= self.most {
+        if self.counted.saturating_add(self.since) >= self.most {
             (self.counted, self.since) = (count(), 0);
         }
-        let allowed = self.counted + self.since < self.most;
+        let allowed = self.counted.saturating_add(self.since) < self.most;
         self.since += u64::from(allowed);
         self.refused_until = (!allowed).then(|| now + REFUSAL);
         allowed
     }
 }
 
-/// Threads of all processes below this one.
+/// Threads of all processes below this one; more than any limit while they cannot be counted.
 fn below_this() -> u64 {
     let own = getpid().as_raw_nonzero().get().cast_unsigned();
-    let all = processes::all();
+    let Ok(all) = processes::all() else { return u64::MAX };
     let tree = processes::Tree::new(&all);
     tree.below(own).iter().filter(|process| !process.is_zombie).map(|process| u64::from(process.threads)).sum()
 }

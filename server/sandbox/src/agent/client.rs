@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use coditect_protocol::RelPath;
 use rustix::io::Errno;
-use rustix::process::{Signal, pidfd_send_signal};
+use rustix::process::Signal;
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncReadExt as _, Interest};
 use tokio::process::{Child, ChildStderr};
@@ -16,15 +16,16 @@ use tokio::sync::{oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::packet;
-use super::wire::{Event, MAX_PACKET_BYTES, Request, Setup, Start, StartStep};
+use super::wire::{Event, MAX_NOTE_CHARS, MAX_NOTES, MAX_PACKET_BYTES, Request, Setup, Start, StartStep};
 use crate::supervisor::strays;
 use crate::walls::{After, AgentProcess, Walls};
 use crate::{Place, Program, SandboxError, processes};
 
 /// Longest start of a sandbox.
 const START_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long a sandbox may take to end by itself, and then when told by a signal.
-const END_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a sandbox may take to end by itself, then when told by a signal, then when killed; and how long what is to
+/// be done afterwards may take.
+pub(crate) const END_TIMEOUT: Duration = Duration::from_secs(3);
 /// Most of the error output of a start that fails, in bytes.
 const MAX_REASON_BYTES: u64 = 500;
 
@@ -49,43 +50,16 @@ pub struct Exit {
 /// A program that was started. Dropping it does not end the program.
 #[derive(Debug)]
 pub struct Running {
-    /// Process id within the sandbox.
+    /// Process id within the sandbox, which is its session's too.
     pub pid: u32,
-    id: u64,
     exit: watch::Receiver<Option<Exit>>,
-    /// As long as it is there the program can be named to [`Agent::signal`].
-    _leader: Arc<Leader>,
 }
 
 impl Running {
-    /// Names it to [`Agent::signal`].
-    #[must_use]
-    pub const fn id(&self) -> u64 {
-        self.id
-    }
-
     /// Waits until it has ended; `None` where the whole sandbox ended and nobody can tell how the program did. Safe to
     /// cancel and to call again.
     pub async fn exit(&mut self) -> Option<Exit> {
         self.exit.wait_for(Option::is_some).await.ok().and_then(|exit| *exit)
-    }
-}
-
-/// The first process of a session.
-#[derive(Debug)]
-struct Leader {
-    held: OwnedFd,
-    /// Its number outside, which is the session's too.
-    pid: u32,
-}
-
-impl Leader {
-    /// `None` where it has ended already and nothing is left to name.
-    fn new(held: OwnedFd) -> Self {
-        use std::os::fd::AsRawFd as _;
-        let told = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", held.as_raw_fd())).unwrap_or_default();
-        let pid = told.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
-        Self { held, pid: pid.unwrap_or(0) }
     }
 }
 
@@ -113,7 +87,6 @@ struct Line {
 struct Programs {
     starting: HashMap<u64, oneshot::Sender<Result<Running, SandboxFailure>>>,
     exits: HashMap<u64, watch::Sender<Option<Exit>>>,
-    leaders: HashMap<u64, Weak<Leader>>,
 }
 
 /// What of a start failed, as the agent tells it.
@@ -142,20 +115,15 @@ impl Line {
     }
 
     /// What the agent says is believed only of numbers that were asked for.
-    fn take(&self, event: &Event, fds: Vec<OwnedFd>) {
+    fn take(&self, event: &Event) {
         let mut programs = self.programs();
         match *event {
             Event::Started { id, pid } => {
-                let (Some(answer), Some(held)) = (programs.starting.remove(&id), fds.into_iter().next()) else {
-                    return;
-                };
-                let leader = Arc::new(Leader::new(held));
+                let Some(answer) = programs.starting.remove(&id) else { return };
                 let (told, exit) = watch::channel(None);
                 programs.exits.insert(id, told);
-                programs.leaders.retain(|_, leader| leader.strong_count() > 0);
-                programs.leaders.insert(id, Arc::downgrade(&leader));
                 // Whoever asked may have gone; the program stays.
-                drop(answer.send(Ok(Running { pid, id, exit, _leader: leader })));
+                drop(answer.send(Ok(Running { pid, exit })));
             }
             Event::Failed { id, step, errno } => {
                 if let Some(answer) = programs.starting.remove(&id) {
@@ -175,8 +143,10 @@ impl Line {
 impl Agent {
     /// Starts the sandbox of `place`.
     pub async fn start(walls: &Walls, place: &Place) -> Result<Self, SandboxError> {
-        let AgentProcess { mut child, socket, setup, env, after } = walls.start_agent(place).await?;
         let failed = |what: &str| SandboxError::Failed(what.to_owned());
+        let starting = tokio::time::timeout(START_TIMEOUT, walls.start_agent(place)).await;
+        let AgentProcess { mut child, socket, setup, env, after } =
+            starting.unwrap_or_else(|_| Err(failed("it was not started in time")))?;
         let errors = child.stderr.take();
         let pid = child.id().ok_or_else(|| failed("it ended at once"))?;
         let socket = watched(socket).map_err(|error| SandboxError::Failed(error.to_string()))?;
@@ -267,25 +237,21 @@ impl Agent {
         answer.await.map_err(|_| SandboxError::Ended)?.map_err(|failure| failure.told(program))
     }
 
-    /// Sends a signal to a program, or to every process of its session. Possible as long as its [`Running`] is there,
-    /// also after it ended: then to what it left behind.
-    pub async fn signal(&self, id: u64, signal: Signal, whole_session: bool) -> Result<(), SandboxError> {
-        let Some(leader) = self.line.programs().leaders.get(&id).and_then(Weak::upgrade) else { return Ok(()) };
-        if !whole_session {
-            // It may have ended by itself meanwhile.
-            let sent = pidfd_send_signal(&leader.held, signal);
-            tracing::trace!(id, ?signal, ok = sent.is_ok(), "signal to a program");
-            return Ok(());
-        }
-        let root = self.line.pid;
-        let session = move || {
-            let all = processes::all();
-            // The number of a session that is gone may be another's by now, but not in this sandbox and at once.
-            for process in processes::Tree::new(&all).below(root).iter().filter(|one| one.session == leader.pid) {
-                process.signal(signal);
+    /// Sends a signal to every process of a program's session, also after the program ended: to what it left behind.
+    /// Nobody outside the sandbox gets it, whatever number the agent told.
+    pub async fn signal(&self, program: &Running, signal: Signal) -> Result<(), SandboxError> {
+        let (root, session) = (self.line.pid, program.pid);
+        let send = move || {
+            let all = processes::all()?;
+            // No session gets the number of one that has a process left.
+            for process in processes::Tree::new(&all).below(root) {
+                process.signal_in_session(session, signal);
             }
+            Ok(())
         };
-        tokio::task::spawn_blocking(session).await.map_err(|error| SandboxError::Failed(error.to_string()))
+        let sent: std::io::Result<()> =
+            tokio::task::spawn_blocking(send).await.unwrap_or_else(|error| Err(error.into()));
+        sent.map_err(|error| SandboxError::Failed(error.to_string()))
     }
 
     /// Waits until the sandbox has ended, for whatever reason.
@@ -295,7 +261,8 @@ impl Agent {
         drop(ended.wait_for(|ended| *ended).await);
     }
 
-    /// Ends the sandbox with everything in it, and returns when nothing of it is left.
+    /// Ends the sandbox with everything in it, and returns when nothing of it is left; where the kernel does not let go
+    /// of a process, within a few times [`END_TIMEOUT`] all the same.
     pub async fn close(&self) {
         self.line.end.cancel();
         self.ended().await;
@@ -315,7 +282,8 @@ impl Line {
         let mut buffer = vec![0; MAX_PACKET_BYTES];
         match self.receive(&mut buffer).await.map_err(failed)? {
             Some((Event::Ready { notes }, fds)) => {
-                self.notes = notes;
+                let short = |note: String| note.chars().take(MAX_NOTE_CHARS).collect();
+                self.notes = notes.into_iter().take(MAX_NOTES).map(short).collect();
                 self.tun = Mutex::new(fds.into_iter().next());
                 Ok(())
             }
@@ -327,7 +295,7 @@ impl Line {
 }
 
 /// Reads what the agent says until it or the sandbox is to end, then sees to it that nothing is left.
-async fn drive(line: Arc<Line>, mut child: Child, tell_ended: watch::Sender<bool>, after: Option<After>) {
+async fn drive(line: Arc<Line>, child: Child, tell_ended: watch::Sender<bool>, after: Option<After>) {
     let mut buffer = vec![0; MAX_PACKET_BYTES];
     loop {
         let received = tokio::select! {
@@ -335,7 +303,8 @@ async fn drive(line: Arc<Line>, mut child: Child, tell_ended: watch::Sender<bool
             received = line.receive(&mut buffer) => received,
         };
         match received {
-            Ok(Some((event, fds))) => line.take(&event, fds),
+            // Descriptors that come with it are closed unused.
+            Ok(Some((event, _))) => line.take(&event),
             Ok(None) => break,
             Err(error) => {
                 tracing::warn!(%error, "a sandbox's agent said what cannot be understood; the sandbox is ended");
@@ -347,32 +316,32 @@ async fn drive(line: Arc<Line>, mut child: Child, tell_ended: watch::Sender<bool
     if let Err(error) = rustix::net::shutdown(line.socket.get_ref(), rustix::net::Shutdown::Both) {
         tracing::trace!(%error, "the agent was faster");
     }
-    end(&mut child).await;
+    end(child).await;
     strays::ended(line.pid).await;
     if let Some(after) = after
-        && tokio::task::spawn_blocking(after).await.is_err()
+        && tokio::time::timeout(END_TIMEOUT, tokio::task::spawn_blocking(after)).await.is_err()
     {
-        tracing::warn!("what a sandbox left behind could not be removed");
+        tracing::warn!("what a sandbox left behind takes long to remove");
     }
     tell_ended.send_replace(true);
     // Whoever waits for a start or an end learns that none will come.
     *line.programs() = Programs::default();
 }
 
-/// Waits for the outermost process; the more strongly asked, the longer it takes.
-async fn end(child: &mut Child) {
+/// Waits for the outermost process; the more strongly asked, the longer it takes. One that does not end even when it
+/// was killed, because the kernel does not let go of something in it, holds up nobody.
+async fn end(mut child: Child) {
     for signal in [Signal::TERM, Signal::KILL] {
-        match tokio::time::timeout(END_TIMEOUT, child.wait()).await {
-            Ok(_) => return,
-            Err(_) => {
-                let pid = child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
-                let sent = pid.map(|pid| rustix::process::kill_process(pid, signal));
-                tracing::warn!(?signal, ?sent, "a sandbox does not end by itself");
-            }
+        if tokio::time::timeout(END_TIMEOUT, child.wait()).await.is_ok() {
+            return;
         }
+        let pid = child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
+        let sent = pid.map(|pid| rustix::process::kill_process(pid, signal));
+        tracing::warn!(?signal, ?sent, "a sandbox does not end by itself");
     }
-    if let Err(error) = child.wait().await {
-        tracing::warn!(%error, "the end of a sandbox cannot be waited for");
+    if tokio::time::timeout(END_TIMEOUT, child.wait()).await.is_err() {
+        tracing::error!(pid = child.id(), "a sandbox was killed and does not end");
+        tokio::spawn(async move { child.wait().await });
     }
 }
 

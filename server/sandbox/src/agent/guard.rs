@@ -1,7 +1,8 @@
 //! Where a sandbox has no namespace of processes: one process outside the walls that ends everything inside.
 //!
-//! Behind Landlock it also answers the calls that wait for it ([`super::modes`]). Programs inside can neither signal nor trace it. What loses its parent becomes a child of the agent, and when that is
-//! gone, of the guard; the guard ends when it has no child left.
+//! Behind Landlock it also answers the calls that wait for it ([`super::modes`]). Programs inside can neither signal
+//! nor trace it. What loses its parent becomes a child of the agent, and when that is gone, of the guard; the guard
+//! ends when it has no child left.
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -110,18 +111,13 @@ impl Asked<'_> {
     }
 }
 
-/// Kills everything below until nothing is. First all are stopped, so that none can start another meanwhile.
+/// Kills everything below until nothing is.
 fn end_all(waiting: &OwnedFd, own: Pid) {
     let own = own.as_raw_nonzero().get().cast_unsigned();
     loop {
-        let all = processes::all();
-        let tree = processes::Tree::new(&all);
-        let below = tree.below(own);
-        for signal in [Signal::STOP, Signal::KILL] {
-            for process in below.iter().filter(|process| !process.is_zombie) {
-                process.signal(signal);
-            }
-        }
+        // What cannot be listed now can be in the next round.
+        let all = processes::all().unwrap_or_default();
+        processes::end(&processes::Tree::new(&all).below(own));
         loop {
             match wait(WaitOptions::NOHANG) {
                 Ok(Some(_)) | Err(Errno::INTR) => {}

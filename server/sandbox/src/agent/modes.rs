@@ -1,9 +1,9 @@
-//! Modes and times of files behind Landlock, which decides about neither: calls that change them wait for the guard, and
-//! it makes the change itself if the file lies in a directory of the person's own.
+//! Modes and times of files behind Landlock, which decides about neither: calls that change them wait for the guard,
+//! and it makes the change itself if the file lies in a directory of the person's own.
 //!
-//! What a program named is looked up once, held, and only then judged: whatever the program changes meanwhile, it is that
-//! file which is changed. A program cannot move a file of others to where this judgement ends well, since Landlock lets it
-//! neither link nor rename from there.
+//! What a program named is looked up once, held, and only then judged: whatever the program changes meanwhile, it is
+//! that file which is changed. A program cannot move a file of others to where this judgement ends well, since Landlock
+//! lets it neither link nor rename from there.
 //!
 //! New processes and threads wait for it as well, and are counted ([`super::births`]).
 
@@ -68,8 +68,8 @@ pub(super) fn listen() -> io::Result<OwnedFd> {
     let mut filter = filter();
     let length = filter.len().try_into().map_err(io::Error::other)?;
     let program = libc::sock_fprog { len: length, filter: filter.as_mut_ptr().cast() };
-    // SAFETY: the program and its instructions, of which a `sock_filter` of either library is laid out as the kernel's, live
-    // longer than the call, which copies them; the descriptor is new and belongs to nobody else.
+    // SAFETY: the program and its instructions, of which a `sock_filter` of either library is laid out as the kernel's,
+    // live longer than the call, which copies them; the descriptor is new and belongs to nobody else.
     unsafe {
         let fd = libc::syscall(
             libc::SYS_seccomp,

@@ -6,20 +6,25 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, setsid, wait};
+use rustix::process::{Pid, Signal, WaitOptions, setsid, wait};
 
-use super::bind::Bound;
-use super::wire::{Event, MAX_PACKET_BYTES, Request, Setup, Start, StartStep};
+use super::bind::{Bound, hold_program};
+use super::wire::{Event, LimitsSetup, MAX_PACKET_BYTES, Request, Setup, Start, StartStep};
 use super::{packet, signals};
+
+/// Pause before what could not be told is told again.
+const TELL_AGAIN: Duration = Duration::from_millis(20);
 
 /// Serves until the supervisor's end is closed.
 pub(super) fn serve(control: OwnedFd, setup: &Setup, bound: Bound) -> io::Result<()> {
     let ended = signals::descriptor(&[Signal::CHILD])?;
-    let mut agent = Serving { control, folder: setup.folder.clone(), programs: HashMap::new() };
+    let (folder, limits) = (setup.folder.clone(), setup.limits.clone());
+    let mut agent = Serving { control, folder, limits, programs: HashMap::new() };
     let ready = Event::Ready { notes: bound.notes };
     agent.tell(&ready, bound.tun.as_ref().map(OwnedFd::as_fd))?;
     drop(bound.tun);
@@ -49,23 +54,30 @@ struct Serving {
     control: OwnedFd,
     /// The workspace's.
     folder: PathBuf,
+    limits: LimitsSetup,
     /// What runs and is waited for, by its number.
     programs: HashMap<Pid, u64>,
 }
 
 impl Serving {
+    /// An error means that the line is closed. What the machine lacks at the moment is waited for: a program of whoever
+    /// took it must not end all that run here.
     fn tell(&self, event: &Event, fd: Option<BorrowedFd<'_>>) -> io::Result<()> {
-        packet::send(&self.control, &packet::encode(event)?, fd.as_slice())
+        let bytes = packet::encode(event)?;
+        loop {
+            match packet::send(&self.control, &bytes, fd.as_slice()) {
+                Err(error) if is_passing(&error) => std::thread::sleep(TELL_AGAIN),
+                sent => return sent,
+            }
+        }
     }
 
     fn start(&mut self, start: &Start, fds: Vec<OwnedFd>) -> io::Result<()> {
         match self.launch(start, fds) {
             Ok(pid) => {
                 self.programs.insert(pid, start.id);
-                // Nobody but this process collects it, so that the number is still its own.
-                let held = pidfd_open(pid, PidfdFlags::empty())?;
                 let event = Event::Started { id: start.id, pid: pid.as_raw_nonzero().get().cast_unsigned() };
-                self.tell(&event, Some(held.as_fd()))
+                self.tell(&event, None)
             }
             Err((step, error)) => {
                 let errno = error.raw_os_error().unwrap_or(libc::EINVAL);
@@ -81,7 +93,7 @@ impl Serving {
         command.args(&start.args).env_clear().envs(start.env.iter().map(|(name, value)| (name, value)));
         let [stdin, stdout, stderr] = streams(fds, start.terminal).map_err(program)?;
         command.stdin(stdin).stdout(stdout).stderr(stderr);
-        in_session(&mut command, folder, start.terminal);
+        in_session(&mut command, folder, start.terminal, self.limits.clone());
         let child = command.spawn().map_err(program)?;
         // Dropping the handle leaves the process alone; it is collected with all others.
         Pid::from_raw(child.id().cast_signed()).ok_or_else(|| program(Errno::SRCH.into()))
@@ -120,13 +132,21 @@ fn streams(fds: Vec<OwnedFd>, terminal: bool) -> io::Result<[Stdio; 3]> {
     Ok(fds.map(Stdio::from))
 }
 
+/// The kernel has no memory, or too many descriptors are on their way: it counts them for all that belongs to the
+/// server's user, and refuses who may have fewer open files than that.
+fn is_passing(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::TOOMANYREFS | Errno::NOBUFS | Errno::NOMEM | Errno::AGAIN))
+}
+
 /// Every program leads a session of its own, so that all that it starts can be signalled together.
-#[expect(unsafe_code, reason = "a session and its terminal can be set only between fork and exec")]
-fn in_session(command: &mut Command, folder: OwnedFd, terminal: bool) {
+#[expect(unsafe_code, reason = "a session, its terminal and its limits can be set only between fork and exec")]
+fn in_session(command: &mut Command, folder: OwnedFd, terminal: bool, limits: LimitsSetup) {
     // SAFETY: the closure makes system calls and nothing else; the process has one thread anyway.
     unsafe {
         command.pre_exec(move || {
             setsid()?;
+            hold_program(&limits)?;
             if terminal {
                 rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
             }

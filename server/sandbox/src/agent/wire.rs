@@ -1,7 +1,7 @@
 //! What the supervisor and an agent say to each other: one packet for each message.
 //!
-//! The supervisor believes nothing of what an agent says beyond the sandbox it runs in: behind weaker walls the programs
-//! may take it over.
+//! The supervisor believes nothing of what an agent says beyond the sandbox it runs in: behind weaker walls the
+//! programs may take it over. It takes no descriptor but the network's from it.
 
 use std::path::PathBuf;
 
@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 /// Most bytes of a packet. The largest is a start: a command as large as allowed, with the lengths of its texts.
 pub(crate) const MAX_PACKET_BYTES: usize = 192 * 1024;
+/// Most notes of an agent that are taken, and most characters of each.
+pub(crate) const MAX_NOTES: usize = 16;
+pub(crate) const MAX_NOTE_CHARS: usize = 400;
 /// Most descriptors of a packet: the three streams of a program.
 pub(crate) const MAX_PACKET_FDS: usize = 3;
 
@@ -59,6 +62,7 @@ pub(crate) struct LandlockSetup {
 pub(crate) struct LimitsSetup {
     pub(crate) memory_bytes: u64,
     pub(crate) processes: u32,
+    /// Of each program; the agent itself is not held to it.
     pub(crate) open_files: u32,
     /// Largest file; `None`: any.
     pub(crate) file_bytes: Option<u64>,
@@ -100,7 +104,7 @@ pub(crate) enum Event {
     },
     /// The walls cannot be put up; the agent ends.
     Refused { reason: String },
-    /// The program runs. With a descriptor of the process.
+    /// The program runs, and leads a session that has its number.
     Started { id: u64, pid: u32 },
     /// The program does not run.
     Failed { id: u64, step: StartStep, errno: i32 },

@@ -9,8 +9,8 @@ use super::connection::Connection;
 use crate::terminal::{Chunk, UNKNOWN_EXIT};
 use crate::wire::{GOODBYE, Reply};
 
-/// Reads a terminal's output. As long as it lives, the program waits for it within limits: drop it when nobody looks any
-/// more.
+/// Reads a terminal's output. As long as it lives, the program waits for it within limits: drop it when nobody looks
+/// any more.
 pub struct Attachment {
     connection: Connection,
     /// A frame on its way here, kept when [`Self::next`] is dropped.
@@ -24,8 +24,8 @@ impl Attachment {
         Self { connection, incoming: Incoming::default(), exit: None, leaving }
     }
 
-    /// The next bytes; `None` after the last byte of a program that ended. Nothing is lost when the call is dropped while
-    /// it waits.
+    /// The next bytes; `None` after the last byte of a program that ended. Nothing is lost when the call is dropped
+    /// while it waits.
     pub async fn next(&mut self) -> Option<Chunk> {
         if self.exit.is_some() {
             return None;

@@ -96,11 +96,14 @@ async fn start(settings: &SandboxSettings) -> Result<bool, SandboxError> {
     }
 }
 
+/// How long the system's resolver may wait for a name server that says nothing: each lookup holds a thread.
+const RESOLVER_OPTIONS: (&str, &str) = ("RES_OPTIONS", "timeout:3 attempts:2");
+
 /// It makes itself independent of who started it.
 fn command(helper: &Path, run_dir: &Path) -> tokio::process::Command {
     let mut command = tokio::process::Command::new(helper);
     command.arg("supervise").arg(run_dir);
-    command.env_clear().current_dir("/");
+    command.env_clear().env(RESOLVER_OPTIONS.0, RESOLVER_OPTIONS.1).current_dir("/");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     command
 }

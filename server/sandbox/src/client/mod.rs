@@ -1,14 +1,15 @@
 //! How the server uses sandboxes: [`Sandboxes`].
 //!
-//! The sandboxes and terminals themselves live in the supervisor ([`crate::supervisor`]), which is found or started here and
-//! goes on when the server ends. When it is lost, everything that ran in it is lost too; the next use starts another.
+//! The sandboxes and terminals themselves live in the supervisor ([`crate::supervisor`]), which is found or started
+//! here and goes on when the server ends. When it is lost, everything that ran in it is lost too; the next use starts
+//! another.
 
 mod attachment;
 mod child;
 mod connection;
 mod launch;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -24,13 +25,12 @@ use tokio_util::sync::CancellationToken;
 pub use self::attachment::Attachment;
 pub use self::child::{Child, Pipes, Streams};
 use self::connection::{Connection, Unreachable};
-use crate::net::API_NAME;
-use crate::net::NetworkEvent;
+use crate::net::{API_NAME, HOST, NetworkEvent};
 use crate::supervisor::run_file::RunFile;
 use crate::terminal::TerminalStart;
 use crate::wire::ApiReach;
 use crate::wire::{Configured, Reply, Request};
-pub use crate::wire::{ListedTerminal, Scope};
+pub use crate::wire::{ListedSandbox, ListedTerminal, Scope};
 use crate::{Inside, Place, Program, SandboxError, SandboxId, SandboxMode, SandboxSettings};
 
 /// Events kept for a listener that is slow to take them.
@@ -120,9 +120,9 @@ impl std::fmt::Debug for Sandboxes {
 impl Sandboxes {
     /// Finds the running supervisor or starts one, and finds out by a trial run what works here.
     ///
-    /// With [`SandboxMode::Auto`] a machine without working walls still gives a value, so that the server can serve files:
-    /// [`Self::warnings`] tells it and every start is refused with `sandbox.unavailable`.
-    /// Programs reach the server's own API, which listens at `api`, at `coditect.internal`.
+    /// With [`SandboxMode::Auto`] a machine without working walls still gives a value, so that the server can serve
+    /// files: [`Self::warnings`] tells it and every start is refused with `sandbox.unavailable`. Programs reach the
+    /// server's own API, which listens at `api`, at `coditect.internal`.
     pub async fn start(mut settings: SandboxSettings, api: Option<SocketAddr>) -> Result<Self, SandboxError> {
         if settings.helper.is_none() {
             settings.helper = launch::helper_beside();
@@ -190,6 +190,13 @@ impl Sandboxes {
         Inside { workspace_folder: text(&place.files), home_folder: text(&place.home) }
     }
 
+    /// Where the program of a sandbox with [`crate::net::NetworkMode::OneHost`] reaches the host that has these
+    /// addresses.
+    #[must_use]
+    pub fn host_addresses(&self, addresses: &[IpAddr]) -> Vec<IpAddr> {
+        if self.configured(|configured| configured.mounted) { vec![HOST.into()] } else { addresses.to_vec() }
+    }
+
     /// The address under which programs reach the server's own API; `None` where they cannot.
     #[must_use]
     pub fn api_url(&self) -> Option<String> {
@@ -238,6 +245,18 @@ impl Sandboxes {
         Ok(list)
     }
 
+    /// The sandboxes of a scope that run, also those in which no terminal is open: a program may have been left in
+    /// them.
+    pub async fn running(&self, scope: Scope) -> Result<Vec<ListedSandbox>, SandboxError> {
+        match self.ask(&Request::ListSandboxes(scope)).await? {
+            Reply::Sandboxes(mut list) => {
+                list.sort_unstable();
+                Ok(list)
+            }
+            _ => Err(connection::unexpected()),
+        }
+    }
+
     /// One terminal. Somebody else's and one that does not exist look the same, here and below.
     pub async fn terminal(&self, person: UserId, terminal: TerminalId) -> Result<TerminalInfo, SandboxError> {
         match self.ask(&Request::Look { person, terminal }).await? {
@@ -255,8 +274,8 @@ impl Sandboxes {
         }
     }
 
-    /// Sends input. Waits while the program does not read what was sent before. What this returned for reaches the program
-    /// also if the server ends now.
+    /// Sends input. Waits while the program does not read what was sent before. What this returned for reaches the
+    /// program also if the server ends now.
     pub async fn write(&self, person: UserId, terminal: TerminalId, data: &[u8]) -> Result<(), SandboxError> {
         let limit = self.inner.settings.terminals.input_bytes;
         if data.len() > limit {
@@ -275,8 +294,8 @@ impl Sandboxes {
         self.done(&Request::Close { person, terminal }).await
     }
 
-    /// Ends sandboxes with everything in them, those terminals included that are just being started. Who looks at one of
-    /// the terminals is told the cause.
+    /// Ends sandboxes with everything in them, those terminals included that are just being started. Who looks at one
+    /// of the terminals is told the cause.
     pub async fn end(&self, scope: Scope, cause: Option<EndCause>) -> Result<(), SandboxError> {
         self.done(&Request::End { scope, cause }).await
     }

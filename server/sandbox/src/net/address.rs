@@ -152,8 +152,8 @@ const SPECIAL: [(Network, Owner); 49] = [
     (v6([0xff00, 0, 0, 0], 0, 8), Owner::Nobody),
 ];
 
-/// The same address in the form in which it is connected to: an IPv4 address that is written as one of IPv6 is that IPv4
-/// address to the kernel.
+/// The same address in the form in which it is connected to: an IPv4 address that is written as one of IPv6 is that
+/// IPv4 address to the kernel.
 pub fn canonical(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }

@@ -45,11 +45,13 @@ struct DeviceRequest {
     unused: [u8; 22],
 }
 
-/// Puts this thread into a new network namespace and gives it a way out: the descriptor that is returned.
-///
-/// `None`: there is no TUN driver that could be used, so the namespace has nothing but its own loopback. Must be called
-/// while the process has one thread, and `CAP_SYS_ADMIN` and `CAP_NET_ADMIN` in its user namespace.
-pub fn make_network() -> io::Result<Option<OwnedFd>> {
+/// Puts this thread into a new network namespace that has nothing but its own loopback. Must be called while the
+/// process has one thread, and `CAP_SYS_ADMIN` and `CAP_NET_ADMIN` in its user namespace.
+pub fn make_namespace() -> io::Result<()> {
+    enter().map(drop)
+}
+
+fn enter() -> io::Result<Netlink> {
     #[expect(unsafe_code, reason = "unshare is unsafe for tables of descriptors, which stay shared here")]
     // SAFETY: only the network namespace changes; no table of descriptors is unshared.
     unsafe {
@@ -57,6 +59,14 @@ pub fn make_network() -> io::Result<Option<OwnedFd>> {
     }
     let mut netlink = Netlink::open()?;
     netlink.tell(device_up(LOOPBACK_INDEX))?;
+    Ok(netlink)
+}
+
+/// Puts this thread into a new network namespace and gives it a way out: the descriptor that is returned.
+///
+/// `None`: there is no TUN driver that could be used, so the namespace is one of [`make_namespace`].
+pub fn make_network() -> io::Result<Option<OwnedFd>> {
+    let mut netlink = enter()?;
     let Some(tun) = open_tun()? else { return Ok(None) };
     let index = rustix::net::netdevice::name_to_index(
         rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::DGRAM, None)?,

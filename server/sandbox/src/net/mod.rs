@@ -40,18 +40,23 @@ pub const NAME_SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 3);
 /// Length of the prefix of the network that these three share.
 pub const PREFIX: u8 = 24;
 
-/// The network whose addresses stand for names. It is set apart for benchmarks of networks (RFC 2544), so no machine that
-/// somebody wants to reach has one.
+/// The network whose addresses stand for names. It is set apart for benchmarks of networks (RFC 2544), so no machine
+/// that somebody wants to reach has one.
 pub const NAMES: address::Network = address::Network::v4(Ipv4Addr::new(198, 18, 0, 0), 15);
 /// Address of the server's own API.
 pub const API: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
+/// Address of the one host of [`NetworkMode::OneHost`], whatever addresses that has outside.
+pub const HOST: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 2);
 /// Name of the server's own API.
 pub const API_NAME: &str = "coditect.internal";
+/// Where connections to the API come from, where it listens on a loopback address: no proxy is there, so what they say
+/// of having been forwarded is never believed.
+pub const API_CLIENT: Ipv4Addr = Ipv4Addr::new(127, 67, 79, 68);
 /// Port of the server's own API.
 pub const API_PORT: u16 = 80;
 
-/// Largest packet, in bytes: the most that IPv4 has. What crosses the device costs by the packet and hardly by the byte,
-/// and so no datagram is ever sent in fragments.
+/// Largest packet, in bytes: the most that IPv4 has. What crosses the device costs by the packet and hardly by the
+/// byte, and so no datagram is ever sent in fragments.
 pub const MTU: usize = 65_535;
 /// What the kernel puts before each packet: which checksums are still to be computed.
 pub(crate) const PACKET_INFO_BYTES: usize = 10;

@@ -1,7 +1,7 @@
 //! What a sandbox may reach over the network: the rules, as data and pure decisions.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
@@ -14,6 +14,9 @@ use crate::SandboxError;
 pub const MAX_NAME_BYTES: usize = 253;
 /// Longest part of a name between two dots, in bytes.
 const MAX_LABEL_BYTES: usize = 63;
+/// Servers take mail from each other there: whoever writes to it without being asked gets the operator's address
+/// listed.
+const MAIL_PORT: u16 = 25;
 /// Most entries of a policy: each connection looks at all of them.
 pub const MAX_ALLOW_ENTRIES: usize = 1024;
 
@@ -21,11 +24,14 @@ pub const MAX_ALLOW_ENTRIES: usize = 1024;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NetworkMode {
-    /// Public addresses, and what an entry allows.
+    /// Public addresses, except for port 25, and what an entry allows.
     #[default]
     Open,
     /// What an entry allows.
     Hosts,
+    /// One host, at [`super::HOST`] and at the addresses of the entries: for a sandbox that is for one thing only. No
+    /// name is known there, not even the server's own API's.
+    OneHost,
     /// Nothing.
     None,
 }
@@ -79,6 +85,8 @@ enum Hosts {
 pub enum Refusal {
     /// No entry allows it, and only what an entry allows may be reached.
     NotAllowed,
+    /// It is a port for mail between servers, and no entry allows it.
+    Mail,
     /// It is in a private network.
     Private,
     /// It is this machine, on its link, or set apart.
@@ -101,6 +109,9 @@ impl fmt::Display for Refusal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::NotAllowed => "only hosts that the operator allows can be reached from here",
+            Self::Mail => {
+                "mail can be handed to the port of a mail server (587), and to port 25 only of hosts that the operator allows"
+            }
             Self::Private => "it is in a private network, and the operator did not allow it by name or address",
             Self::Reserved => {
                 "it is the machine itself or a reserved address, and the operator did not allow that address"
@@ -116,6 +127,29 @@ impl fmt::Display for Refusal {
 }
 
 impl NetworkPolicy {
+    /// Nothing.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { mode: NetworkMode::None, allow: Vec::new() }
+    }
+
+    /// One port of a host that has these addresses, whoever's they are: whoever asks for this has checked them.
+    pub fn one_host(addresses: &[IpAddr], port: u16) -> Result<Self, SandboxError> {
+        let entry = |address: &IpAddr| SocketAddr::new(*address, port).to_string().parse();
+        Ok(Self { mode: NetworkMode::OneHost, allow: addresses.iter().map(entry).collect::<Result<_, _>>()? })
+    }
+
+    /// The addresses that have an entry of their own.
+    pub(crate) fn addresses(&self) -> Vec<IpAddr> {
+        let address = |entry: &AllowEntry| if let Hosts::Address(address) = entry.hosts { Some(address) } else { None };
+        self.allow.iter().filter_map(address).collect()
+    }
+
+    /// The first port of each entry that names ports.
+    pub(crate) fn ports(&self) -> Vec<u16> {
+        self.allow.iter().filter_map(|entry| entry.ports.as_ref().map(|ports| *ports.start())).collect()
+    }
+
     /// Checks what no type says.
     pub fn check(&self) -> Result<(), SandboxError> {
         if self.allow.len() > MAX_ALLOW_ENTRIES {
@@ -132,8 +166,13 @@ impl NetworkPolicy {
         match self.mode {
             NetworkMode::Open => true,
             NetworkMode::Hosts => self.allow.iter().any(|entry| entry.is_for_name(name)),
-            NetworkMode::None => false,
+            NetworkMode::OneHost | NetworkMode::None => false,
         }
+    }
+
+    /// Whether an entry is for the name.
+    pub(crate) fn lists(&self, name: &str) -> bool {
+        self.allow.iter().any(|entry| entry.is_for_name(name))
     }
 
     /// Decides about a connection to an address.
@@ -141,9 +180,9 @@ impl NetworkPolicy {
     /// `name` is the name that led to it, in the form of [`host_name`]; without `port` it is asked whether any port can
     /// be reached; `is_own` says that the address is one of this machine.
     ///
-    /// What guards more is opened by less: a private address by its own entry, one for a network that lies in its private
-    /// network, or one for its very name; a reserved one by the first two; the machine's own addresses and those that
-    /// tell about it by their own entry alone. A name is no better than whoever answers for it.
+    /// What guards more is opened by less: a private address by its own entry, one for a network that lies in its
+    /// private network, or one for its very name; a reserved one by the first two; the machine's own addresses and
+    /// those that tell about it by their own entry alone. A name is no better than whoever answers for it.
     pub fn judge(&self, name: Option<&str>, address: IpAddr, port: Option<u16>, is_own: bool) -> Result<(), Refusal> {
         if self.mode == NetworkMode::None {
             return Err(Refusal::NotAllowed);
@@ -167,8 +206,12 @@ impl NetworkPolicy {
             Owner::Reserved => or(by_address() || by_network(special), Refusal::Reserved),
             Owner::Private => or(by_address() || by_network(special) || by_name(), Refusal::Private),
             Owner::Public => {
-                let allowed = self.mode == NetworkMode::Open || entries().any(|entry| entry.is_for(name, address));
-                or(allowed, Refusal::NotAllowed)
+                let refusal = match self.mode {
+                    NetworkMode::Open if port != Some(MAIL_PORT) => return Ok(()),
+                    NetworkMode::Open => Refusal::Mail,
+                    _ => Refusal::NotAllowed,
+                };
+                or(entries().any(|entry| entry.is_for(name, address)), refusal)
             }
         }
     }

@@ -12,7 +12,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 
 use super::host::Host;
-use crate::terminal::{Process as _, Reading};
+use crate::terminal::{KILL_GRACE, Process as _, Reading};
 use crate::wire::{GOODBYE, MAX_FRAME_BYTES, Reply, Request, receive, receive_streams, send};
 use crate::{Place, Program, SandboxError};
 
@@ -62,6 +62,7 @@ async fn answer(host: &Host, request: Request) -> Result<Reply, SandboxError> {
         Request::Look { person, terminal } => {
             host.find(person, terminal).map(|terminal| Reply::Terminal(Box::new(terminal.info())))
         }
+        Request::ListSandboxes(scope) => Ok(Reply::Sandboxes(host.running(scope).await)),
         Request::Resize { person, terminal, cols, rows } => {
             host.find(person, terminal)?.resize(cols, rows);
             Ok(Reply::Done)
@@ -156,7 +157,10 @@ async fn spawn(host: &Host, mut stream: UnixStream, place: &Place, program: &Pro
     let streams = receive_streams(&stream).await?;
     let mut process = match host.spawn(place, program, streams).await {
         Ok(process) => process,
-        Err(error) => return send(&mut stream, &Reply::Failed(error)).await,
+        Err(error) => {
+            host.end_single_use(place).await;
+            return send(&mut stream, &Reply::Failed(error)).await;
+        }
     };
     let (mut read, mut write) = stream.into_split();
     let told = send(&mut write, &Reply::Started { pid: process.pid() }).await;
@@ -175,7 +179,9 @@ async fn spawn(host: &Host, mut stream: UnixStream, place: &Place, program: &Pro
                 // Nobody wants it any more.
                 _ => {
                     process.signal(Signal::KILL).await;
-                    process.wait().await;
+                    host.end_single_use(place).await;
+                    // Its end may be told to nobody: what it runs in goes on without it.
+                    let _ended = timeout(KILL_GRACE, process.wait()).await;
                     return Ok(());
                 }
             },
@@ -183,6 +189,7 @@ async fn spawn(host: &Host, mut stream: UnixStream, place: &Place, program: &Pro
     };
     // What it started and left behind ends with it: nobody could end it later.
     process.signal(Signal::KILL).await;
+    host.end_single_use(place).await;
     tell_end(&mut write, exit).await
 }
 

@@ -9,6 +9,7 @@ use coditect_protocol::{TerminalId, UserId};
 use futures_util::future::join_all;
 use rustix::process::Signal;
 use tokio::sync::{broadcast, mpsc, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::presence::{Presence, Servers};
@@ -20,7 +21,7 @@ use crate::net;
 use crate::terminal::{self, Driver, Process, Terminal, TerminalStart, UNKNOWN_EXIT};
 use crate::walls::Walls;
 use crate::warden::{Warden, WardenEvent};
-use crate::wire::{Configured, ListedTerminal, Scope};
+use crate::wire::{Configured, ListedSandbox, ListedTerminal, Scope};
 use crate::{Place, Program, SandboxError, SandboxId, SandboxSettings, TerminalSettings};
 
 /// Events kept for a server that is slow to take them.
@@ -29,6 +30,11 @@ const KEPT_EVENTS: usize = 1024;
 const WARDEN_EVENTS: usize = 256;
 /// Events of a sandbox's network on their way.
 const NETWORK_EVENTS: usize = 64;
+/// How much longer than the grace of its programs a terminal may take to close before its sandbox is ended all the
+/// same.
+const CLOSE_SLACK: Duration = Duration::from_secs(1);
+/// How much longer than that the end of everything may take; what there is left then ends with the supervisor itself.
+const END_SLACK: Duration = Duration::from_secs(20);
 /// The news that a limit was reached may come so long after the end that it caused.
 const LIMIT_NEWS: Duration = Duration::from_millis(100);
 
@@ -77,7 +83,7 @@ impl Host {
         tokio::spawn(until.run_until_cancelled_owned(async move {
             loop {
                 tokio::time::sleep(LOOK_EVERY).await;
-                sandboxes.look().await;
+                sandboxes.look();
             }
         }));
         Self { inner, ended }
@@ -135,7 +141,10 @@ impl Host {
 
     /// Ends all there is; nothing starts any more.
     pub(super) async fn end_everything(&self) {
-        self.end_scope(Scope::Everything, Some(EndCause::HostLost)).await;
+        let most = self.terminal_settings().close_grace + CLOSE_SLACK + END_SLACK;
+        if timeout(most, self.end_scope(Scope::Everything, Some(EndCause::HostLost))).await.is_err() {
+            tracing::error!("not everything has ended in time; the rest is left to the kernel");
+        }
     }
 
     pub(super) async fn configure(&self, settings: SandboxSettings) -> Result<Configured, SandboxError> {
@@ -146,7 +155,8 @@ impl Host {
         }
         let walls = Walls::detect(&settings).await?;
         let (events, news) = mpsc::channel(WARDEN_EVENTS);
-        let warden = Warden::start(settings.limits.clone(), events);
+        let warden = Warden::start(settings.limits.clone(), events)
+            .map_err(|error| SandboxError::Failed(format!("nobody keeps the limits ({error})")))?;
         tokio::spawn(self.clone().pass_on(news));
         let config = Arc::new(Config {
             settings,
@@ -164,10 +174,12 @@ impl Host {
 
     /// Other limits wait for what runs under the old ones; what the operator forbids to reach does not.
     async fn end_other_networks(&self, settings: &SandboxSettings) {
-        for id in self.inner.sandboxes.with_other_network(settings).await {
+        let outdated = self.inner.sandboxes.with_other_network(settings).await;
+        join_all(outdated.into_iter().map(|id| {
             tracing::warn!(sandbox = %id, "a sandbox is ended: what it may reach has changed");
-            self.end_scope(Scope::Sandbox(id), Some(EndCause::AccessEnded)).await;
-        }
+            self.end_scope(Scope::Sandbox(id), Some(EndCause::AccessEnded))
+        }))
+        .await;
     }
 
     /// Tells what a warden has to say, until there is no such warden any more.
@@ -253,16 +265,25 @@ impl Host {
         self.inner.table.list(scope)
     }
 
+    pub(super) async fn running(&self, scope: Scope) -> Vec<ListedSandbox> {
+        self.inner.sandboxes.running(scope).await
+    }
+
     /// Ends a terminal and forgets it.
     pub(super) async fn close(&self, person: UserId, terminal: TerminalId) -> Result<(), SandboxError> {
         self.inner.table.take(person, terminal)?.close(None).await;
         Ok(())
     }
 
-    /// Ends sandboxes: first their terminals, whose programs may save their work, then all the rest.
+    /// Ends sandboxes: first their terminals, whose programs may save their work, then all the rest, whatever becomes
+    /// of the terminals.
     pub(super) async fn end_scope(&self, scope: Scope, cause: Option<EndCause>) {
         let closed = self.inner.table.take_all(scope);
-        join_all(closed.iter().map(|terminal| terminal.close(cause))).await;
+        let closing = join_all(closed.iter().map(|terminal| terminal.close(cause)));
+        let grace = self.terminal_settings().close_grace;
+        if timeout(grace + CLOSE_SLACK, closing).await.is_err() {
+            tracing::warn!(?scope, "terminals do not close in time; their sandboxes are ended all the same");
+        }
         self.inner.sandboxes.end(scope, cause).await;
     }
 
@@ -281,6 +302,13 @@ impl Host {
         Ok(Inhabitant { running, lease })
     }
 
+    /// The program has ended, or was not started, for which alone the sandbox was there.
+    pub(super) async fn end_single_use(&self, place: &Place) {
+        if place.single_use.is_some() {
+            self.inner.sandboxes.end(Scope::Sandbox(place.id), None).await;
+        }
+    }
+
     pub(super) async fn disk_usage(&self, sandbox: SandboxId, bytes: u64) {
         self.inner.sandboxes.disk_usage(sandbox, bytes).await;
     }
@@ -288,29 +316,22 @@ impl Host {
 
 impl Config {
     fn configured(&self) -> Configured {
-        let nowhere = Place {
-            id: SandboxId {
-                person: UserId(uuid::Uuid::nil()),
-                workspace: coditect_protocol::WorkspaceId(uuid::Uuid::nil()),
-            },
-            files: "/files".into(),
-            folder: "folder".to_owned(),
-            home: "/home".into(),
-            read_only: false,
-            quota_bytes: None,
-        };
         Configured {
             walls: self.walls.name().to_owned(),
             warnings: self.walls.warnings(),
             unavailable: self.walls.check_available().err(),
             api: self.walls.api_reach(),
-            mounted: std::path::Path::new(&self.walls.inside(&nowhere).workspace_folder) != nowhere.files,
+            mounted: self.walls.are_namespaces(),
         }
     }
 
-    /// Gives a sandbox its way out, where it has one.
-    pub(super) fn connect(&self, agent: &Agent, sandbox: SandboxId, cancel: &CancellationToken) {
-        let Some(tun) = agent.take_tun() else { return };
+    /// Gives a sandbox its way out, where it has one. Refused where it is of no use without.
+    pub(super) fn connect(&self, agent: &Agent, place: &Place, cancel: &CancellationToken) -> Result<(), SandboxError> {
+        let sandbox = place.id;
+        let Some(tun) = agent.take_tun() else {
+            let is_cut_off = self.walls.are_namespaces() && place.needs_network();
+            return if is_cut_off { Err(SandboxError::NoNetwork) } else { Ok(()) };
+        };
         let (sender, mut news) = mpsc::channel(NETWORK_EVENTS);
         let events = self.events.clone();
         tokio::spawn(async move {
@@ -319,12 +340,14 @@ impl Config {
                 let _ = events.send(SandboxEvent::Network { sandbox, event });
             }
         });
-        let serving = net::outside::serve(tun, self.settings.network.clone(), self.api.clone(), sender, cancel.clone());
+        let policy = place.network(&self.settings).clone();
+        let serving = net::outside::serve(tun, policy, self.api.clone(), sender, cancel.clone());
         tokio::spawn(async move {
             if let Err(error) = serving.await {
                 tracing::warn!(%sandbox, %error, "the network of a sandbox failed");
             }
         });
+        Ok(())
     }
 }
 
@@ -355,7 +378,7 @@ impl Process for Inhabitant {
     }
 
     async fn signal(&self, signal: Signal) {
-        let sent = self.lease.agent.signal(self.running.id(), signal, true).await;
+        let sent = self.lease.agent.signal(&self.running, signal).await;
         if let Err(error) = sent {
             tracing::debug!(%error, ?signal, "a signal was not sent");
         }

@@ -1,8 +1,8 @@
 //! The process that holds all sandboxes and terminals of a data directory, and outlives a restart of the server.
 //!
-//! A server finds it by the run file (`supervisor.json`), or starts it ([`crate::client`]). It listens on an abstract socket
-//! with a random name, and lets in who runs as its own user and knows the token of the run file. It ends when no server has
-//! come for the time that the settings say, or when it is told to.
+//! A server finds it by the run file (`supervisor.json`), or starts it ([`crate::client`]). It listens on an abstract
+//! socket with a random name, and lets in who runs as its own user and knows the token of the run file. It ends when no
+//! server has come for the time that the settings say, or when it is told to.
 //!
 //! Invariants:
 //! * One for each data directory: it holds a lock as long as it lives.
@@ -58,7 +58,7 @@ fn start(run_dir: Option<OsString>) -> Result<(), String> {
         tell(TAKEN);
         return Ok(());
     };
-    log::open(&run_dir.join(log::NAME)).map_err(|error| failed("its log cannot be written", error))?;
+    let lines = log::open(&run_dir.join(log::NAME)).map_err(|error| failed("its log cannot be written", error))?;
     strays::adopt().map_err(|error| failed("it cannot look after what loses its parents", error))?;
     raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -68,6 +68,7 @@ fn start(run_dir: Option<OsString>) -> Result<(), String> {
         .map_err(|error| failed("no runtime", error))?;
     let ended = runtime.block_on(serve(&run_dir));
     runtime.shutdown_background();
+    lines.finish();
     drop(lock);
     ended
 }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::host::Config;
 use crate::agent::client::Agent;
-use crate::wire::Scope;
+use crate::wire::{ListedSandbox, Scope};
 use crate::{Place, SandboxError, SandboxId, SandboxSettings};
 
 /// A sandbox in which nothing runs is kept for so long, with its temporary files.
@@ -65,6 +65,12 @@ struct Usage {
 impl Cell {
     fn facts(&self) -> MutexGuard<'_, Facts> {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether nothing has run in it for long.
+    fn is_due(&self) -> bool {
+        let facts = self.facts();
+        facts.uses == 0 && facts.idle_since.is_none_or(|since| since.elapsed() >= KEEP_IDLE)
     }
 
     fn note(&self, cause: EndCause) {
@@ -123,9 +129,9 @@ impl Sandboxes {
             old.end().await;
         }
         let agent = Agent::start(&config.walls, place).await?;
-        config.warden.add(place, agent.pid());
         let network = CancellationToken::new();
-        config.connect(&agent, place.id, &network);
+        config.connect(&agent, place, &network)?;
+        config.warden.add(place, agent.pid());
         let ended = Arc::new(AtomicBool::new(false));
         tokio::spawn(watch(Arc::clone(&usage.cell), agent.clone(), Arc::clone(&ended)));
         tracing::info!(sandbox = %place.id, walls = config.walls.name(), read_only = place.read_only, "sandbox started");
@@ -154,16 +160,24 @@ impl Sandboxes {
     /// Those that may reach other places than these settings say.
     pub(super) async fn with_other_network(&self, settings: &SandboxSettings) -> Vec<SandboxId> {
         let all: Vec<_> = self.cells().iter().map(|(id, cell)| (*id, Arc::clone(cell))).collect();
-        let mut found = Vec::new();
-        for (id, cell) in all {
+        let looked = all.into_iter().map(|(id, cell)| async move {
             // One that is just being started is waited for: it may have the old settings.
-            if let Some(open) = cell.open.lock().await.as_ref()
-                && !open.config.settings.allows_same_network(settings)
-            {
-                found.push(id);
-            }
-        }
-        found
+            let open = cell.open.lock().await;
+            open.as_ref().is_some_and(|open| !open.config.settings.allows_same_network(settings)).then_some(id)
+        });
+        join_all(looked).await.into_iter().flatten().collect()
+    }
+
+    /// Those of a scope that run.
+    pub(super) async fn running(&self, scope: Scope) -> Vec<ListedSandbox> {
+        let chosen: Vec<_> =
+            self.cells().iter().filter(|(id, _)| scope.holds(**id)).map(|(_, cell)| Arc::clone(cell)).collect();
+        // One that is just being started or ended is waited for: it is one that runs, or not.
+        let found = join_all(chosen.iter().map(|cell| async {
+            let open = cell.open.lock().await;
+            open.as_ref().map(|open| ListedSandbox { id: open.place.id, read_only: open.place.read_only })
+        }));
+        found.await.into_iter().flatten().collect()
     }
 
     /// Ends those of a scope with everything in them.
@@ -182,19 +196,19 @@ impl Sandboxes {
         .await;
     }
 
-    /// Ends those that have been idle for long, and forgets those that do not run.
-    pub(super) async fn look(&self) {
-        let all: Vec<_> = self.cells().values().cloned().collect();
-        for cell in all {
-            // One that is just being started or ended is not idle.
-            let Ok(mut open) = cell.open.try_lock() else { continue };
-            let is_due = {
-                let facts = cell.facts();
-                facts.uses == 0 && facts.idle_since.is_none_or(|since| since.elapsed() >= KEEP_IDLE)
-            };
-            if is_due && let Some(open) = open.take() {
-                open.end().await;
-            }
+    /// Ends those that have been idle for long, each by itself, and forgets those that do not run.
+    pub(super) fn look(&self) {
+        for cell in self.cells().values().filter(|cell| cell.is_due()).cloned() {
+            tokio::spawn(async move {
+                // One that is just being started or ended is not idle.
+                let Ok(mut open) = cell.open.try_lock() else { return };
+                // Who uses it from now on waits for the end.
+                if cell.is_due()
+                    && let Some(open) = open.take()
+                {
+                    open.end().await;
+                }
+            });
         }
         self.cells()
             .retain(|_, cell| cell.facts().uses > 0 || cell.open.try_lock().map_or(true, |open| open.is_some()));
@@ -203,10 +217,10 @@ impl Sandboxes {
 
 impl Open {
     fn fits(&self, config: &Arc<Config>, place: &Place, cell: &Cell) -> bool {
-        let is_current = Arc::ptr_eq(&self.config, config);
+        let is_current = Arc::ptr_eq(&self.config, config) && self.place.quota_bytes == place.quota_bytes;
         // New settings wait for what runs under the old ones. The caller's own use is one.
         let is_used = cell.facts().uses > 1;
-        !self.ended.load(Ordering::Acquire) && self.place == *place && (is_current || is_used)
+        !self.ended.load(Ordering::Acquire) && self.place.has_same_rights(place) && (is_current || is_used)
     }
 
     async fn end(self) {

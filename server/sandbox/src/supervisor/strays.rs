@@ -1,7 +1,8 @@
 //! Processes that outlived what was to end them.
 //!
-//! Where a sandbox has no namespace of processes, a guard ends everything in it ([`crate::agent`]). When somebody outside kills the
-//! guard, nobody is left to do so, and what loses its parents becomes a child of the supervisor: it is then that they are ended here.
+//! Where a sandbox has no namespace of processes, a guard ends everything in it ([`crate::agent`]). When somebody
+//! outside kills the guard, nobody is left to do so, and what loses its parents becomes a child of the supervisor: it
+//! is then that they are ended here.
 
 use std::collections::HashSet;
 use std::io;
@@ -9,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions, getpid, set_child_subreaper, waitpid};
+use rustix::process::{Pid, WaitOptions, getpid, set_child_subreaper, waitpid};
 
 use tokio::process::Child;
 
@@ -27,7 +28,8 @@ fn started() -> MutexGuard<'static, Option<HashSet<u32>>> {
     STARTED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// From here on, what loses its parents becomes this process's child, and every child that was not started by [`start`] is a stray.
+/// From here on, what loses its parents becomes this process's child, and every child that was not started by [`start`]
+/// is a stray.
 pub(super) fn adopt() -> io::Result<()> {
     set_child_subreaper(Some(getpid()))?;
     *started() = Some(HashSet::new());
@@ -80,7 +82,8 @@ fn end_strays() {
 fn end_all() -> usize {
     let started = started();
     let Some(known) = started.as_ref() else { return 0 };
-    let all = processes::all();
+    // What cannot be listed now is found when the next sandbox ends.
+    let all = processes::all().unwrap_or_default();
     let tree = Tree::new(&all);
     let own = tree.children(getpid().as_raw_nonzero().get().cast_unsigned());
     let roots: Vec<&Process> = own.iter().copied().filter(|child| !known.contains(&child.pid)).collect();
@@ -89,12 +92,7 @@ fn end_all() -> usize {
     if !strays.is_empty() {
         tracing::warn!(count = strays.len(), "processes that belong to no sandbox any more are ended");
     }
-    // First all are stopped, so that none can start another meanwhile.
-    for signal in [Signal::STOP, Signal::KILL] {
-        for stray in &strays {
-            stray.signal(signal);
-        }
-    }
+    processes::end(&strays);
     for root in &roots {
         let pid = root.pid.try_into().ok().and_then(Pid::from_raw);
         if let Some(pid) = pid

@@ -18,6 +18,10 @@ const DRAIN_QUIET: Duration = Duration::from_millis(100);
 /// Most bytes read after the program ended; the system keeps less than this.
 const DRAIN_BYTES: usize = 256 * 1024;
 
+/// How long a program may take to end once it was killed. One that is traced by another is gone and its end is told to
+/// nobody but the other; and the kernel may not let go of one.
+pub(crate) const KILL_GRACE: Duration = Duration::from_secs(2);
+
 /// Where nothing else is due, the choice of events is made anew after so long.
 const IDLE_WAIT: Duration = Duration::from_secs(60 * 60);
 
@@ -46,6 +50,8 @@ struct Life {
     drained: usize,
     closing: bool,
     kill_at: Option<Instant>,
+    /// It was killed; from then on its end is not waited for.
+    give_up_at: Option<Instant>,
     /// Since when the program waits for the slowest reader.
     stalled_since: Option<Instant>,
     pending: Vec<u8>,
@@ -55,6 +61,7 @@ struct Life {
 enum Event {
     Closing,
     KillNow,
+    GivenUp,
     Exited(TerminalExit),
     Resized,
     Input(Vec<u8>),
@@ -66,7 +73,7 @@ enum Event {
 }
 
 impl<P: Process> Driver<P> {
-    /// Ends when the program has ended and its output is read.
+    /// Ends when the program has ended and its output is read; once it is closed, within the two graces all the same.
     pub(crate) async fn run(mut self) -> TerminalExit {
         let mut buffer = vec![0; READ_BYTES];
         let mut life = Life::default();
@@ -100,6 +107,7 @@ impl<P: Process> Driver<P> {
             biased;
             () = self.ends.closing.asked(), if !life.closing => Event::Closing,
             () = sleep_until(life.kill_at.unwrap_or(far)), if life.kill_at.is_some() => Event::KillNow,
+            () = sleep_until(life.give_up_at.unwrap_or(far)), if life.give_up_at.is_some() => Event::GivenUp,
             exit = self.process.wait(), if life.exit.is_none() => Event::Exited(exit),
             Ok(()) = self.ends.sizes.changed() => Event::Resized,
             written = self.pty.write(&life.pending[life.written..]), if writing => Event::Written(written),
@@ -123,7 +131,14 @@ impl<P: Process> Driver<P> {
             }
             Event::KillNow => {
                 life.kill_at = None;
+                life.give_up_at = Some(Instant::now() + KILL_GRACE);
                 self.process.signal(Signal::KILL).await;
+            }
+            Event::GivenUp => {
+                tracing::warn!("a program was killed and its end is not seen; its terminal ends without it");
+                life.exit.get_or_insert(UNKNOWN_EXIT);
+                life.silent = true;
+                life.give_up_at = None;
             }
             Event::Exited(exit) => {
                 life.exit = Some(exit);

@@ -1,15 +1,16 @@
 //! A pseudo-terminal, the program on it, and what it printed.
 //!
-//! One [`Driver`] drives each terminal: it reads the output into a bounded store with absolute offsets, writes the input
-//! and sees the program end. Any number may read the output, each at their own pace, as often as they like, and get the
-//! same bytes.
+//! One [`Driver`] drives each terminal: it reads the output into a bounded store with absolute offsets, writes the
+//! input and sees the program end. Any number may read the output, each at their own pace, as often as they like, and
+//! get the same bytes.
 //!
 //! Invariants:
-//! * Memory is bounded: `scrollback_bytes` of output and [`QUEUED_INPUTS`] × `input_bytes` of input for each terminal.
+//! * Memory is bounded: `scrollback_bytes` of output, and `input_bytes` of input for each of [`QUEUED_INPUTS`], of
+//!   [`WAITING_WRITES`] and the one that is being written.
 //! * With somebody attached no output is lost until they lag by [`LAG_SHARE`] of the scrollback for `stall_limit`; the
 //!   program waits. The rest of the scrollback is for who comes back and lacks what was on its way to them. With nobody
 //!   attached the program never waits.
-//! * A terminal that was closed has no process of its session left.
+//! * A terminal that was closed has no process of its session left, but for zombies; and closing one always ends.
 
 mod driver;
 mod output;
@@ -21,10 +22,10 @@ use std::sync::{Arc, OnceLock};
 use coditect_protocol::terminal::{EndCause, MAX_TERMINAL_CELLS, TerminalExit, TerminalInfo};
 use coditect_protocol::{RelPath, TerminalId};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::driver::{Driver, Process};
+pub(crate) use self::driver::{Driver, KILL_GRACE, Process};
 pub use self::output::{Chunk, LAG_SHARE, MAX_ATTACHMENTS, MAX_CHUNK_BYTES};
 pub(crate) use self::output::{Output, Reading};
 pub(crate) use self::pty::open;
@@ -34,6 +35,8 @@ use crate::SandboxError;
 pub const MIN_SCROLLBACK_BYTES: usize = 4096;
 /// Inputs of a terminal that wait for its program; who writes more waits too.
 pub const QUEUED_INPUTS: usize = 4;
+/// Most that write to a terminal at a time: of one's pages each waits for its last write before the next.
+pub const WAITING_WRITES: usize = 4;
 /// Longest title, in characters; longer ones are cut.
 pub const MAX_TITLE_CHARS: usize = 200;
 
@@ -117,6 +120,7 @@ pub(crate) struct Terminal {
     /// Without what changes: size and exit are filled in when it is asked for.
     info: TerminalInfo,
     input: mpsc::Sender<Vec<u8>>,
+    writes: Semaphore,
     size: watch::Sender<(u16, u16)>,
     output: Arc<Output>,
     closing: Closing,
@@ -137,7 +141,7 @@ impl Terminal {
         let output = Arc::new(Output::new(scrollback_bytes.max(MIN_SCROLLBACK_BYTES)));
         let closing = Closing::default();
         let ends = Ends { inputs, sizes, output: Arc::clone(&output), closing: closing.clone() };
-        (Self { info, input, size, output, closing }, ends)
+        (Self { info, input, writes: Semaphore::new(WAITING_WRITES), size, output, closing }, ends)
     }
 
     pub(crate) fn id(&self) -> TerminalId {
@@ -153,8 +157,9 @@ impl Terminal {
         self.output.attach(offset)
     }
 
-    /// Waits while the program does not read what was sent before.
+    /// Waits while the program does not read what was sent before; refused where as many wait as may.
     pub(crate) async fn write(&self, data: Vec<u8>) -> Result<(), SandboxError> {
+        let _place = self.writes.try_acquire().map_err(|_| SandboxError::TerminalBusy)?;
         self.input.send(data).await.map_err(|_| SandboxError::TerminalEnded)
     }
 

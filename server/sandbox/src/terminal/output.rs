@@ -14,8 +14,8 @@ use crate::SandboxError;
 pub const MAX_ATTACHMENTS: usize = 32;
 /// Most bytes of one [`Chunk`].
 pub const MAX_CHUNK_BYTES: usize = 32 * 1024;
-/// The program waits for a reader that lags by one part in so many of the scrollback. What remains behind the reader is more
-/// than can be on its way from here to a page, so that who was cut off finds all of it again.
+/// The program waits for a reader that lags by one part in so many of the scrollback. What remains behind the reader is
+/// more than can be on its way from here to a page, so that who was cut off finds all of it again.
 pub const LAG_SHARE: usize = 4;
 
 /// Shared by the terminal's task, which fills it, and the readers.

@@ -8,7 +8,7 @@ use coditect_protocol::workspace::{HOME_MOUNT, WORKSPACE_MOUNT};
 use tokio::process::Command;
 
 use super::files::{Helper, memory_file, pass_on};
-use super::shown::{ETC, SYSTEM, covered};
+use super::shown::{ETC, SYSTEM, without};
 use crate::environment::{USER, default_shell};
 use crate::net::NetworkMode;
 use crate::net::inside::RESOLV_CONF;
@@ -21,8 +21,8 @@ const BINARIES: [&str; 3] = ["/usr/bin/bwrap", "/usr/local/bin/bwrap", "/bin/bwr
 /// writable.
 const INSIDE_ID: &str = "1000";
 
-/// What the agent needs until it is bound: a network and mounts of its own, limits of its namespaces, and to give all of
-/// it up. Over nothing but the sandbox's own namespaces.
+/// What the agent needs until it is bound: a network and mounts of its own, limits of its namespaces, and to give all
+/// of it up. Over nothing but the sandbox's own namespaces.
 const AGENT_CAPABILITIES: [&str; 4] = ["CAP_SYS_ADMIN", "CAP_NET_ADMIN", "CAP_SYS_RESOURCE", "CAP_SETPCAP"];
 
 /// A bubblewrap as it can be used here.
@@ -75,17 +75,20 @@ impl Bubblewrap {
     ) -> Result<Command, SandboxError> {
         let mut args = Arguments::default();
         let mut files = Vec::new();
-        self.namespaces(&mut args, settings)?;
-        Self::system(&mut args, settings)?;
+        let network = place.network(settings).mode != NetworkMode::None;
+        self.namespaces(&mut args, network)?;
+        Self::system(&mut args, settings, network)?;
         self.own(&mut args, settings)?;
         // After the temporary folders: what is shown may lie in one of the machine's.
-        Self::shown(&mut args, settings)?;
+        for path in settings.read_only_paths.iter().chain(place.shown()) {
+            Self::show(&mut args, settings, path)?;
+        }
         for (name, content) in [("passwd", passwd()), ("group", format!("root:x:0:\n{USER}:x:{INSIDE_ID}:\n"))] {
             let file = memory_file(name, content.as_bytes())?;
             args.push("--ro-bind-data")?.push(file.as_raw_fd().to_string())?.push(format!("/etc/{name}"))?;
             files.push(file);
         }
-        if settings.network.mode != NetworkMode::None {
+        if network {
             let file = memory_file("resolv.conf", RESOLV_CONF.as_bytes())?;
             args.push("--ro-bind-data")?.push(file.as_raw_fd().to_string())?.push("/etc/resolv.conf")?;
             files.push(file);
@@ -111,11 +114,11 @@ impl Bubblewrap {
         Ok(command)
     }
 
-    fn namespaces(&self, args: &mut Arguments, settings: &SandboxSettings) -> Result<(), SandboxError> {
+    fn namespaces(&self, args: &mut Arguments, network: bool) -> Result<(), SandboxError> {
         for flag in ["user", "pid", "ipc", "uts", "cgroup-try"] {
             args.push(format!("--unshare-{flag}"))?;
         }
-        if settings.network.mode == NetworkMode::None {
+        if !network {
             // With a network the agent makes its own: one made here would belong to a namespace around the agent's.
             args.push("--unshare-net")?;
         }
@@ -131,33 +134,28 @@ impl Bubblewrap {
     }
 
     /// What is the machine's, to read.
-    fn system(args: &mut Arguments, settings: &SandboxSettings) -> Result<(), SandboxError> {
-        for path in SYSTEM {
+    fn system(args: &mut Arguments, settings: &SandboxSettings, network: bool) -> Result<(), SandboxError> {
+        for path in SYSTEM.map(Path::new) {
             // Where the system has them merged, a link is a link inside too.
             match std::fs::read_link(path) {
-                Ok(target) => args.push("--symlink")?.push_path(&target)?.push(path)?,
-                Err(_) => args.push("--ro-bind-try")?.push(path)?.push(path)?,
-            };
+                Ok(target) => drop(args.push("--symlink")?.push_path(&target)?.push_path(path)?),
+                Err(_) => Self::show(args, settings, path)?,
+            }
         }
-        let own_names = settings.network.mode != NetworkMode::None;
-        for name in ETC.iter().filter(|name| !(own_names && **name == "resolv.conf")) {
-            let path = format!("/etc/{name}");
-            args.push("--ro-bind-try")?.push(&path)?.push(&path)?;
+        for name in ETC.iter().filter(|name| !(network && **name == "resolv.conf")) {
+            Self::show(args, settings, &Path::new("/etc").join(name))?;
         }
         Ok(())
     }
 
-    /// What the operator shows besides, without what is hidden in it.
-    fn shown(args: &mut Arguments, settings: &SandboxSettings) -> Result<(), SandboxError> {
-        for path in &settings.read_only_paths {
-            args.push("--ro-bind")?.push_path(path)?.push_path(path)?;
-        }
-        for path in covered(&settings.hidden_paths, &settings.read_only_paths) {
-            if path.is_dir() {
-                args.push("--tmpfs")?.push_path(path)?.push("--remount-ro")?.push_path(path)?;
-            } else {
-                args.push("--ro-bind")?.push("/dev/null")?.push_path(path)?;
-            }
+    /// Something to read, without what is hidden in it.
+    fn show(args: &mut Arguments, settings: &SandboxSettings, path: &Path) -> Result<(), SandboxError> {
+        for part in without(path, &settings.hidden_paths)? {
+            match std::fs::read_link(&part) {
+                // What is shown itself may be behind a link; what is found in it is what it is.
+                Ok(target) if part != path => args.push("--symlink")?.push_path(&target)?.push_path(&part)?,
+                _ => args.push("--ro-bind-try")?.push_path(&part)?.push_path(&part)?,
+            };
         }
         Ok(())
     }

@@ -1,10 +1,11 @@
 //! Walls by Landlock, for machines without user namespaces: the agent restricts itself before it starts anything.
 //!
-//! Paths inside are those outside. Landlock decides about opening, making, renaming and removing files, about TCP ports,
-//! signals and tracing; what it does not see the filter of system calls refuses ([`super::seccomp`]).
+//! Paths inside are those outside. Landlock decides about opening, making, renaming and removing files, about TCP
+//! ports, signals and tracing; what it does not see the filter of system calls refuses ([`super::seccomp`]).
 //!
-//! What stays weaker than behind namespaces: whether a file exists can be asked of any path; the temporary folder has no
-//! size of its own; and a program may speak UDP, and TCP to the allowed ports, with every host, the server's own included.
+//! What stays weaker than behind namespaces: whether a file exists can be asked of any path; the temporary folder has
+//! no size of its own; and a program may speak UDP, and TCP to the allowed ports, with every host, the server's own
+//! included.
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use landlock::{
 use tokio::process::Command;
 
 use super::files::{Helper, pass_on};
-use super::shown::{ETC, SYSTEM};
+use super::shown::{ETC, SYSTEM, without};
 use crate::agent::wire::LandlockSetup;
 use crate::net::NetworkMode;
 use crate::{Place, SandboxError, SandboxSettings};
@@ -115,24 +116,31 @@ pub(super) fn warnings(settings: &SandboxSettings) -> Vec<String> {
 }
 
 /// What the programs of `place` may do; `temporary` is their folder for temporary files.
-pub(super) fn rules(settings: &SandboxSettings, place: &Place, temporary: &Path) -> LandlockSetup {
+pub(super) fn rules(
+    settings: &SandboxSettings,
+    place: &Place,
+    temporary: &Path,
+) -> Result<LandlockSetup, SandboxError> {
     let shown = SYSTEM.iter().map(PathBuf::from).chain(ETC.iter().map(|name| Path::new("/etc").join(name)));
     let shown = shown.chain(FACTS.iter().map(PathBuf::from)).chain(settings.read_only_paths.iter().cloned());
-    let mut readable: Vec<PathBuf> = shown
-        .filter_map(|path| path.canonicalize().ok())
-        .flat_map(|path| without(&path, &settings.hidden_paths, &entries))
-        .collect();
+    let mut readable = Vec::new();
+    for path in shown.filter_map(|path| path.canonicalize().ok()).chain(place.shown().iter().cloned()) {
+        // A link says nothing here: what it leads to is allowed on its own or not at all.
+        readable.extend(without(&path, &settings.hidden_paths)?.into_iter().filter(|path| !path.is_symlink()));
+    }
     let mut writable = vec![place.home.clone(), temporary.to_owned()];
     let files = if place.read_only { &mut readable } else { &mut writable };
     files.push(place.files.clone());
     readable.sort_unstable();
     readable.dedup();
-    let connect_ports = match settings.network.mode {
+    let network = place.network(settings);
+    let connect_ports = match network.mode {
         NetworkMode::None => None,
+        NetworkMode::OneHost => Some(network.ports()),
         NetworkMode::Open | NetworkMode::Hosts => Some(settings.connect_ports.clone()),
     };
     let devices = DEVICES.iter().map(PathBuf::from).filter(|path| path.exists()).collect();
-    LandlockSetup { readable, writable, devices, connect_ports }
+    Ok(LandlockSetup { readable, writable, devices, connect_ports })
 }
 
 /// Variables that make up for what is missing: a folder for temporary files, and watching by looking.
@@ -178,27 +186,6 @@ impl Drop for Temporary {
     }
 }
 
-fn entries(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    // A link says nothing here: what it leads to is allowed on its own or not at all.
-    entries
-        .flatten()
-        .filter(|entry| !entry.file_type().is_ok_and(|kind| kind.is_symlink()))
-        .map(|entry| entry.path())
-        .collect()
-}
-
-/// Nothing can be taken out of what is allowed: where `shown` holds something hidden, all else in it is allowed by name.
-fn without(shown: &Path, hidden: &[PathBuf], entries: &dyn Fn(&Path) -> Vec<PathBuf>) -> Vec<PathBuf> {
-    if hidden.iter().any(|secret| shown.starts_with(secret)) {
-        return Vec::new();
-    }
-    if !hidden.iter().any(|secret| secret.starts_with(shown)) {
-        return vec![shown.to_owned()];
-    }
-    entries(shown).iter().flat_map(|entry| without(entry, hidden, entries)).collect()
-}
-
 /// The command that becomes the guard and the agent.
 pub(super) fn command(helper: &Helper, control: OwnedFd) -> Result<Command, SandboxError> {
     use std::os::fd::AsRawFd as _;
@@ -207,30 +194,4 @@ pub(super) fn command(helper: &Helper, control: OwnedFd) -> Result<Command, Sand
     command.env_clear().current_dir("/").arg0("coditect-sandbox").arg("agent").arg(control.as_raw_fd().to_string());
     pass_on(&mut command, vec![program, control]);
     Ok(command)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn leaves_out_what_is_hidden() {
-        let entries = |folder: &Path| -> Vec<PathBuf> {
-            match folder.to_str() {
-                Some("/opt") => vec!["/opt/tools".into(), "/opt/data".into(), "/opt/srv".into()],
-                Some("/opt/srv") => vec!["/opt/srv/key".into(), "/opt/srv/bin".into()],
-                other => panic!("{other:?} is not to be listed"),
-            }
-        };
-        let hidden = ["/opt/data".into(), "/opt/srv/key".into(), "/var/x".into()];
-        let check = |shown: &str, expected: &[&str]| {
-            let expected: Vec<PathBuf> = expected.iter().map(PathBuf::from).collect();
-            assert_eq!(without(Path::new(shown), &hidden, &entries), expected, "{shown}");
-        };
-        check("/usr", &["/usr"]);
-        check("/opt", &["/opt/tools", "/opt/srv/bin"]);
-        check("/opt/data", &[]);
-        check("/opt/data/sub", &[]);
-        check("/opt/srv/bin", &["/opt/srv/bin"]);
-    }
 }

@@ -1,5 +1,5 @@
-//! The one thread that starts sandboxes. The kernel ties "die with the parent" to the *thread* that started a process, and
-//! threads of the runtime come and go.
+//! The one thread that starts sandboxes. The kernel ties "die with the parent" to the *thread* that started a process,
+//! and threads of the runtime come and go.
 
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};

@@ -147,6 +147,7 @@ impl Walls {
             home: folder.clone(),
             read_only: false,
             quota_bytes: None,
+            single_use: None,
         };
         let tried = tokio::time::timeout(TRIAL_TIMEOUT, walls.try_on(&place)).await;
         if let Err(error) = tokio::fs::remove_dir_all(&folder).await {
@@ -203,6 +204,13 @@ impl Walls {
             ],
             Kind::Unavailable { reason } => vec![SandboxError::Unavailable { reason: reason.clone() }.to_string()],
         };
+        if matches!(self.kind, Kind::Bubblewrap(_) | Kind::Landlock) && rustix::process::geteuid().is_root() {
+            warnings.push(
+                "The server runs as root: of what programs see of the machine, /usr above all, they can read every file, also \
+                 one that is for root alone. Run it as a user of its own."
+                    .to_owned(),
+            );
+        }
         warnings.extend(self.notes.iter().map(|note| format!("The sandbox is weaker than it could be: {note}.")));
         warnings
     }
@@ -227,6 +235,11 @@ impl Walls {
                 home_folder: place.home.to_string_lossy().into_owned(),
             },
         }
+    }
+
+    /// Whether programs see a root and a network of their own.
+    pub(crate) fn are_namespaces(&self) -> bool {
+        matches!(self.kind, Kind::Bubblewrap(_))
     }
 
     /// How programs reach the server's own API.
@@ -275,14 +288,15 @@ impl Walls {
     /// Blocks.
     fn prepare(&self, place: &Place) -> Result<Prepared, SandboxError> {
         let settings = &self.base.settings;
-        let network = settings.network.mode != NetworkMode::None;
+        shown::check_hidden(place.shown(), &settings.hidden_paths)?;
+        let network = place.network(settings).mode != NetworkMode::None;
         match &self.kind {
             Kind::Bubblewrap(_) => {
                 Ok(Prepared { walls: WallsSetup::Namespaces { network }, env: Vec::new(), after: None })
             }
             Kind::Landlock => {
                 let temporary = landlock::Temporary::new(&settings.run_dir)?;
-                let walls = WallsSetup::Landlock(landlock::rules(settings, place, temporary.path()));
+                let walls = WallsSetup::Landlock(landlock::rules(settings, place, temporary.path())?);
                 let env = landlock::env(temporary.path());
                 Ok(Prepared { walls, env, after: Some(Box::new(move || drop(temporary))) })
             }
@@ -298,11 +312,8 @@ impl Walls {
 impl Base {
     fn new(mut settings: SandboxSettings) -> Result<Self, SandboxError> {
         settings.read_only_paths = shown::real_paths(&settings.read_only_paths)?;
-        // What is not there yet hides nothing, but may be made later: it stays in the list as it was written.
         for path in &mut settings.hidden_paths {
-            if let Ok(real) = path.canonicalize() {
-                *path = real;
-            }
+            *path = shown::real_path(path);
         }
         shown::check_hidden(&settings.read_only_paths, &settings.hidden_paths)?;
         let launcher = Launcher::start().map_err(|error| SandboxError::Failed(error.to_string()))?;

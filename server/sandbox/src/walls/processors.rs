@@ -13,8 +13,8 @@ pub(super) fn allowed() -> Vec<usize> {
     }
 }
 
-/// `most` of the allowed ones, or with 0 all but one. The first is left to the server where there is another; people start
-/// at different ones, so that few share them while there are enough.
+/// `most` of the allowed ones, or with 0 all but one. The first is left to the server where there is another; people
+/// start at different ones, so that few share them while there are enough.
 pub(super) fn choose(allowed: &[usize], most: u32, person: u128) -> Vec<usize> {
     let [_, others @ ..] = allowed else { return Vec::new() };
     if others.is_empty() {

@@ -17,7 +17,10 @@ use seccompiler::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Behind {
     /// Namespaces of their own.
-    Namespaces,
+    Namespaces {
+        /// Whether IPC has limits there.
+        ipc: bool,
+    },
     /// Landlock, with the machine's processes, network and devices around.
     Landlock {
         /// Whether there is any network.
@@ -46,19 +49,26 @@ const NEW_NAMESPACES: [i32; 7] = [
 
 /// A namespace for clocks, for `unshare` only.
 const CLONE_NEWTIME: i32 = 0x80;
+/// A personality whose addresses are always the same.
+const ADDR_NO_RANDOMIZE: u64 = 0x004_0000;
+/// No personality, but the question for it.
+const ASK_PERSONALITY: u64 = 0xffff_ffff;
 /// Bits of a socket's type that are not flags.
 const SOCKET_TYPE_BITS: u64 = 0xf;
 /// First number of the x32 calls.
 const X32_CALLS: u32 = 0x4000_0000;
 
 /// Calls that programs take for not built in, and do without.
-const MISSING: [i64; 11] = [
+const MISSING: [i64; 13] = [
     // Memory that no limit sees.
     libc::SYS_memfd_create,
     libc::SYS_memfd_secret,
     libc::SYS_io_uring_setup,
     libc::SYS_io_uring_enter,
     libc::SYS_io_uring_register,
+    libc::SYS_vmsplice,
+    // How many of its contexts there may be is counted for the whole machine.
+    libc::SYS_io_setup,
     // Its flags are behind a pointer; the C library falls back to `clone`.
     libc::SYS_clone3,
     libc::SYS_add_key,
@@ -107,8 +117,8 @@ const REFUSED: [i64; 35] = [
     libc::SYS_setdomainname,
 ];
 
-/// What reaches beyond the sandbox where IPC is the machine's.
-const SHARED_IPC: [i64; 14] = [
+/// IPC, where it is the machine's or has no limits: it reaches beyond the sandbox, or takes memory that nobody counts.
+const IPC: [i64; 13] = [
     libc::SYS_shmget,
     libc::SYS_shmat,
     libc::SYS_shmctl,
@@ -122,8 +132,14 @@ const SHARED_IPC: [i64; 14] = [
     libc::SYS_msgrcv,
     libc::SYS_mq_open,
     libc::SYS_mq_unlink,
-    // Changes of any file that may be read by its owner can be watched, whatever Landlock says.
+];
+
+/// What else reaches beyond the sandbox where only Landlock is around it.
+const WATCHERS: [i64; 2] = [
+    // Changes of any file that may be read by its owner can be watched, whatever Landlock says; and the server's user
+    // has few watchers in all.
     libc::SYS_inotify_add_watch,
+    libc::SYS_inotify_init1,
 ];
 
 /// Extended attributes: access lists among them, which are modes by another name.
@@ -144,8 +160,10 @@ pub(crate) fn filters(behind: Behind) -> Result<Vec<BpfProgram>, seccompiler::Er
     let mut by_answer: BTreeMap<i32, Calls> = BTreeMap::new();
     common(&mut by_answer)?;
     sockets(&mut by_answer, behind)?;
-    if let Behind::Landlock { .. } = behind {
-        behind_landlock(&mut by_answer)?;
+    match behind {
+        Behind::Landlock { .. } => behind_landlock(&mut by_answer)?,
+        Behind::Namespaces { ipc: false } => by_answer.entry(libc::ENOSYS).or_default().all(&IPC),
+        Behind::Namespaces { ipc: true } => {}
     }
     let arch = std::env::consts::ARCH.try_into()?;
     let mut programs = Vec::new();
@@ -198,11 +216,19 @@ fn common(by_answer: &mut BTreeMap<i32, Calls>) -> Result<(), seccompiler::Error
     }
     let clock = bits(CLONE_NEWTIME);
     refused.when(libc::SYS_unshare, [(0, Op::MaskedEq(clock), clock)])?;
-    // Typing into a terminal, or into a console.
-    for request in [libc::TIOCSTI, libc::TIOCLINUX] {
+    // Typing into a terminal, or into a console; and what loads further parts of the kernel to drive a terminal.
+    for request in [libc::TIOCSTI, libc::TIOCLINUX, libc::TIOCSETD] {
         refused.when(libc::SYS_ioctl, [(1, Op::Eq, request)])?;
     }
-    Ok(())
+    // A hold on a file that makes others wait, the server included.
+    refused.when(libc::SYS_fcntl, [(1, Op::Eq, bits(libc::F_SETLEASE))])?;
+    // What debuggers ask for, and the question what is set; all else is for programs of long ago.
+    let known = [0, ADDR_NO_RANDOMIZE, ASK_PERSONALITY].map(|known| (0, Op::Ne, known));
+    refused.when(libc::SYS_personality, known)?;
+    // Room on the disk that nobody has written to is counted for no process; giving some back is not what is refused.
+    let holes = bits(libc::FALLOC_FL_PUNCH_HOLE);
+    let unsupported = by_answer.entry(libc::EOPNOTSUPP).or_default();
+    unsupported.when(libc::SYS_fallocate, [(1, Op::MaskedEq(holes), 0)])
 }
 
 fn sockets(by_answer: &mut BTreeMap<i32, Calls>, behind: Behind) -> Result<(), seccompiler::Error> {
@@ -211,7 +237,7 @@ fn sockets(by_answer: &mut BTreeMap<i32, Calls>, behind: Behind) -> Result<(), s
     let families = by_answer.entry(libc::EAFNOSUPPORT).or_default();
     let except = |family| (0, Op::Ne, family);
     match behind {
-        Behind::Namespaces => families.when(libc::SYS_socket, [unix, inet, inet6, netlink].map(except))?,
+        Behind::Namespaces { .. } => families.when(libc::SYS_socket, [unix, inet, inet6, netlink].map(except))?,
         Behind::Landlock { network: true } => families.when(libc::SYS_socket, [inet, inet6, netlink].map(except))?,
         Behind::Landlock { network: false } => families.when(libc::SYS_socket, [netlink].map(except))?,
     }
@@ -220,18 +246,28 @@ fn sockets(by_answer: &mut BTreeMap<i32, Calls>, behind: Behind) -> Result<(), s
     let protocols = by_answer.entry(libc::EPROTONOSUPPORT).or_default();
     let route = bits(libc::NETLINK_ROUTE);
     protocols.when(libc::SYS_socket, [(0, Op::Eq, netlink), (2, Op::Ne, route)])?;
-    if behind == Behind::Namespaces {
-        return Ok(());
-    }
-    // Landlock asks for a port of TCP and of nothing else, and a protocol may stand in for TCP.
-    let known = [0, libc::IPPROTO_TCP, libc::IPPROTO_UDP].map(|known| (2, Op::Ne, bits(known)));
+    // Others load further parts of the kernel. And Landlock asks for a port of TCP and of nothing else, and a protocol
+    // may stand in for TCP. Pings reach nobody but the network of the sandbox's own.
+    let pings = match behind {
+        Behind::Namespaces { .. } => [libc::IPPROTO_ICMP, libc::IPPROTO_ICMPV6],
+        Behind::Landlock { .. } => [libc::IPPROTO_TCP; 2],
+    };
+    let known = [0, libc::IPPROTO_TCP, libc::IPPROTO_UDP, pings[0], pings[1]].map(|known| (2, Op::Ne, bits(known)));
     let kinds = [libc::SOCK_STREAM, libc::SOCK_DGRAM].map(bits);
+    let other_kinds = |known: [u64; 2]| (0..=SOCKET_TYPE_BITS).filter(move |kind| !known.contains(kind));
     for family in [inet, inet6] {
-        let [a, b, c] = known.clone();
-        protocols.when(libc::SYS_socket, [(0, Op::Eq, family), a, b, c])?;
-        for kind in (0..=SOCKET_TYPE_BITS).filter(|kind| !kinds.contains(kind)) {
+        let [a, b, c, d, e] = known.clone();
+        protocols.when(libc::SYS_socket, [(0, Op::Eq, family), a, b, c, d, e])?;
+        for kind in other_kinds(kinds) {
             protocols.when(libc::SYS_socket, [(0, Op::Eq, family), (1, Op::MaskedEq(SOCKET_TYPE_BITS), kind)])?;
         }
+    }
+    if let Behind::Namespaces { .. } = behind {
+        return Ok(());
+    }
+    // Either end of a pair of datagrams can send to any socket that has a path, for which Landlock does not ask.
+    for kind in other_kinds([libc::SOCK_STREAM, libc::SOCK_SEQPACKET].map(bits)) {
+        protocols.when(libc::SYS_socketpair, [(1, Op::MaskedEq(SOCKET_TYPE_BITS), kind)])?;
     }
     // A connection that is made by sending, past the check of connecting; and a port taken by listening alone.
     let opening = bits(libc::MSG_FASTOPEN);
@@ -246,17 +282,19 @@ fn sockets(by_answer: &mut BTreeMap<i32, Calls>, behind: Behind) -> Result<(), s
 /// Landlock decides who opens, makes, renames and removes files, who signals and who traces. The rest is decided here.
 fn behind_landlock(by_answer: &mut BTreeMap<i32, Calls>) -> Result<(), seccompiler::Error> {
     let missing = by_answer.entry(libc::ENOSYS).or_default();
-    missing.all(&SHARED_IPC);
+    missing.all(&IPC);
+    missing.all(&WATCHERS);
     // Older ways to set times. The newer one waits for the guard, as do those to set modes.
     #[cfg(target_arch = "x86_64")]
-    missing.all(&[libc::SYS_utime, libc::SYS_utimes, libc::SYS_futimesat]);
+    missing.all(&[libc::SYS_utime, libc::SYS_utimes, libc::SYS_futimesat, libc::SYS_inotify_init]);
     by_answer.entry(libc::EOPNOTSUPP).or_default().all(&ATTRIBUTES);
     let refused = by_answer.entry(libc::EPERM).or_default();
-    // Attributes of files that may only be read, and a hold on them that makes others wait.
+    // Whoever hides from the supervisor hides what they write. Debuggers are kept out by Landlock.
+    refused.when(libc::SYS_prctl, [(0, Op::Eq, bits(libc::PR_SET_DUMPABLE)), (1, Op::Eq, 0)])?;
+    // Attributes of files that may only be read.
     for request in [libc::FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR] {
         refused.when(libc::SYS_ioctl, [(1, Op::Eq, request)])?;
     }
-    refused.when(libc::SYS_fcntl, [(1, Op::Eq, bits(libc::F_SETLEASE))])?;
     // Limits and priorities of other processes of the same user; 0 is oneself.
     for call in [
         libc::SYS_prlimit64,

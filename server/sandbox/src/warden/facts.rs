@@ -1,66 +1,115 @@
 //! What processes take, read from `/proc`. Blocks.
 
+use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
 use super::decide::{Name, Taken};
+use super::memory::Memory;
 use crate::processes::{Process, Tree};
+
+/// Longest search for open files that were deleted.
+const SEARCH_WITHIN: Duration = Duration::from_secs(5);
 
 /// What the processes of a sandbox take; `root` is its outermost one. That and the agent are not counted: they are the
 /// supervisor's.
-pub(super) fn below(tree: &Tree<'_>, root: u32, limit_bytes: u64, writes: bool) -> Vec<Taken> {
+pub(super) fn below(tree: &Tree<'_>, root: u32, memory: &mut Memory, writes: bool) -> Vec<Taken> {
     let agents = tree.children(root);
-    let programs: Vec<&Process> = agents.iter().flat_map(|agent| tree.below(agent.pid)).collect();
-    let page = rustix::param::page_size() as u64;
-    let rough: u64 = programs.iter().map(|process| process.resident_pages * page).sum();
+    let programs: Vec<&Process> = programs(tree, root);
+    let name = |process: &Process| Name { started: process.started, pid: process.pid };
+    let names: Vec<Name> = programs.iter().map(|process| name(process)).collect();
+    memory.measure(&names, agents.first().map(|agent| agent.pid));
     let taken = |process: &&Process| {
-        let resident = process.resident_pages * page;
+        let is_leader = process.session == process.pid && agents.iter().any(|agent| agent.pid == process.parent);
+        let written_bytes = if writes { written(process) } else { Some(0) };
         Taken {
-            name: Name { started: process.started, pid: process.pid },
-            // What several share counts for each of them; only where that looks like too much is it told apart.
-            memory_bytes: if rough > limit_bytes { own_memory(process.pid).unwrap_or(resident) } else { resident },
+            name: name(process),
+            memory_bytes: memory.bytes(name(process)),
             threads: if process.is_zombie { 1 } else { process.threads },
-            written_bytes: if writes { written(process.pid).unwrap_or(0) } else { 0 },
+            written_bytes,
+            // A shell has all that its commands wrote, which is not its own doing.
+            by_itself_bytes: if is_leader && writes { written_by_itself(process) } else { written_bytes },
+            is_leader,
         }
     };
     programs.iter().map(taken).collect()
 }
 
-/// Whether so much of the limit is taken that the next look should come soon.
-pub(super) fn is_close(taken: &[Taken], limit_bytes: u64) -> bool {
-    taken.iter().map(|one| one.memory_bytes).sum::<u64>() > limit_bytes / 2
+fn programs<'a>(tree: &Tree<'a>, root: u32) -> Vec<&'a Process> {
+    tree.children(root).iter().flat_map(|agent| tree.below(agent.pid)).collect()
 }
 
-/// Memory that no file backs, with its share of what several processes share.
-fn own_memory(pid: u32) -> Option<u64> {
-    match std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")) {
-        Ok(text) => Some(kibibytes(&text, &["Pss_Anon:", "Pss_Shmem:", "SwapPss:"])),
-        // A process that let nobody look: what it shares counts as its own.
-        Err(_) => {
-            let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-            Some(kibibytes(&text, &["RssAnon:", "RssShmem:", "VmSwap:"]))
-        }
+/// Bytes that the process caused to be written to a disk; `None` where it keeps that secret.
+fn written(process: &Process) -> Option<u64> {
+    read_written(Path::new("/proc").join(process.pid.to_string()).join("io"), process)
+}
+
+/// The same of its threads that are still there, without its children.
+fn written_by_itself(process: &Process) -> Option<u64> {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", process.pid)) else { return Some(0) };
+    threads.flatten().map(|thread| read_written(thread.path().join("io"), process)).sum()
+}
+
+fn read_written(path: PathBuf, process: &Process) -> Option<u64> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => text.lines().find_map(|line| line.strip_prefix("write_bytes:")?.trim().parse().ok()),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied && !process.is_zombie => None,
+        // It has ended.
+        Err(_) => Some(0),
     }
 }
 
-fn kibibytes(text: &str, names: &[&str]) -> u64 {
-    let values = text.lines().filter_map(|line| names.iter().find_map(|name| line.strip_prefix(name)));
-    values.filter_map(|value| value.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()).sum::<u64>() * 1024
-}
-
-/// Bytes that the process caused to be written to a disk.
-fn written(pid: u32) -> Option<u64> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
-    text.lines().find_map(|line| line.strip_prefix("write_bytes:")?.trim().parse().ok())
+/// Bytes on the disk of `folder` that programs hold in files that nobody finds any more. All that can be where there are too
+/// many open files to tell.
+pub(super) fn deleted_bytes(tree: &Tree<'_>, root: u32, folder: &Path) -> u64 {
+    let Ok(disk) = std::fs::metadata(folder).map(|facts| facts.dev()) else { return 0 };
+    let (begin, mut known, mut bytes) = (Instant::now(), HashSet::new(), 0_u64);
+    for process in programs(tree, root) {
+        let Ok(open) = std::fs::read_dir(format!("/proc/{}/fd", process.pid)) else { continue };
+        for file in open.flatten() {
+            if begin.elapsed() > SEARCH_WITHIN {
+                return u64::MAX;
+            }
+            let Ok(facts) = std::fs::metadata(file.path()) else { continue };
+            let is_gone = facts.is_file() && facts.nlink() == 0 && facts.dev() == disk;
+            if is_gone && known.insert(facts.ino()) {
+                bytes = bytes.saturating_add(facts.blocks().saturating_mul(512));
+            }
+        }
+    }
+    bytes
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::processes;
 
     #[test]
     fn reads_what_the_kernel_prints() {
-        let text =
-            "55-56 ---p 00 00:00 0 [rollup]\nRss: 9 kB\nPss_Anon:              12 kB\nPss_Shmem: 3 kB\nSwapPss: 1 kB\n";
-        assert_eq!(kibibytes(text, &["Pss_Anon:", "Pss_Shmem:", "SwapPss:"]), 16 * 1024);
-        assert!(own_memory(std::process::id()).unwrap() > 0);
-        assert!(written(std::process::id()).is_some());
+        let own = Process::read(std::process::id()).unwrap();
+        assert!(written_by_itself(&own).unwrap() <= written(&own).unwrap());
+    }
+
+    #[test]
+    fn files_that_nobody_finds_any_more_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = Process::read(std::process::id()).unwrap();
+        let all = processes::all().unwrap();
+        // As if this process were a program of an agent.
+        let chain = [Process { pid: 0, parent: u32::MAX, ..own }, Process { parent: 0, ..own }];
+        assert!(all.contains(&own));
+        let tree = Tree::new(&chain);
+        let before = deleted_bytes(&tree, u32::MAX, folder.path());
+        let path = folder.path().join("gone");
+        let file = std::fs::File::create(&path).unwrap();
+        std::io::Write::write_all(&mut &file, &[1; 1 << 20]).unwrap();
+        file.sync_all().unwrap();
+        assert!(deleted_bytes(&tree, u32::MAX, folder.path()) < before + (1 << 20));
+        std::fs::remove_file(path).unwrap();
+        let _again = file.try_clone().unwrap();
+        let after = deleted_bytes(&tree, u32::MAX, folder.path());
+        assert!(after >= before + (1 << 20) && after < before + (2 << 20), "counted once");
     }
 }

@@ -1,15 +1,18 @@
 //! Keeps all sandboxes within their limits, where the kernel keeps none for a sandbox as a whole.
 //!
-//! One task looks at all of them several times a second. Memory: the largest process is killed. Processes: the youngest
-//! are. Disk: who writes is stopped while the directories are measured, and killed when they are too large or the disk is
-//! nearly full. The first process of a sandbox is never touched.
+//! One thread, which waits for nobody, looks at all of them several times a second. Memory: the largest process is killed.
+//! Processes: the youngest are. Disk: who writes is stopped while the directories are measured. When they are too large the
+//! sandbox's programs are killed, when the disk is nearly full those that write. The first process of a sandbox is never
+//! touched.
 
 mod decide;
 #[cfg(test)]
 mod decide_tests;
 mod facts;
+mod memory;
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -18,7 +21,8 @@ use coditect_protocol::terminal::EndCause;
 use rustix::process::Signal;
 use tokio::sync::mpsc;
 
-use self::decide::{Action, Name, Ward};
+use self::decide::{Action, Look, Name, Ward};
+use self::memory::Memory;
 use crate::processes::{self, Process, Tree};
 use crate::{Limits, Place, SandboxId};
 
@@ -67,12 +71,12 @@ struct Entry {
 }
 
 impl Warden {
-    /// Starts the warden's task; it sends what happens to `events` and never waits for a place there.
-    #[must_use]
-    pub fn start(limits: Limits, events: mpsc::Sender<WardenEvent>) -> Self {
+    /// Starts the warden's thread; it sends what happens to `events` and never waits for a place there.
+    pub fn start(limits: Limits, events: mpsc::Sender<WardenEvent>) -> std::io::Result<Self> {
         let shared = Arc::new(Shared { limits, wards: Mutex::default(), events });
-        tokio::spawn(watch(Arc::downgrade(&shared)));
-        Self { shared }
+        let weak = Arc::downgrade(&shared);
+        std::thread::Builder::new().name("warden".to_owned()).spawn(move || watch(&weak))?;
+        Ok(Self { shared })
     }
 
     /// Looks after the processes below `pid` (see `Agent::pid`) until [`Self::remove`].
@@ -88,9 +92,21 @@ impl Warden {
     }
 
     /// The answer to [`WardenEvent::DiskAsked`]: how many bytes the sandbox's directories take by now.
+    ///
+    /// What programs have open there and nobody can find is added: that takes a while and has a thread of its own.
     pub fn disk_usage(&self, sandbox: SandboxId, bytes: u64) {
-        if let Some(entry) = self.shared.wards().get_mut(&sandbox) {
-            entry.answered_bytes = Some(bytes);
+        let Some((pid, files)) = self.shared.wards().get(&sandbox).map(|entry| (entry.pid, entry.files.clone())) else {
+            return;
+        };
+        let shared = Arc::clone(&self.shared);
+        let search = move || {
+            // Where it cannot be told, nothing is too little.
+            let deleted = processes::all().map_or(0, |all| facts::deleted_bytes(&Tree::new(&all), pid, &files));
+            shared.answer(sandbox, bytes.saturating_add(deleted));
+        };
+        if let Err(error) = std::thread::Builder::new().name("open-files".to_owned()).spawn(search) {
+            tracing::error!(%sandbox, %error, "files that are deleted and open cannot be counted");
+            self.shared.answer(sandbox, bytes);
         }
     }
 }
@@ -101,29 +117,45 @@ impl Shared {
         self.wards.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn answer(&self, sandbox: SandboxId, bytes: u64) {
+        if let Some(entry) = self.wards().get_mut(&sandbox) {
+            entry.answered_bytes = Some(bytes);
+        }
+    }
+
     /// One look at all sandboxes; how long the next may wait.
-    fn look(&self, now: Duration) -> Duration {
+    fn look(&self, memories: &mut HashMap<SandboxId, Memory>, now: Duration) -> Duration {
         let known: Vec<(SandboxId, u32, PathBuf)> =
             self.wards().iter().map(|(id, entry)| (*id, entry.pid, entry.files.clone())).collect();
         if known.is_empty() {
             return LOOK;
         }
-        let all = processes::all();
+        let all = match processes::all() {
+            Ok(all) => all,
+            Err(error) => {
+                tracing::error!(%error, "the processes cannot be listed; the limits are kept at the next look");
+                return CLOSE_LOOK;
+            }
+        };
         let tree = Tree::new(&all);
+        memories.retain(|id, _| known.iter().any(|(known, ..)| known == id));
         let mut next = LOOK;
         for (id, pid, files) in known {
             let free = free_bytes(&files);
             let Some(writes) = self.wards().get(&id).map(|entry| entry.ward.counts_writes(free)) else { continue };
-            let taken = facts::below(&tree, pid, self.limits.memory_bytes, writes);
-            if facts::is_close(&taken, self.limits.memory_bytes) {
+            let memory = memories.entry(id).or_insert_with(|| Memory::new(self.limits.memory_bytes));
+            let taken = facts::below(&tree, pid, memory, writes);
+            let (files_bytes, memory_is_known) = (memory.files_bytes(), memory.is_known());
+            if memory.is_close() {
                 next = CLOSE_LOOK;
             }
+            let look = Look { taken, files_bytes, memory_is_known, free_bytes: free };
             let mut actions = Vec::new();
             if let Some(entry) = self.wards().get_mut(&id) {
+                actions.extend(entry.ward.look(&look, now));
                 if let Some(bytes) = entry.answered_bytes.take() {
-                    actions.extend(entry.ward.measured(bytes));
+                    actions.extend(entry.ward.measured(bytes, now));
                 }
-                actions.extend(entry.ward.look(&taken, free, now));
             }
             for action in actions {
                 self.act(id, &all, action);
@@ -155,15 +187,14 @@ impl Shared {
     }
 }
 
-/// The task; what it looks at is read where blocking is allowed.
-async fn watch(shared: Weak<Shared>) {
-    let start = Instant::now();
+/// The thread. It ends with the last [`Warden`].
+fn watch(shared: &Weak<Shared>) {
+    let (start, mut memories) = (Instant::now(), HashMap::new());
     while let Some(shared) = shared.upgrade() {
-        let next = tokio::task::spawn_blocking(move || shared.look(start.elapsed())).await;
-        if let Err(error) = &next {
-            tracing::error!(%error, "a look at the sandboxes failed");
-        }
-        tokio::time::sleep(next.unwrap_or(LOOK)).await;
+        // A look that fails is told by the panic itself, and must not be the last one.
+        let next = catch_unwind(AssertUnwindSafe(|| shared.look(&mut memories, start.elapsed()))).unwrap_or(LOOK);
+        drop(shared);
+        std::thread::sleep(next);
     }
 }
 

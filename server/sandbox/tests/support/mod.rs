@@ -47,11 +47,12 @@ pub fn place(dir: &Path) -> Place {
         home: dir.join("home"),
         read_only: false,
         quota_bytes: None,
+        single_use: None,
     }
 }
 
-/// Tells that a test is left out because the machine lacks `thing`. Fails instead where `CODITECT_TEST_REQUIRE`, names with
-/// commas between them, says that it must be there.
+/// Tells that a test is left out because the machine lacks `thing`. Fails instead where `CODITECT_TEST_REQUIRE`, names
+/// with commas between them, says that it must be there.
 pub fn missing(thing: &str, why: impl std::fmt::Display) {
     let required = std::env::var("CODITECT_TEST_REQUIRE").unwrap_or_default();
     assert!(!required.split(',').any(|name| name.trim() == thing), "CODITECT_TEST_REQUIRE names {thing}, but {why}");

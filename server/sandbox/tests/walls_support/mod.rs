@@ -91,6 +91,7 @@ impl Machine {
             home: self.data().join(home),
             read_only: false,
             quota_bytes: None,
+            single_use: None,
         }
     }
 
@@ -132,6 +133,13 @@ pub(crate) fn script(text: &str) -> Program {
     Program { program: "/bin/sh".to_owned(), args: vec!["-c".to_owned(), text.to_owned()], ..Program::default() }
 }
 
+/// This test program, put into the place, with one of the tests that are made to run inside.
+pub(crate) fn probe_of(place: &Place, test: &str) -> Program {
+    fs::copy(std::env::current_exe().unwrap(), place.files.join("probe")).unwrap();
+    let args = ["--exact", test, "--ignored", "--nocapture"].map(str::to_owned).into();
+    Program { program: "./probe".to_owned(), args, ..Program::default() }
+}
+
 pub(crate) fn null_streams() -> [OwnedFd; 3] {
     [(); 3].map(|()| fs::File::options().read(true).write(true).open("/dev/null").unwrap().into())
 }
@@ -144,6 +152,16 @@ impl Output {
         let mut buffer = vec![0; text.len()];
         tokio::time::timeout(PATIENCE, self.0.read_exact(&mut buffer)).await.unwrap().unwrap();
         assert_eq!(String::from_utf8_lossy(&buffer), text);
+    }
+
+    /// What comes until that text, without it.
+    pub(crate) async fn until(&mut self, text: &str) -> String {
+        let mut buffer = Vec::new();
+        while !buffer.ends_with(text.as_bytes()) {
+            buffer.push(tokio::time::timeout(PATIENCE, self.0.read_u8()).await.unwrap().unwrap());
+        }
+        buffer.truncate(buffer.len() - text.len());
+        String::from_utf8(buffer).unwrap()
     }
 
     pub(crate) async fn rest(&mut self) -> String {
@@ -187,9 +205,7 @@ impl Sandbox {
 
     /// Runs this test program inside, with one of the tests that are made for that; what it told.
     pub(crate) async fn probe(&self, place: &Place, test: &str) -> String {
-        fs::copy(std::env::current_exe().unwrap(), place.files.join("probe")).unwrap();
-        let args = ["--exact", test, "--ignored", "--nocapture"].map(str::to_owned).into();
-        let out = self.run(&Program { program: "./probe".to_owned(), args, ..Program::default() }).await;
+        let out = self.run(&probe_of(place, test)).await;
         let lines: String = out
             .lines()
             .filter_map(|line| line.strip_prefix(probe::MARK))

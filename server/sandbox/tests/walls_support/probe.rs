@@ -29,8 +29,8 @@ fn tell(name: &str, result: i64) {
 /// Makes a call with up to five arguments.
 fn call(name: &str, number: i64, arguments: [i64; 5]) {
     let [a, b, c, d, e] = arguments;
-    // SAFETY: pointers among the arguments are null or to texts and numbers that live until the program ends; calls that
-    // would change the process are those that must be refused.
+    // SAFETY: pointers among the arguments are null or to texts and numbers that live until the program ends; calls
+    // that would change the process are those that must be refused.
     let result = unsafe { libc::syscall(number, a, b, c, d, e) };
     if result == 0 && number == libc::SYS_clone {
         std::process::exit(9);
@@ -62,6 +62,50 @@ pub(crate) fn inet() {
     tell("inet6", socket(libc::AF_INET6, libc::SOCK_DGRAM, 0));
 }
 
+/// Sends descriptors to itself until it gets no more on their way, and keeps them there for a while.
+pub(crate) fn in_flight() {
+    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+    use std::os::fd::AsFd as _;
+    const EACH: usize = 50;
+    const MOST: usize = 2000;
+    let mut pairs = Vec::new();
+    let mut count = 0;
+    while count < MOST {
+        let pair = std::os::unix::net::UnixStream::pair().unwrap();
+        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(EACH))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        let fds = [pair.0.as_fd(); EACH];
+        assert!(control.push(SendAncillaryMessage::ScmRights(&fds)));
+        if sendmsg(&pair.0, &[std::io::IoSlice::new(b"x")], &mut control, SendFlags::DONTWAIT).is_err() {
+            break;
+        }
+        count += EACH;
+        pairs.push(pair);
+    }
+    println!("\n{MARK}in flight {count}");
+    std::thread::sleep(std::time::Duration::from_secs(30));
+}
+
+/// How much of what all that belongs to the server's user share is to be had.
+pub(crate) fn pools() {
+    let open = || std::fs::File::options().read(true).write(true).open("/dev/ptmx").ok();
+    let terminals: Vec<_> = std::iter::from_fn(open).take(1000).collect();
+    println!("\n{MARK}terminals {}", terminals.len());
+    let signals = rustix::process::getrlimit(rustix::process::Resource::Sigpending);
+    println!("{MARK}signals {}", signals.maximum.unwrap());
+}
+
+/// How much memory the kernel takes for IPC.
+pub(crate) fn kernel_memory() {
+    const MOST: usize = 300;
+    // SAFETY: no pointers.
+    let set = |count: i32| unsafe { libc::semget(libc::IPC_PRIVATE, count, 0o600) };
+    let (large, sets) = (set(32_000) >= 0, (0..MOST).take_while(|_| set(250) >= 0).count());
+    // SAFETY: no pointers.
+    let queues = (0..MOST).take_while(|_| unsafe { libc::msgget(libc::IPC_PRIVATE, 0o600) } >= 0).count();
+    println!("\n{MARK}large set {large}\n{MARK}semaphores {}\n{MARK}queues {queues}", sets * 250);
+}
+
 pub(crate) fn calls() {
     call("memfd_create", libc::SYS_memfd_create, [text(c"x"), 0, 0, 0, 0]);
     call("io_uring_setup", libc::SYS_io_uring_setup, [1, 0, 0, 0, 0]);
@@ -88,9 +132,28 @@ pub(crate) fn calls() {
     tell("netlink_audit", socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_AUDIT.into()));
     call("x32", 0x4000_0000 + libc::SYS_getpid, [0; 5]);
     call("tiocsti", libc::SYS_ioctl, [0, libc::TIOCSTI as i64, text(c"x"), 0, 0]);
+    call("tiocsetd", libc::SYS_ioctl, [0, libc::TIOCSETD as i64, 0, 0, 0]);
+    call("lease", libc::SYS_fcntl, [0, libc::F_SETLEASE.into(), libc::F_RDLCK.into(), 0, 0]);
+    call("personality", libc::SYS_personality, [libc::READ_IMPLIES_EXEC.into(), 0, 0, 0, 0]);
+    call("fixed_addresses", libc::SYS_personality, [libc::ADDR_NO_RANDOMIZE.into(), 0, 0, 0, 0]);
+    room_on_the_disk();
+    call("vmsplice", libc::SYS_vmsplice, [0; 5]);
+    call("io_setup", libc::SYS_io_setup, [1, 0, 0, 0, 0]);
+    tell("mptcp", socket(libc::AF_INET, libc::SOCK_STREAM, IPPROTO_MPTCP));
+    tell("sctp", socket(libc::AF_INET, libc::SOCK_STREAM, IPPROTO_SCTP));
+    tell("seqpacket", socket(libc::AF_INET6, libc::SOCK_SEQPACKET, 0));
     let thread = std::thread::spawn(|| 0);
     tell("thread", thread.join().unwrap());
     more_calls();
+}
+
+/// Taking room without writing to it, and giving it back.
+fn room_on_the_disk() {
+    use std::os::fd::AsRawFd as _;
+    let file = std::fs::File::create("room").unwrap();
+    let (file, hole) = (file.as_raw_fd().into(), libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE);
+    call("fallocate", libc::SYS_fallocate, [file, 0, 0, 4096, 0]);
+    call("hole", libc::SYS_fallocate, [file, hole.into(), 0, 4096, 0]);
 }
 
 /// Every way to change the mode and the times of a file.
@@ -123,8 +186,10 @@ fn more_calls() {
     tell("unix", socket(libc::AF_UNIX, libc::SOCK_STREAM, 0));
     let pair = std::os::unix::net::UnixStream::pair();
     tell("socketpair", if pair.is_ok() { 0 } else { -1 });
-    tell("mptcp", socket(libc::AF_INET, libc::SOCK_STREAM, IPPROTO_MPTCP));
-    tell("sctp", socket(libc::AF_INET, libc::SOCK_STREAM, IPPROTO_SCTP));
+    let mut ends = [0; 2];
+    // SAFETY: there is room for two numbers.
+    let pair = unsafe { libc::socketpair(libc::AF_UNIX, libc::SOCK_DGRAM, 0, ends.as_mut_ptr()) };
+    tell("socketpair_dgram", pair.into());
     tell("raw", socket(libc::AF_INET, libc::SOCK_RAW, 1));
     let tcp = socket(libc::AF_INET, libc::SOCK_STREAM, 0);
     let (any, other, length) = (local(0), local(1), size_of::<libc::sockaddr_in>() as i64);
@@ -139,6 +204,7 @@ fn more_calls() {
     call("connect_other", libc::SYS_connect, [tcp, (&raw const other) as i64, length, 0, 0]);
     call("shmget", libc::SYS_shmget, [0, 4096, 0o600, 0, 0]);
     call("mq_open", libc::SYS_mq_open, [text(c"x"), 0, 0, 0, 0]);
+    call("inotify_init", libc::SYS_inotify_init1, [0; 5]);
     call("inotify_add_watch", libc::SYS_inotify_add_watch, [0, text(c"."), 2, 0, 0]);
     for (name, file) in [("own", c"note"), ("other", c"/etc/hostname"), ("link", c"out"), ("system", c"/usr/bin/env")] {
         modes(name, file);
@@ -147,5 +213,6 @@ fn more_calls() {
     let set = unsafe { libc::setxattr(c"note".as_ptr(), c"user.x".as_ptr(), null::<c_void>(), 0, 0) };
     tell("setxattr", set.into());
     call("prlimit_other", libc::SYS_prlimit64, [1, libc::RLIMIT_CPU.into(), 0, 0, 0]);
+    call("hide_memory", libc::SYS_prctl, [libc::PR_SET_DUMPABLE.into(), 0, 0, 0, 0]);
     call("setpriority_user", libc::SYS_setpriority, [libc::PRIO_USER.into(), 0, 5, 0, 0]);
 }

@@ -26,6 +26,8 @@ const END_GRACE: Duration = Duration::from_secs(6);
 const QUEUED: usize = 64;
 /// Sites that one request may ask logins for: those of the remotes of one repository.
 const MAX_HOSTS: usize = 4;
+/// Questions of one request for logins: `git` asks anew for each remote, and once more where a login was refused.
+const MAX_ASKS: u32 = 64;
 
 /// A helper that runs, or did.
 pub(super) struct Helper {
@@ -50,8 +52,40 @@ struct Calls {
 struct Waiting {
     reply: oneshot::Sender<Result<GitReply, Problem>>,
     progress: mpsc::Sender<GitProgress>,
-    /// Sites that it asked logins for; none where it may not ask.
-    hosts: Option<HashSet<String>>,
+    sites: Sites,
+}
+
+/// Where a request may log in. What runs in the sandbox while it speaks with them cannot add to that.
+#[derive(Default)]
+enum Sites {
+    /// Nowhere: it does not speak with remotes.
+    #[default]
+    Never,
+    /// It has not been said yet.
+    Unnamed,
+    /// There, and so often yet.
+    Named { hosts: HashSet<String>, asks: u32 },
+}
+
+impl Sites {
+    fn of(request: &GitRequest) -> Self {
+        let speaks = matches!(request, GitRequest::Fetch { .. } | GitRequest::Pull { .. } | GitRequest::Push(_));
+        if speaks { Self::Unnamed } else { Self::Never }
+    }
+
+    /// Holds from the first time on.
+    fn name(&mut self, hosts: Vec<String>) {
+        if let Self::Unnamed = self {
+            *self = Self::Named { hosts: hosts.into_iter().take(MAX_HOSTS).collect(), asks: MAX_ASKS };
+        }
+    }
+
+    fn admit(&mut self, host: &str) -> bool {
+        let Self::Named { hosts, asks } = self else { return false };
+        let admits = *asks > 0 && hosts.contains(host);
+        *asks = asks.saturating_sub(1);
+        admits
+    }
 }
 
 impl Helper {
@@ -76,12 +110,12 @@ impl Helper {
     pub(super) fn begin(self: &Arc<Self>, request: &GitRequest, progress: mpsc::Sender<GitProgress>) -> Option<Call> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (reply, answer) = oneshot::channel();
-        let hosts = may_ask(request).then(HashSet::new);
+        let sites = Sites::of(request);
         let mut calls = self.calls();
         if calls.closed {
             return None;
         }
-        calls.waiting.insert(id, Waiting { reply, progress, hosts });
+        calls.waiting.insert(id, Waiting { reply, progress, sites });
         drop(calls);
         Some(Call { helper: Arc::clone(self), id, answer, ended: false })
     }
@@ -102,6 +136,24 @@ impl Helper {
         (!calls.closed).then_some(until)
     }
 
+    /// Whether it has nothing to do, and since when.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        let calls = self.calls();
+        calls.waiting.is_empty().then(|| calls.idle_since.unwrap_or_else(Instant::now))
+    }
+
+    /// Has it leave where it has nothing to do.
+    pub(super) fn leave(&self) -> bool {
+        let mut calls = self.calls();
+        calls.closed |= calls.waiting.is_empty();
+        let leaves = calls.closed;
+        drop(calls);
+        if leaves {
+            self.gone.cancel();
+        }
+        leaves
+    }
+
     /// Takes no more, and tells those who wait.
     fn close(&self) {
         let mut calls = self.calls();
@@ -110,11 +162,6 @@ impl Helper {
         drop(calls);
         self.gone.cancel();
     }
-}
-
-/// Whether it speaks with remotes.
-const fn may_ask(request: &GitRequest) -> bool {
-    matches!(request, GitRequest::Fetch { .. } | GitRequest::Pull { .. } | GitRequest::Push(_))
 }
 
 /// A request that was taken up. Cancels it when dropped before its answer is there.
@@ -187,6 +234,7 @@ async fn drive(
         () = answers => {}
         () = write(stdin, queue) => {}
         () = idle => {}
+        () = helper.gone.cancelled() => {}
         () = access.changed() => {}
         () = &mut ended => {}
     }
@@ -217,8 +265,14 @@ async fn take(helper: &Helper, message: FromHelper, access: &Access, credentials
                 let _ = waiting.reply.send(result);
             }
         }
+        FromHelper::Hosts { id, hosts } => {
+            if let Some(waiting) = helper.calls().waiting.get_mut(&id) {
+                waiting.sites.name(hosts);
+            }
+        }
         FromHelper::Ask { ask, id, host, username } => {
-            let login = match admits(helper, id, &host) {
+            let admits = helper.calls().waiting.get_mut(&id).is_some_and(|waiting| waiting.sites.admit(&host));
+            let login = match admits {
                 true => credentials.login(access.user, &host, username.as_deref()).await,
                 false => Ok(None),
             };
@@ -230,15 +284,4 @@ async fn take(helper: &Helper, message: FromHelper, access: &Access, credentials
             let _ = helper.messages.try_send(ToHelper::Login { ask, login });
         }
     }
-}
-
-/// Whether the request is one that speaks with remotes, goes on, and has not asked for too many sites.
-fn admits(helper: &Helper, id: u32, host: &str) -> bool {
-    let mut calls = helper.calls();
-    let Some(hosts) = calls.waiting.get_mut(&id).and_then(|waiting| waiting.hosts.as_mut()) else { return false };
-    if !hosts.contains(host) && hosts.len() == MAX_HOSTS {
-        return false;
-    }
-    hosts.insert(host.to_owned());
-    true
 }

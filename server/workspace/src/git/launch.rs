@@ -59,15 +59,13 @@ impl Launcher for SandboxLauncher {
     fn launch<'a>(&'a self, access: &'a Access) -> BoxFuture<'a, Result<Launched, WorkspaceError>> {
         Box::pin(async move {
             let program = self.program.as_ref().ok_or(WorkspaceError::GitHelperMissing)?;
-            let sandboxes = self.terminals.sandboxes();
-            sandboxes.check_available()?;
             let (streams, pipes) = Streams::piped().map_err(|error| WorkspaceError::Internal(error.to_string()))?;
             let program = Program {
                 program: program.display().to_string(),
                 args: vec!["serve".to_owned()],
                 ..Program::default()
             };
-            let mut child = sandboxes.spawn(&self.terminals.place(access), program, streams).await?;
+            let mut child = self.terminals.spawn(access, program, streams).await?;
             let Pipes { stdin, stdout, stderr } = pipes;
             let ended = async move {
                 tokio::join!(child.wait(), log(stderr));

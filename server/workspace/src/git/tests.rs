@@ -112,10 +112,10 @@ async fn requests_reach_a_repository_and_a_lost_helper_is_started_again() {
     assert_eq!(fixture.run(GitRequest::Init { branch: "main".to_owned() }).await.unwrap(), Ok(GitReply::Done));
     let Ok(GitReply::Status(status)) = fixture.run(GitRequest::Status).await.unwrap() else { panic!() };
     assert_eq!(status.head.branch.as_deref(), Some("main"));
-    assert_eq!(fixture.git.helpers_count().await, 1);
+    assert_eq!(fixture.git.helpers_count(), 1);
     fixture.kill();
     assert!(matches!(fixture.run(GitRequest::Status).await, Ok(Ok(GitReply::Status(_)))));
-    assert_eq!(fixture.git.helpers_count().await, 1);
+    assert_eq!(fixture.git.helpers_count(), 1);
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn who_may_only_look_changes_nothing() {
     assert_eq!(refused.code(), "workspace.read_only");
     // The helper goes with the role that it was started for.
     fixture.workspaces.remove_member(owner, id, reader).await.unwrap();
-    while fixture.git.helpers_count().await > 1 {
+    while fixture.git.helpers_count() > 1 {
         tokio::task::yield_now().await;
     }
 }
@@ -170,7 +170,7 @@ async fn a_request_that_nobody_waits_for_is_cancelled() {
     });
     let fixture = Fixture::new(play).await;
     let mut waiting = Box::pin(fixture.run(GitRequest::UndoCommit));
-    while fixture.git.helpers_count().await == 0 {
+    while fixture.git.helpers_count() == 0 {
         tokio::select! {
             _ = &mut waiting => panic!("nobody answers"),
             () = tokio::task::yield_now() => {}
@@ -192,29 +192,36 @@ async fn a_helper_that_is_idle_leaves() {
     tokio::time::pause();
     for _ in 0..3 {
         assert!(fixture.run(GitRequest::UndoCommit).await.unwrap().is_ok());
-        assert_eq!(fixture.git.helpers_count().await, 1);
-        tokio::time::sleep(std::time::Duration::from_secs(50)).await;
+        assert_eq!(fixture.git.helpers_count(), 1);
+        tokio::time::sleep(Duration::from_secs(50)).await;
     }
-    tokio::time::sleep(std::time::Duration::from_secs(80)).await;
-    assert_eq!(fixture.git.helpers_count().await, 0);
+    tokio::time::sleep(Duration::from_secs(80)).await;
+    assert_eq!(fixture.git.helpers_count(), 0);
     assert!(fixture.run(GitRequest::UndoCommit).await.unwrap().is_ok());
 }
 
-/// A helper that asks for a login at each of the hosts and tells how many it was given.
-fn asking(hosts: &'static [&'static str]) -> Play {
+/// A helper that names hosts, asks for a login at others, and tells how many it was given.
+fn asking(named: &'static [&'static str], hosts: &'static [&'static str]) -> Play {
     let state = Arc::new(StdMutex::new((0, 0, 0)));
     scripted(move |message| {
         let mut state = state.lock().unwrap();
         match message {
             ToHelper::Request { id, .. } => {
                 *state = (id, 0, 0);
+                let told = |hosts: &[&str]| FromHelper::Hosts {
+                    id,
+                    hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
+                };
                 let ask = |(ask, host): (usize, &&str)| FromHelper::Ask {
                     ask: u32::try_from(ask).unwrap(),
                     id,
                     host: (*host).to_owned(),
                     username: None,
                 };
-                hosts.iter().enumerate().map(ask).collect()
+                let first = told(named);
+                // What is said later counts no more.
+                let more = std::iter::once(told(hosts));
+                std::iter::once(first).chain(more).chain(hosts.iter().enumerate().map(ask)).collect()
             }
             ToHelper::Login { login, .. } => {
                 state.1 += 1;
@@ -233,8 +240,9 @@ fn asking(hosts: &'static [&'static str]) -> Play {
 
 #[tokio::test]
 async fn logins_are_given_to_what_speaks_with_remotes_alone() {
-    let fixture = Fixture::new(asking(&["h1", "h1", "other", "h1.evil", "h2", "h3"])).await;
-    for host in ["h1", "h2", "h3"] {
+    let named = &["h1", "other", "h2", "h1.evil", "h4"];
+    let fixture = Fixture::new(asking(named, &["h1", "h1", "other", "h1.evil", "h2", "h3", "h4"])).await;
+    for host in ["h1", "h2", "h3", "h4"] {
         let add = AddGitCredential { host: host.to_owned(), username: "ada".to_owned(), secret: "secret".to_owned() };
         fixture.git.credentials().add(fixture.access.user, add).await.unwrap();
     }
@@ -242,7 +250,7 @@ async fn logins_are_given_to_what_speaks_with_remotes_alone() {
         Ok(Ok(GitReply::Committed(told))) => told,
         other => panic!("{other:?}"),
     };
-    // The fifth site is one too many.
+    // The fifth site is one too many, and one that was not named is none at all.
     assert_eq!(told(GitRequest::Push(PushRequest::default())).await, "3 given");
     assert_eq!(told(GitRequest::UndoCommit).await, "0 given");
 }
@@ -258,7 +266,87 @@ async fn a_helper_that_sends_nonsense_is_let_go() {
     });
     let fixture = Fixture::new(play).await;
     assert_eq!(fixture.run(GitRequest::UndoCommit).await.unwrap_err().code(), "git.interrupted");
-    while fixture.git.helpers_count().await > 0 {
+    while fixture.git.helpers_count() > 0 {
         tokio::task::yield_now().await;
     }
+}
+
+/// A helper that answers nothing for as long as it runs.
+fn silent() -> Play {
+    Box::new(|input, output, _| {
+        async move {
+            let _open = (input, output);
+            std::future::pending::<()>().await;
+        }
+        .boxed()
+    })
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_end_is_not_waited_for() {
+    let play: Play = Box::new(|_input, mut output, _| {
+        async move {
+            output.write_all(&[9, 0, 0, 0, 1]).await.unwrap();
+            std::future::pending::<()>().await;
+        }
+        .boxed()
+    });
+    let fixture = Fixture::new(play).await;
+    tokio::time::pause();
+    assert_eq!(fixture.run(GitRequest::UndoCommit).await.unwrap_err().code(), "git.interrupted");
+}
+
+#[tokio::test]
+async fn one_start_that_hangs_holds_up_nobody_else() {
+    struct Slow(Stage, UserId);
+    impl Launcher for Slow {
+        fn launch<'a>(&'a self, access: &'a Access) -> BoxFuture<'a, Result<Launched, WorkspaceError>> {
+            if access.user == self.1 { std::future::pending().boxed() } else { self.0.launch(access) }
+        }
+    }
+    let fixture = Fixture::new(real()).await;
+    let (owner, id) = (fixture.access.user, fixture.access.workspace);
+    let slow = UserId(Uuid::new_v4());
+    fixture.workspaces.add_member(owner, id, slow, WorkspaceRole::Write).await.unwrap();
+    let access = fixture.workspaces.access(slow, id, WorkspaceRole::Read).await.unwrap();
+    let answers = scripted(|message| match message {
+        ToHelper::Request { id, .. } => vec![done(id)],
+        _ => Vec::new(),
+    });
+    let stage = Stage { play: answers, kill: StdMutex::default() };
+    let git = Git::new(Arc::new(Slow(stage, slow)), fixture.git.credentials().clone());
+    let run = async |access| git.run(access, RelPath::root(), GitRequest::UndoCommit, mpsc::channel(1).0).await;
+    let mut hanging = Box::pin(run(&access));
+    assert!(futures_util::poll!(&mut hanging).is_pending());
+    assert!(run(&fixture.access).await.unwrap().is_ok());
+    tokio::time::pause();
+    assert_eq!(hanging.await.unwrap_err().code(), "git.start_timeout");
+    assert_eq!(lock(&git.0.cells).len(), 1, "nothing of it is left");
+}
+
+#[tokio::test]
+async fn a_person_has_a_limited_number_of_helpers() {
+    let fixture = Fixture::new(silent()).await;
+    let mut accesses = Vec::new();
+    for number in 0..=MAX_HELPERS_OF_PERSON {
+        let create = CreateWorkspace { name: Some(format!("work {number}")), source: WorkspaceSource::Empty };
+        let id = fixture.workspaces.create(fixture.access.user, create).await.unwrap().id;
+        accesses.push(fixture.workspaces.access(fixture.access.user, id, WorkspaceRole::Read).await.unwrap());
+    }
+    let run = async |access| fixture.git.run(access, RelPath::root(), GitRequest::UndoCommit, mpsc::channel(1).0).await;
+    let last = accesses.pop().unwrap();
+    let mut busy: Vec<_> = accesses.iter().map(|access| Box::pin(run(access))).collect();
+    for (number, waiting) in busy.iter_mut().enumerate() {
+        while fixture.git.helpers_count() <= number {
+            assert!(futures_util::poll!(&mut *waiting).is_pending());
+            tokio::task::yield_now().await;
+        }
+    }
+    assert_eq!(run(&last).await.unwrap_err().code(), "git.too_many_workspaces");
+    // One that has nothing to do any more makes room.
+    drop(busy.pop());
+    let mut waiting = Box::pin(run(&last));
+    assert!(futures_util::poll!(&mut waiting).is_pending());
+    assert_eq!(fixture.git.helpers_count(), MAX_HELPERS_OF_PERSON);
+    assert!(lock(&fixture.git.0.cells).contains_key(&(last.user, last.workspace)));
 }

@@ -4,6 +4,7 @@
 
 use super::{ImportSettings, names};
 use crate::error::WorkspaceError;
+use coditect_sandbox::net::{self, address::Owner};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -242,39 +243,7 @@ fn check_host_name(name: &str) -> Result<(), WorkspaceError> {
 
 /// Whether an address is one of the open internet.
 fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => is_public_v4(v4),
-        IpAddr::V6(v6) => is_public_v6(v6),
-    }
-}
-
-fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
-    let shared = a == 100 && (64..128).contains(&b);
-    let special = a == 0 || a >= 240 || (a == 192 && b == 0 && c == 0) || (a == 198 && (b == 18 || b == 19));
-    !(address.is_private()
-        || address.is_loopback()
-        || address.is_link_local()
-        || address.is_multicast()
-        || address.is_documentation()
-        || shared
-        || special)
-}
-
-fn is_public_v6(address: Ipv6Addr) -> bool {
-    let segments = address.segments();
-    let embedded = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
-    match segments {
-        // IPv4 in IPv6: mapped, compatible (which holds `::` and `::1`), translated, 6to4.
-        [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
-            is_public_v4(embedded(high, low))
-        }
-        [0x2002, high, low, ..] => is_public_v4(embedded(high, low)),
-        [0x2001, 0xdb8, ..] | [0x64, 0xff9b, ..] | [0x100, 0, 0, 0, ..] => false,
-        // All else that is routed lies in 2000::/3; Teredo (2001::/32) tunnels to IPv4 hosts.
-        [0x2001, 0, ..] => false,
-        [first, ..] => first & 0xe000 == 0x2000,
-    }
+    net::address::owner(address).0 == Owner::Public
 }
 
 #[cfg(test)]

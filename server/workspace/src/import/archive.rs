@@ -6,6 +6,7 @@
 use super::{ImportSettings, Progress, ProgressSender, too_many_entries, unpacked_too_large};
 use crate::error::WorkspaceError;
 use crate::tree::{at, blocking, os_path};
+use crate::usage::check_reserve;
 use bytes::Bytes;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use coditect_protocol::RelPath;
@@ -25,6 +26,8 @@ const MAX_TAR_FACTS_BYTES: u64 = 1024 * 1024;
 const MAX_LINK_BYTES: u64 = 4096;
 /// Bytes copied at once.
 const COPY_BYTES: usize = 64 * 1024;
+/// Bytes taken in between two looks at how much of the disk is left.
+const DISK_LOOK_BYTES: u64 = 16 * 1024 * 1024;
 /// Bits of the mode that an entry keeps; its owner may always read and write it.
 const KEPT_MODE: u32 = 0o777;
 /// See [`KEPT_MODE`].
@@ -99,6 +102,7 @@ where
     let limit = settings.max_archive_bytes;
     let mut file = tokio::fs::File::create_new(target).await.map_err(at(&root))?;
     let mut total = 0_u64;
+    let mut look_behind = 0_u64;
     while let Some(chunk) = content.next().await {
         let chunk = chunk.map_err(|error| {
             tracing::debug!(%error, "an upload ended early");
@@ -107,6 +111,11 @@ where
         total = total.saturating_add(chunk.len() as u64);
         if total > limit {
             return Err(WorkspaceError::ArchiveTooLarge { limit, unit: "bytes" });
+        }
+        if total > look_behind {
+            look_behind = total + DISK_LOOK_BYTES;
+            let (place, reserve) = (target.to_owned(), settings.disk_reserve_bytes);
+            blocking(move || check_reserve(rustix::fs::statvfs(&place), reserve, 0)).await?;
         }
         file.write_all(&chunk).await.map_err(at(&root))?;
     }
@@ -273,6 +282,7 @@ impl Unpacker {
             if self.bytes > self.settings.max_unpacked_bytes {
                 return Err(unpacked_too_large(&self.settings));
             }
+            check_reserve(rustix::fs::fstatvfs(&self.target), self.settings.disk_reserve_bytes, count as u64)?;
             file.write_all(&buffer[..count]).map_err(at(path))?;
         }
     }

@@ -1,19 +1,24 @@
-//! Cloning with the git program.
+//! Cloning with the git program, in a sandbox that is there for nothing else.
+//!
+//! It sees the folder that is filled, a folder with what git must be told in files, and the repository where that is one of
+//! the machine's; it reaches the one port of the one host. It ends with git, and with the server that started it.
 
 use super::address::GitAddress;
-use super::{ImportSettings, Progress, ProgressSender, names, repository, too_many_entries, unpacked_too_large};
+use super::repository::{self, Repository};
+use super::{ImportSettings, Progress, ProgressSender, names, too_many_entries, unpacked_too_large};
 use crate::error::WorkspaceError;
 use crate::tree::blocking;
 use base64::Engine;
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process_group, prlimit};
+use coditect_protocol::terminal::EndCause;
+use coditect_sandbox::client::{Child, Sandboxes, Scope, Streams};
+use coditect_sandbox::net::NetworkPolicy;
+use coditect_sandbox::{Inside, Place, Program, SandboxError, SandboxId, SingleUse};
 use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
 /// Longest line of git's that is looked at, in bytes; the rest of it is dropped.
@@ -25,12 +30,8 @@ const STALL_SECONDS: u32 = 120;
 /// Seconds that ssh tries to connect.
 const CONNECT_SECONDS: u32 = 30;
 
-/// Most memory that each process of a clone may address, in bytes.
-const MAX_GIT_MEMORY_BYTES: u64 = 4 << 30;
-/// Most files that each process of a clone may have open.
-const MAX_GIT_OPEN_FILES: u64 = 1024;
-/// Most of a pack that git maps into memory at once, and in one piece, in MiB: well below [`MAX_GIT_MEMORY_BYTES`], however
-/// large the pack is.
+/// Most of a pack that git maps into memory at once, and in one piece, in MiB: well below what a sandbox may take, however large
+/// the pack is.
 const PACK_LIMIT_MIB: u32 = 1024;
 /// See [`PACK_LIMIT_MIB`].
 const PACK_WINDOW_MIB: u32 = 64;
@@ -46,29 +47,48 @@ pub(crate) struct SshFile {
     pub(crate) content: Vec<u8>,
 }
 
-/// Clones into `target`, which must not exist. `work` is a new folder for what git must be told in files; it is removed.
+/// What is to be cloned, and where.
+pub(crate) struct Cloning<'a> {
+    /// Where git runs.
+    pub(crate) sandboxes: &'a Sandboxes,
+    /// Whose workspace, and which.
+    pub(crate) id: SandboxId,
+    /// The repository.
+    pub(crate) address: &'a GitAddress,
+    /// Where it is cloned to; must not exist.
+    pub(crate) target: &'a Path,
+    /// A new folder for what git must be told in files; it is removed.
+    pub(crate) work: PathBuf,
+    /// The person's own files for ssh.
+    pub(crate) files: Vec<SshFile>,
+}
+
+/// Clones. When this returns, nothing of it runs any more.
 pub(crate) async fn clone(
-    address: &GitAddress,
-    target: &Path,
-    work: PathBuf,
-    files: Vec<SshFile>,
+    cloning: Cloning<'_>,
     settings: &ImportSettings,
     progress: &ProgressSender,
     cancel: &CancellationToken,
 ) -> Result<(), WorkspaceError> {
+    let Cloning { sandboxes, id, address, target, work, files } = cloning;
     let addresses = address.resolve(settings).await?;
-    let source = match address {
-        GitAddress::Path(path) => allowed_path(path.clone(), settings.clone()).await?,
-        GitAddress::Web { .. } | GitAddress::Ssh { .. } => address.url(),
+    let (source, single_use) = source(address, &addresses, settings).await?;
+    let place = Place {
+        id,
+        files: target.to_owned(),
+        folder: "incoming".to_owned(),
+        home: work.clone(),
+        read_only: false,
+        quota_bytes: None,
+        single_use: Some(single_use),
     };
-    let places = Places::new(&source, target, &work, address);
+    let inside = sandboxes.inside(&place);
+    let addresses = sandboxes.host_addresses(&addresses);
+    let places = Places::new(&source, &place, &inside, address);
     let work = WorkFolder::create(work, git_config(address, &addresses), files).await?;
-    let mut command = command(address, &addresses, &source, target, &work, settings);
-    let child = command.spawn().map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => WorkspaceError::GitMissing,
-        _ => WorkspaceError::Internal(error.to_string()),
-    })?;
-    let run = run(child, target, settings, &places, progress);
+    make_folder(target.to_owned()).await?;
+    let program = program(address, &addresses, source, &inside, &work, settings);
+    let run = run(sandboxes, &place, program, settings, &places, progress);
     let result = tokio::select! {
         result = run => result,
         () = cancel.cancelled() => Err(WorkspaceError::ImportCancelled),
@@ -76,15 +96,39 @@ pub(crate) async fn clone(
             Err(WorkspaceError::ImportTimeout { seconds: settings.clone_timeout.as_secs() })
         }
     };
+    // It ends in any case; here that is waited for.
+    if let Err(error) = sandboxes.end(Scope::Sandbox(id), None).await {
+        tracing::debug!(%error, "the end of a clone was not seen");
+    }
     work.remove().await?;
     result
 }
 
-/// The real place of a repository that may be cloned by its path.
-async fn allowed_path(path: PathBuf, settings: ImportSettings) -> Result<String, WorkspaceError> {
+/// What git is to clone, and what it may see and reach for that.
+async fn source(
+    address: &GitAddress,
+    addresses: &[IpAddr],
+    settings: &ImportSettings,
+) -> Result<(String, SingleUse), WorkspaceError> {
+    match address {
+        GitAddress::Web { host, .. } | GitAddress::Ssh { host, .. } => {
+            let network = NetworkPolicy::one_host(addresses, host.port)?;
+            Ok((address.url(), SingleUse { shown: Vec::new(), network }))
+        }
+        GitAddress::Path(path) => {
+            let (path, settings) = (path.clone(), settings.clone());
+            let found = blocking(move || repository::allowed(&path, &settings).ok_or(WorkspaceError::PathRefused));
+            let Repository { git_dir, shown } = found.await?;
+            let git_dir = git_dir.into_os_string().into_string().map_err(|_| WorkspaceError::PathRefused)?;
+            Ok((git_dir, SingleUse { shown, network: NetworkPolicy::none() }))
+        }
+    }
+}
+
+async fn make_folder(path: PathBuf) -> Result<(), WorkspaceError> {
     blocking(move || {
-        let real = repository::allowed(&path, &settings).ok_or(WorkspaceError::PathRefused)?;
-        real.into_os_string().into_string().map_err(|_| WorkspaceError::PathRefused)
+        let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
+        made.map_err(|source| WorkspaceError::DataDirectory { place: path.display().to_string(), source })
     })
     .await
 }
@@ -93,14 +137,14 @@ async fn allowed_path(path: PathBuf, settings: ImportSettings) -> Result<String,
 struct Places(Vec<(String, String)>);
 
 impl Places {
-    fn new(source: &str, target: &Path, work: &Path, address: &GitAddress) -> Self {
+    fn new(source: &str, place: &Place, inside: &Inside, address: &GitAddress) -> Self {
         let mut places = Vec::new();
         if let GitAddress::Path(path) = address {
             places.push((source.to_owned(), path.display().to_string()));
         }
-        places.push((target.display().to_string(), "the workspace".to_owned()));
-        places.push((work.display().to_string(), "the server".to_owned()));
-        if let Some(folder) = target.parent().filter(|folder| folder.parent().is_some()) {
+        places.push((inside.workspace_folder.clone(), "the workspace".to_owned()));
+        places.push((inside.home_folder.clone(), "the server".to_owned()));
+        if let Some(folder) = place.files.parent().filter(|folder| folder.parent().is_some()) {
             places.push((folder.display().to_string(), "the server".to_owned()));
         }
         Self(places)
@@ -112,50 +156,43 @@ impl Places {
     }
 }
 
-fn command(
+fn program(
     address: &GitAddress,
     addresses: &[IpAddr],
-    source: &str,
-    target: &Path,
+    source: String,
+    inside: &Inside,
     work: &WorkFolder,
     settings: &ImportSettings,
-) -> Command {
+) -> Program {
     let protocols = match address {
         GitAddress::Web { .. } => "https:http",
         GitAddress::Ssh { .. } => "ssh",
         GitAddress::Path(_) => "file",
     };
-    let mut command = Command::new(&settings.git_program);
     // Just the place that was checked, and none that git would guess from its name: with a slash at its end, whatever git adds
     // to it stays inside.
     let is_path = matches!(address, GitAddress::Path(_));
     let exact = is_path.then_some("--upload-pack=git-upload-pack --strict");
-    let source = if is_path { format!("{source}/") } else { source.to_owned() };
-    command
-        .args(["clone", "--progress", "--no-local", "--template="])
-        .args(exact)
-        .arg("--")
-        .arg(source)
-        .arg(target)
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into()))
-        .env("HOME", &work.path)
-        .env("LC_ALL", "C")
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .env("GIT_CONFIG_GLOBAL", work.path.join(CONFIG_FILE))
-        .env("GIT_ALLOW_PROTOCOL", protocols)
-        .env("GIT_TERMINAL_PROMPT", "0")
-        .env("GIT_ASKPASS", "true")
-        .env("SSH_ASKPASS", "true")
-        .env("GIT_SSH_VARIANT", "ssh")
-        .env("GIT_SSH_COMMAND", ssh_command(address, addresses, work))
-        .current_dir(&work.path)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true);
-    command
+    let source = if is_path { format!("{source}/") } else { source };
+    let args = ["clone", "--progress", "--no-local", "--template="].into_iter().chain(exact).chain(["--"]);
+    let home = &inside.home_folder;
+    let env = [
+        ("LC_ALL", "C".to_owned()),
+        ("GIT_CONFIG_NOSYSTEM", "1".to_owned()),
+        ("GIT_CONFIG_GLOBAL", format!("{home}/{CONFIG_FILE}")),
+        ("GIT_ALLOW_PROTOCOL", protocols.to_owned()),
+        ("GIT_TERMINAL_PROMPT", "0".to_owned()),
+        ("GIT_ASKPASS", "true".to_owned()),
+        ("SSH_ASKPASS", "true".to_owned()),
+        ("GIT_SSH_VARIANT", "ssh".to_owned()),
+        ("GIT_SSH_COMMAND", ssh_command(address, addresses, home, &work.keys)),
+    ];
+    Program {
+        program: settings.git_program.display().to_string(),
+        args: args.map(str::to_owned).chain([source, inside.workspace_folder.clone()]).collect(),
+        env: env.map(|(name, value)| (name.to_owned(), value)).into(),
+        ..Program::default()
+    }
 }
 
 const CONFIG_FILE: &str = "gitconfig";
@@ -173,7 +210,9 @@ fn git_config(address: &GitAddress, addresses: &[IpAddr]) -> String {
                 .iter()
                 .map(|address| if address.is_ipv6() { format!("[{address}]") } else { address.to_string() })
                 .collect();
-            if host.name.parse::<IpAddr>().is_err() {
+            // The library knows no such entry for an address of IPv6, which therefore is reached without a sandbox's own
+            // network only.
+            if host.name.parse::<Ipv6Addr>().is_err() {
                 let _ = writeln!(text, "\tcurloptResolve = {}:{}:{}", host.name, host.port, list.join(","));
             }
             if let Some(credentials) = credentials {
@@ -190,28 +229,24 @@ fn git_config(address: &GitAddress, addresses: &[IpAddr]) -> String {
     text
 }
 
-/// ssh that knows neither the server's configuration nor its keys, and connects to no other address than the one checked.
-fn ssh_command(address: &GitAddress, addresses: &[IpAddr], work: &WorkFolder) -> String {
-    let folder = shell_quoted(&work.path);
+/// ssh that knows neither the machine's configuration nor anybody's keys but these, and connects to no other address.
+fn ssh_command(address: &GitAddress, addresses: &[IpAddr], home: &str, keys: &[&str]) -> String {
+    let folder = format!("'{}'", home.replace('\'', "'\\''"));
     let mut text = format!(
         "ssh -F none -o BatchMode=yes -o IdentitiesOnly=yes -o IdentityAgent=none -o StrictHostKeyChecking=accept-new \
          -o UserKnownHostsFile={folder}/{KNOWN_HOSTS} -o GlobalKnownHostsFile=none -o ConnectTimeout={CONNECT_SECONDS} \
          -o PermitLocalCommand=no -o ClearAllForwardings=yes -o ForwardAgent=no"
     );
-    if work.keys.is_empty() {
+    if keys.is_empty() {
         text.push_str(" -o IdentityFile=none");
     }
-    for name in &work.keys {
+    for name in keys {
         let _ = write!(text, " -o IdentityFile={folder}/{name}");
     }
     if let (GitAddress::Ssh { host, .. }, Some(first)) = (address, addresses.first()) {
         let _ = write!(text, " -o HostName={first} -o HostKeyAlias={}", host.name);
     }
     text
-}
-
-fn shell_quoted(path: &Path) -> String {
-    format!("'{}'", path.display().to_string().replace('\'', "'\\''"))
 }
 
 /// Files that git and ssh are told of; removed with it.
@@ -277,63 +312,39 @@ fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
     std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(content)
 }
 
-/// Ends the whole group: git starts helpers that would outlive it.
-struct Group(Option<Pid>);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(leader) = self.0 {
-            // Fails when all of them have ended.
-            let _ = kill_process_group(leader, Signal::KILL);
-        }
-    }
-}
-
-/// Bounds what a process, and all that it starts from now on, may use. The clone's time bounds its use of the processor:
-/// should one of its helpers leave the group, it ends by that.
-fn bound(process: Pid, settings: &ImportSettings) -> rustix::io::Result<()> {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) as u64;
-    let limits = [
-        (Resource::As, MAX_GIT_MEMORY_BYTES),
-        (Resource::Nofile, MAX_GIT_OPEN_FILES),
-        (Resource::Core, 0),
-        (Resource::Cpu, settings.clone_timeout.as_secs().max(1).saturating_mul(cores)),
-    ];
-    for (resource, limit) in limits {
-        // What the server itself may not have cannot be given.
-        let limit = getrlimit(resource).maximum.map_or(limit, |most| most.min(limit));
-        prlimit(Some(process), resource, Rlimit { current: Some(limit), maximum: Some(limit) })?;
-    }
-    Ok(())
-}
-
 async fn run(
-    mut child: Child,
-    target: &Path,
+    sandboxes: &Sandboxes,
+    place: &Place,
+    program: Program,
     settings: &ImportSettings,
     places: &Places,
     progress: &ProgressSender,
 ) -> Result<(), WorkspaceError> {
-    let leader = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    let mut group = Group(leader);
-    if let Some(leader) = leader {
-        bound(leader, settings)
-            .map_err(|error| WorkspaceError::Internal(format!("git's resources could not be bounded: {error}")))?;
-    }
-    let stderr = child.stderr.take().ok_or_else(|| WorkspaceError::Internal("git has no standard error".to_owned()))?;
+    let internal = |error: std::io::Error| WorkspaceError::Internal(error.to_string());
+    let (streams, _, stderr) = Streams::captured().map_err(internal)?;
+    let mut child: Child = sandboxes.spawn(place, program, streams).await.map_err(|error| match error {
+        SandboxError::ProgramFailed { .. } => WorkspaceError::GitMissing,
+        error => error.into(),
+    })?;
     let mut last_line = String::new();
-    tokio::select! {
-        () = follow(stderr, progress, places, &mut last_line) => {}
-        error = watch_size(target, settings) => return Err(error),
-    }
-    let status = child.wait().await.map_err(|error| WorkspaceError::Internal(error.to_string()))?;
-    // Its number may be another's from now on. What it started has closed its output and is on its way out.
-    group.0 = None;
-    if status.success() {
+    let ended = async { tokio::join!(child.wait(), follow(stderr, progress, places, &mut last_line)).0 };
+    let exit = tokio::select! {
+        exit = ended => exit,
+        error = watch_size(&place.files, settings) => return Err(error),
+    };
+    if exit.code == Some(0) {
         // What came since it was last looked at counts too.
-        return check_size(target, settings).await;
+        return check_size(&place.files, settings).await;
     }
-    Err(WorkspaceError::GitFailed(if last_line.is_empty() { "it gave no reason.".to_owned() } else { last_line }))
+    let reason = match exit.cause {
+        Some(EndCause::Memory) => "it took more memory than programs may here.".to_owned(),
+        Some(EndCause::Processes) => "it started more processes than programs may here.".to_owned(),
+        Some(EndCause::Disk) => "the disk is nearly full.".to_owned(),
+        Some(EndCause::HostLost | EndCause::AccessEnded) => "it was ended from outside; try again.".to_owned(),
+        None if last_line.is_empty() => "it gave no reason.".to_owned(),
+        None => last_line,
+    };
+    Err(WorkspaceError::GitFailed(reason))
 }
 
 /// Reads git's messages to their end; keeps the last one that tells an error.

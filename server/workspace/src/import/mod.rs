@@ -1,7 +1,7 @@
 //! Filling a new workspace: from a git repository, or from an archive.
 //!
-//! Everything that comes from outside is taken as hostile: addresses lead nowhere inside the operator's network, git runs with
-//! an environment of our own and no hook, helper or extra protocol, and what is unpacked is confined and counted.
+//! Everything that comes from outside is taken as hostile: addresses lead nowhere inside the operator's network, git runs in a
+//! sandbox of its own with no hook, helper or extra protocol, and what is unpacked is confined and counted.
 
 mod address;
 mod archive;
@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 pub use address::GitAddress;
 pub(crate) use archive::{ArchiveKind, receive, unpack};
-pub(crate) use git::{KNOWN_HOSTS, SshFile, clone};
+pub(crate) use git::{Cloning, KNOWN_HOSTS, SshFile, clone};
 pub use names::{folder_name, repository_name, scrub};
 
 /// Default of [`ImportSettings::clone_timeout`].
@@ -39,7 +39,7 @@ pub struct ImportSettings {
     pub allow_http: bool,
     /// Whether addresses in private, loopback and link-local networks may be cloned from.
     pub allow_private_hosts: bool,
-    /// The git program.
+    /// The git program, as sandboxes see it.
     pub git_program: PathBuf,
     /// Longest time a clone may take.
     pub clone_timeout: Duration,
@@ -49,6 +49,8 @@ pub struct ImportSettings {
     pub max_unpacked_bytes: u64,
     /// Most entries of an archive, and of a clone with git's own files.
     pub max_entries: u64,
+    /// Bytes of the disk that are left free. The registry sets its own.
+    pub disk_reserve_bytes: u64,
 }
 
 impl Default for ImportSettings {
@@ -63,6 +65,7 @@ impl Default for ImportSettings {
             max_archive_bytes: DEFAULT_MAX_ARCHIVE_BYTES,
             max_unpacked_bytes: DEFAULT_MAX_UNPACKED_BYTES,
             max_entries: DEFAULT_MAX_ENTRIES,
+            disk_reserve_bytes: 0,
         }
     }
 }

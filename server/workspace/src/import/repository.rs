@@ -13,39 +13,61 @@ const MAX_POINTER_BYTES: u64 = 64 * 1024;
 /// Most object stores that a repository may borrow from, those that they borrow from included.
 const MAX_BORROWED_STORES: usize = 32;
 
-/// The real place of the repository that `path` names; `None` where it may not be cloned.
+/// A repository that may be cloned.
+pub(super) struct Repository {
+    /// The real place of git's own files.
+    pub(super) git_dir: PathBuf,
+    /// All real places that belong to it.
+    pub(super) shown: Vec<PathBuf>,
+}
+
+/// The repository that `path` names; `None` where it may not be cloned.
 ///
 /// The answer for what is missing and for what is forbidden is the same: it is nobody's business which.
-pub(super) fn allowed(path: &Path, settings: &ImportSettings) -> Option<PathBuf> {
+pub(super) fn allowed(path: &Path, settings: &ImportSettings) -> Option<Repository> {
     let real = path.canonicalize().ok().filter(|real| real.is_dir())?;
     let forbidden: Vec<_> = settings.forbidden_paths.iter().filter_map(|path| path.canonicalize().ok()).collect();
     let opened = settings.import_paths.iter().filter_map(|folder| folder.canonicalize().ok());
     opened
         .filter(|folder| real.starts_with(folder))
-        .find_map(|folder| Walls { folder, forbidden: &forbidden }.git_dir(&real))
+        .find_map(|folder| Walls { folder, forbidden: &forbidden, seen: Vec::new() }.repository(&real))
 }
 
 /// What a repository may not lead out of.
 struct Walls<'a> {
     folder: PathBuf,
     forbidden: &'a [PathBuf],
+    /// What was found to be inside.
+    seen: Vec<PathBuf>,
 }
 
 impl Walls<'_> {
+    fn repository(mut self, real: &Path) -> Option<Repository> {
+        let git_dir = self.git_dir(real)?;
+        // What lies within another of them is shown with it.
+        self.seen.sort_unstable();
+        self.seen.dedup_by(|later, earlier| later.starts_with(earlier));
+        Some(Repository { git_dir, shown: self.seen })
+    }
+
     /// The real place of `path`, if it is inside.
-    fn inside(&self, path: &Path) -> Option<PathBuf> {
+    fn inside(&mut self, path: &Path) -> Option<PathBuf> {
         let real = path.canonicalize().ok()?;
-        (real.starts_with(&self.folder) && !self.forbidden.iter().any(|path| real.starts_with(path))).then_some(real)
+        if !real.starts_with(&self.folder) || self.forbidden.iter().any(|path| real.starts_with(path)) {
+            return None;
+        }
+        self.seen.push(real.clone());
+        Some(real)
     }
 
     /// As [`Self::inside`]; what is not there leads nowhere.
-    fn nothing_outside(&self, path: &Path) -> Option<()> {
+    fn nothing_outside(&mut self, path: &Path) -> Option<()> {
         if path.symlink_metadata().is_ok() { self.inside(path).map(drop) } else { Some(()) }
     }
 
     /// Where git's own files of the repository at `real` are. A folder that is no repository is given back as it is: git says
     /// so to the person.
-    fn git_dir(&self, real: &Path) -> Option<PathBuf> {
+    fn git_dir(&mut self, real: &Path) -> Option<PathBuf> {
         let real = self.inside(real)?;
         let within = real.join(".git");
         let git_dir = match within.symlink_metadata() {
@@ -63,7 +85,10 @@ impl Walls<'_> {
         let common = git_dir.join("commondir");
         let common = match common.symlink_metadata() {
             Err(_) => git_dir.clone(),
-            Ok(_) => self.inside(&pointed_at(&self.inside(&common)?, "")?)?,
+            Ok(_) => {
+                let common = self.inside(&common)?;
+                self.inside(&pointed_at(&common, "")?)?
+            }
         };
         for name in ["HEAD", "config", "packed-refs", "refs"] {
             self.nothing_outside(&git_dir.join(name))?;
@@ -74,7 +99,7 @@ impl Walls<'_> {
     }
 
     /// Checks an object store, and those that it borrows from.
-    fn stores(&self, first: PathBuf) -> Option<()> {
+    fn stores(&mut self, first: PathBuf) -> Option<()> {
         let (mut waiting, mut seen) = (vec![first], Vec::new());
         while let Some(store) = waiting.pop() {
             self.nothing_outside(&store)?;
@@ -103,7 +128,7 @@ impl Walls<'_> {
     }
 
     /// Checks that no link directly in `folder` leads out.
-    fn links_of(&self, folder: &Path) -> Option<()> {
+    fn links_of(&mut self, folder: &Path) -> Option<()> {
         self.nothing_outside(folder)?;
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
         let mut links = entries.filter(|entry| entry.file_type().as_ref().is_ok_and(FileType::is_symlink));

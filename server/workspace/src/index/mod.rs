@@ -31,7 +31,7 @@ use self::paths::Paths;
 use crate::WorkspaceError;
 use crate::search::find::{limit_of, still_there};
 use crate::search::globs::PathFilter;
-use crate::search::rank::{Best, Scorer};
+use crate::search::rank::{Best, Demand, Scorer};
 use crate::search::{FoundPaths, Stop, find_files, run, threads};
 use crate::tree::{Tree, TreeIdentity};
 use crate::watch::Watchers;
@@ -199,16 +199,23 @@ impl TreeIndex {
         let limit = limit_of(query);
         let filter = PathFilter::new(&query.include, &query.exclude)?;
         let scorer = Scorer::new(query)?;
-        let mut collectors: Vec<_> = (0..threads()).map(|_| Best::new(scorer.clone(), limit)).collect();
         // A walk would not have entered a folder that is left out.
         let admits = |path: &str| {
             filter.wants_file(path) && path.match_indices('/').all(|(end, _)| filter.wants_folder(&path[..end]))
         };
-        let cut_short = {
-            let paths = self.paths();
+        let paths = self.paths();
+        let collect = |demand| {
+            let mut collectors: Vec<_> = (0..threads()).map(|_| Best::new(scorer.clone(), limit, demand)).collect();
             paths.offer_all(query.folder.as_str(), &mut collectors, || stop.is_set(), admits);
-            paths.cut_short
+            collectors
         };
+        // Where names are enough, no path that matches only as a whole is among the best.
+        let mut collectors = collect(Demand::InName);
+        if !Best::is_full(&collectors, limit) {
+            collectors = collect(Demand::Any);
+        }
+        let cut_short = paths.cut_short;
+        drop(paths);
         let (paths, dropped) = Best::merge(collectors, limit);
         Ok(FoundPaths { paths: still_there(&self.root, paths), limit_reached: dropped || cut_short })
     }

@@ -1,10 +1,10 @@
 //! The paths of one tree, held so that many of them take little room.
 //!
 //! Each folder has its path once and the names of its files one behind the other in one block: no allocation and no pointer for a
-//! file. A name comes with its length and the set of its letters, which leaves out most files before a character is compared.
+//! file. With each name come its length and the set of its letters, which leaves out most files before a character is compared.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -45,48 +45,55 @@ struct Folder {
     names: Names,
 }
 
-/// Names, each after its length in a byte and its letters in four.
+/// Names one behind the other, and of each its length in a byte and its letters in four.
 #[derive(Default)]
-struct Names(Vec<u8>);
+struct Names {
+    heads: Vec<[u8; NAME_HEAD_BYTES]>,
+    text: String,
+}
 
 impl Names {
-    fn iter(&self) -> impl Iterator<Item = (&[u8], Letters)> {
-        let mut rest = self.0.as_slice();
-        std::iter::from_fn(move || {
-            let (head, behind) = rest.split_first_chunk::<NAME_HEAD_BYTES>()?;
-            let [length, letters @ ..] = *head;
-            let (name, behind) = behind.split_at_checked(usize::from(length))?;
-            rest = behind;
-            Some((name, Letters(u32::from_le_bytes(letters))))
+    /// Where each of them is, and its letters: whether it is worth a look shows without its text.
+    fn places(&self) -> impl Iterator<Item = (Range<usize>, Letters)> {
+        let mut at = 0;
+        self.heads.iter().map(move |[length, letters @ ..]| {
+            let place = at..at + usize::from(*length);
+            at = place.end;
+            (place, Letters(u32::from_le_bytes(*letters)))
         })
     }
 
     fn push(&mut self, name: &str) {
         let Ok(length) = u8::try_from(name.len()) else { return };
-        self.0.push(length);
-        self.0.extend(Letters::of(name).0.to_le_bytes());
-        self.0.extend(name.as_bytes());
+        let [a, b, c, d] = Letters::of(name).0.to_le_bytes();
+        self.heads.push([length, a, b, c, d]);
+        self.text.push_str(name);
     }
 
-    fn place(&self, wanted: &str) -> Option<usize> {
-        let mut at = 0;
-        for (name, _) in self.iter() {
-            if name == wanted.as_bytes() {
-                return Some(at);
-            }
-            at += NAME_HEAD_BYTES + name.len();
-        }
-        None
+    /// Which one it is, and where.
+    fn find(&self, wanted: &str) -> Option<(usize, Range<usize>)> {
+        let found = |(_, (place, _)): &(usize, (Range<usize>, Letters))| self.text.get(place.clone()) == Some(wanted);
+        self.places().enumerate().find(found).map(|(index, (place, _))| (index, place))
     }
 
     fn remove(&mut self, name: &str) -> bool {
-        let Some(at) = self.place(name) else { return false };
-        self.0.drain(at..at + NAME_HEAD_BYTES + name.len());
+        let Some((index, place)) = self.find(name) else { return false };
+        self.heads.remove(index);
+        self.text.drain(place);
         true
     }
 
     fn count(&self) -> usize {
-        self.iter().count()
+        self.heads.len()
+    }
+
+    fn shrink(&mut self) {
+        self.heads.shrink_to_fit();
+        self.text.shrink_to_fit();
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.heads.capacity() * NAME_HEAD_BYTES + self.text.capacity()
     }
 }
 
@@ -105,7 +112,7 @@ impl Paths {
         /// What a map needs for an entry beside it, at the usual filling.
         const MAP_BYTES: usize = 8;
         let each = size_of::<(Box<str>, Folder)>() + MAP_BYTES;
-        let texts = self.folders.iter().map(|(path, folder)| path.len() + folder.names.0.capacity());
+        let texts = self.folders.iter().map(|(path, folder)| path.len() + folder.names.memory_bytes());
         self.folders.len() * each + texts.sum::<usize>()
     }
 
@@ -135,7 +142,7 @@ impl Paths {
             for name in files.iter().take(room) {
                 names.push(name);
             }
-            names.0.shrink_to_fit();
+            names.shrink();
             self.files += names.count();
             let letters = Letters::of(&path);
             if let Some(before) = self.folders.insert(path.into_boxed_str(), Folder { rules, letters, names }) {
@@ -148,7 +155,7 @@ impl Paths {
     pub(super) fn add(&mut self, folder: &str, name: &str) {
         let full = self.files >= MAX_INDEXED_FILES;
         let Some(folder) = self.folders.get_mut(folder) else { return };
-        if folder.names.place(name).is_some() {
+        if folder.names.find(name).is_some() {
             return;
         }
         self.cut_short |= full;
@@ -220,12 +227,13 @@ impl Paths {
                     return;
                 }
                 for (folder_path, folder) in some {
+                    best.enter(folder_path, folder.letters);
                     let any_recent = recent_folders.contains(&***folder_path);
-                    for (name, letters) in folder.names.iter() {
-                        if best.rules_out(folder.letters, letters) {
+                    for (place, letters) in folder.names.places() {
+                        if best.rules_out(letters) {
                             continue;
                         }
-                        let Ok(name) = std::str::from_utf8(name) else { continue };
+                        let Some(name) = folder.names.text.get(place) else { continue };
                         let file = Candidate { folder: folder_path, folder_letters: folder.letters, name, letters };
                         let is_recent = any_recent && recent.contains(&(&**folder_path, name));
                         let bonus = if is_recent { RECENT_BONUS } else { 0 };
@@ -247,7 +255,7 @@ impl Paths {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::search::rank::Scorer;
+    use crate::search::rank::{Demand, Scorer};
     use coditect_protocol::search::FindFiles;
 
     fn found(folders: &[(&str, &[&str])]) -> Vec<FoundFolder> {
@@ -262,7 +270,7 @@ mod tests {
     fn all(paths: &Paths, folder: &str, pattern: &str) -> Vec<String> {
         let query = FindFiles { pattern: pattern.to_owned(), fuzzy: true, ..FindFiles::default() };
         let scorer = Scorer::new(&query).unwrap();
-        let mut collectors = vec![Best::new(scorer.clone(), 100), Best::new(scorer, 100)];
+        let mut collectors = vec![Best::new(scorer.clone(), 100, Demand::Any), Best::new(scorer, 100, Demand::Any)];
         paths.offer_all(folder, &mut collectors, || false, |_| true);
         Best::merge(collectors, 100).0
     }

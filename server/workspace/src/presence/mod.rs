@@ -5,23 +5,27 @@
 //! are one to the others.
 //!
 //! Bounds: [`MAX_PAGES`] pages in a room and [`MAX_PAGES_OF_PERSON`] of one person in all rooms, each with [`MAX_SHOWING_BYTES`] of
-//! paths. Whoever follows gets the newest state and never a backlog.
+//! paths. What a page shows is seen [`SHOWN_EVERY`] at the most, and the newest of it in the end. Whoever follows gets the newest state
+//! and never a backlog. Rooms do not wait for each other.
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use coditect_protocol::presence::{MAX_SHOWN_FILES, Present, Showing};
 use coditect_protocol::{LinkId, RelPath, UserId, WorkspaceId};
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 use crate::error::WorkspaceError;
 
 /// How long a page that is cut off is still seen.
 pub const STAYS_FOR: Duration = Duration::from_secs(5);
+/// What a page shows is seen by others so often at the most: each time, all of them are told.
+pub const SHOWN_EVERY: Duration = Duration::from_millis(100);
 /// Pages in one room.
 pub const MAX_PAGES: usize = 1000;
 /// Pages of one person in all rooms.
@@ -35,24 +39,31 @@ pub const MAX_TOLD_BYTES: usize = 1024 * 1024;
 #[derive(Debug, Clone, Default)]
 pub struct Presence(Arc<Mutex<Rooms>>);
 
+/// Locked before any of the rooms where both are; a room alone for what changes only within it.
 #[derive(Debug, Default)]
 struct Rooms {
-    by_workspace: HashMap<WorkspaceId, Room>,
+    by_workspace: HashMap<WorkspaceId, Arc<Room>>,
     /// How many pages each person has in all of them; nobody with none.
     pages_of: HashMap<UserId, usize>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Room {
-    pages: HashMap<LinkId, Page>,
+    pages: Mutex<Pages>,
     /// Those in sight, whenever that changes.
     seen: watch::Sender<Arc<Vec<Seen>>>,
 }
+
+type Pages = HashMap<LinkId, Page>;
 
 #[derive(Debug)]
 struct Page {
     user: UserId,
     showing: Arc<Showing>,
+    /// How often it was said what it shows.
+    said: u64,
+    /// When what it shows may be seen next.
+    next_at: Instant,
     /// Calls that follow the room for this page; it stands in the room while there is one.
     following: usize,
     away: bool,
@@ -91,17 +102,15 @@ pub struct Following {
 impl Presence {
     /// Puts a page into a workspace's room, and tells it who is there. Who calls has made sure that the person may read there.
     pub fn follow(&self, workspace: WorkspaceId, page: LinkId, user: UserId) -> Result<Following, WorkspaceError> {
-        let mut rooms = self.lock();
-        rooms.page(workspace, page, user)?.following += 1;
-        let room = rooms.by_workspace.get(&workspace).ok_or(WorkspaceError::RoomFull)?;
-        room.publish();
+        let room = self.lock().room_with(workspace, page, user, |page| page.following += 1)?;
+        room.change(|_| ());
         let seen = room.seen.subscribe();
-        drop(rooms);
         Ok(Following { presence: self.clone(), workspace, page, user, seen, told: None })
     }
 
-    /// Says what a page shows. Others see it while the page follows the room.
-    pub fn show(
+    /// Says what a page shows. Others see it while the page follows the room. Returns when they may; what is said before that has
+    /// been overtaken then.
+    pub async fn show(
         &self,
         workspace: WorkspaceId,
         page: LinkId,
@@ -114,98 +123,134 @@ impl Presence {
         if open.len().max(unsaved.len()) > MAX_SHOWN_FILES || bytes > MAX_SHOWING_BYTES {
             return Err(WorkspaceError::TooMuchShown { files: MAX_SHOWN_FILES, bytes: MAX_SHOWING_BYTES });
         }
-        let mut rooms = self.lock();
-        rooms.page(workspace, page, user)?.showing = Arc::new(showing);
-        if let Some(room) = rooms.by_workspace.get(&workspace) {
-            room.publish();
+        let (mut said, mut at) = (0, Instant::now());
+        let room = self.lock().room_with(workspace, page, user, |page| {
+            page.said += 1;
+            (said, at) = (page.said, at.max(page.next_at));
+        })?;
+        if at > Instant::now() {
+            sleep_until(at).await;
         }
+        room.change(|pages| {
+            if let Some(page) = pages.get_mut(&page).filter(|page| page.said == said) {
+                page.showing = Arc::new(showing);
+                page.next_at = Instant::now() + SHOWN_EVERY;
+            }
+        });
         Ok(())
     }
 
     /// Looks after the pages: those that were cut off go out of sight, those that came back are seen again, and what those showed whose
     /// link is gone is forgotten.
     pub fn look(&self, standing: impl Fn(LinkId) -> Standing) {
-        let mut rooms = self.lock();
-        let Rooms { by_workspace, pages_of } = &mut *rooms;
-        by_workspace.retain(|_, room| {
-            room.pages.retain(|id, page| match standing(*id) {
-                // Its call ends by itself, and takes it along then.
-                Standing::Gone if page.following > 0 => {
-                    page.away = true;
-                    true
-                }
-                Standing::Gone => {
-                    leave(pages_of, page.user);
-                    false
-                }
-                standing => {
-                    page.away = standing == Standing::Away;
-                    true
-                }
+        let all: Vec<_> = self.lock().by_workspace.iter().map(|(id, room)| (*id, Arc::clone(room))).collect();
+        for (workspace, room) in all {
+            let mut left = Vec::new();
+            room.change(|pages| {
+                pages.retain(|id, page| match standing(*id) {
+                    // Its call ends by itself, and takes it along then.
+                    Standing::Gone if page.following > 0 => {
+                        page.away = true;
+                        true
+                    }
+                    Standing::Gone => {
+                        left.push(page.user);
+                        false
+                    }
+                    standing => {
+                        page.away = standing == Standing::Away;
+                        true
+                    }
+                });
             });
-            room.publish();
-            !room.pages.is_empty()
-        });
+            self.lock().note_left(workspace, &left);
+        }
     }
 
     /// How many pages stand in rooms, for tests and figures.
     #[must_use]
     pub fn pages_count(&self) -> usize {
-        self.lock().by_workspace.values().map(|room| room.pages.len()).sum()
+        self.lock().by_workspace.values().map(|room| lock(&room.pages).len()).sum()
     }
 
     fn lock(&self) -> MutexGuard<'_, Rooms> {
-        // Each change is whole before anything can panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Each change is whole before anything can panic.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Rooms {
-    /// The page in its room, both made if need be.
-    fn page(&mut self, workspace: WorkspaceId, id: LinkId, user: UserId) -> Result<&mut Page, WorkspaceError> {
-        let there = self.by_workspace.get(&workspace).map_or(0, |room| room.pages.len());
-        let known = self.by_workspace.get(&workspace).is_some_and(|room| room.pages.contains_key(&id));
+    /// Changes a page in its room, both made if need be.
+    fn room_with(
+        &mut self,
+        workspace: WorkspaceId,
+        id: LinkId,
+        user: UserId,
+        change: impl FnOnce(&mut Page),
+    ) -> Result<Arc<Room>, WorkspaceError> {
         let own = self.pages_of.get(&user).copied().unwrap_or(0);
-        if !known {
-            if there >= MAX_PAGES || own >= MAX_PAGES_OF_PERSON {
+        let known = self.by_workspace.get(&workspace).cloned();
+        let room = known.clone().unwrap_or_default();
+        let mut pages = lock(&room.pages);
+        if !pages.contains_key(&id) {
+            if pages.len() >= MAX_PAGES || own >= MAX_PAGES_OF_PERSON {
                 return Err(WorkspaceError::RoomFull);
             }
             self.pages_of.insert(user, own + 1);
+            if known.is_none() {
+                self.by_workspace.insert(workspace, Arc::clone(&room));
+            }
         }
-        let room = self
-            .by_workspace
-            .entry(workspace)
-            .or_insert_with(|| Room { pages: HashMap::new(), seen: watch::Sender::new(Arc::default()) });
-        Ok(room.pages.entry(id).or_insert_with(|| Page { user, showing: Arc::default(), following: 0, away: false }))
+        change(pages.entry(id).or_insert_with(|| Page::of(user)));
+        drop(pages);
+        Ok(room)
+    }
+
+    /// Pages of these people have left; so has the room where it is empty now.
+    fn note_left(&mut self, workspace: WorkspaceId, left: &[UserId]) {
+        for user in left {
+            if let Some(pages) = self.pages_of.get_mut(user) {
+                *pages -= 1;
+                if *pages == 0 {
+                    self.pages_of.remove(user);
+                }
+            }
+        }
+        if self.by_workspace.get(&workspace).is_some_and(|room| lock(&room.pages).is_empty()) {
+            self.by_workspace.remove(&workspace);
+        }
+    }
+}
+
+impl Page {
+    fn of(user: UserId) -> Self {
+        Self { user, showing: Arc::default(), said: 0, next_at: Instant::now(), following: 0, away: false }
     }
 }
 
 impl Room {
-    /// Tells who is in sight, where that changed.
-    fn publish(&self) {
-        let mut seen: Vec<_> = self
-            .pages
+    /// Changes its pages and tells who is in sight, where that changed.
+    fn change<T>(&self, change: impl FnOnce(&mut Pages) -> T) -> T {
+        let mut pages = lock(&self.pages);
+        let changed = change(&mut pages);
+        let mut seen: Vec<_> = pages
             .iter()
             .filter(|(_, page)| page.following > 0 && !page.away)
             .map(|(id, page)| Seen { page: *id, user: page.user, showing: Arc::clone(&page.showing) })
             .collect();
         seen.sort_unstable_by_key(|page| (page.user.0, page.page.0));
         self.seen.send_if_modified(|before| {
-            let changed = **before != seen;
-            if changed {
+            let differs = **before != seen;
+            if differs {
                 *before = Arc::new(seen);
             }
-            changed
+            differs
         });
-    }
-}
-
-fn leave(pages_of: &mut HashMap<UserId, usize>, user: UserId) {
-    if let Some(pages) = pages_of.get_mut(&user) {
-        *pages -= 1;
-        if *pages == 0 {
-            pages_of.remove(&user);
-        }
+        changed
     }
 }
 
@@ -229,20 +274,19 @@ impl Following {
 
 impl Drop for Following {
     fn drop(&mut self) {
-        let mut rooms = self.presence.lock();
-        let Rooms { by_workspace, pages_of } = &mut *rooms;
-        let Some(room) = by_workspace.get_mut(&self.workspace) else { return };
-        if let Some(page) = room.pages.get_mut(&self.page) {
+        let room = self.presence.lock().by_workspace.get(&self.workspace).cloned();
+        let Some(room) = room else { return };
+        let has_left = room.change(|pages| {
+            let Some(page) = pages.get_mut(&self.page) else { return false };
             page.following -= 1;
-            if page.following == 0 {
-                room.pages.remove(&self.page);
-                leave(pages_of, self.user);
+            let leaves = page.following == 0;
+            if leaves {
+                pages.remove(&self.page);
             }
-        }
-        if room.pages.is_empty() {
-            by_workspace.remove(&self.workspace);
-        } else {
-            room.publish();
+            leaves
+        });
+        if has_left {
+            self.presence.lock().note_left(self.workspace, &[self.user]);
         }
     }
 }
@@ -251,16 +295,21 @@ impl Drop for Following {
 fn merged(seen: &[Seen], page: LinkId, user: UserId) -> Vec<Present> {
     let mut people: Vec<Present> = Vec::new();
     let mut bytes = 0;
+    let (mut opened, mut changed) = (HashSet::new(), HashSet::new());
     for other in seen.iter().filter(|other| other.page != page) {
         if people.last().is_none_or(|last| last.user != other.user) {
             let own = other.user == user;
             people.push(Present { user: other.user, name: String::new(), own, showing: Showing::default() });
+            opened.clear();
+            changed.clear();
         }
         let Some(person) = people.last_mut() else { continue };
         let Showing { open, unsaved, active } = &mut person.showing;
-        for (all, more) in [(open, &other.showing.open), (unsaved, &other.showing.unsaved)] {
+        let lists = [(open, &mut opened, &other.showing.open), (unsaved, &mut changed, &other.showing.unsaved)];
+        for (all, known, more) in lists {
             for path in more {
-                if all.len() < MAX_SHOWN_FILES && bytes + path.as_str().len() <= MAX_TOLD_BYTES && !all.contains(path) {
+                let fits = all.len() < MAX_SHOWN_FILES && bytes + path.as_str().len() <= MAX_TOLD_BYTES;
+                if fits && known.insert(path) {
                     bytes += path.as_str().len();
                     all.push(path.clone());
                 }

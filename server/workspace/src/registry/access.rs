@@ -164,7 +164,8 @@ impl Workspaces {
 
     /// The tree of a workspace that somebody has access to. What they may do with it is the caller's to heed.
     pub async fn tree_of(&self, access: &Access) -> Result<Arc<Tree>, WorkspaceError> {
-        self.0.open_tree(TreeKey::Workspace(access.workspace), access.paths.files.clone()).await
+        let key = TreeKey::Workspace(access.workspace);
+        self.0.tree_for(access.user, key, access.paths.files.clone()).await
     }
 
     /// What somebody may do in a workspace now, ready or not; nothing where they are no member.

@@ -3,11 +3,13 @@
 use super::record::{StoredState, WorkspaceRecord};
 use super::{FILES, INCOMING, Shared, UPLOAD, lock, place_error};
 use crate::error::WorkspaceError;
-use crate::import::{self, GitAddress, KNOWN_HOSTS, Progress, ProgressSender, SshFile};
+use crate::import::{self, Cloning, GitAddress, KNOWN_HOSTS, Progress, ProgressSender, SshFile};
 use crate::tree::{Locked, NEVER, Tree, blocking, remove_entry};
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use coditect_protocol::{Coded, Kind, RelPath};
+use coditect_protocol::{Coded, Kind, RelPath, WorkspaceId};
+use coditect_sandbox::SandboxId;
+use coditect_sandbox::client::{Sandboxes, Scope};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -32,7 +34,7 @@ pub(super) struct Running {
 
 /// What a workspace is filled with.
 pub(super) enum Filling {
-    Git { address: GitAddress, home: Arc<Tree> },
+    Git { address: GitAddress, home: Arc<Tree>, sandboxes: Sandboxes },
     Archive { archive: std::fs::File },
 }
 
@@ -46,7 +48,7 @@ impl Shared {
         let shared = Arc::clone(self);
         self.tasks.spawn(async move {
             let folder = shared.folder(id);
-            let mut result = shared.fill(&folder, filling, &sender, &cancel).await;
+            let mut result = shared.fill(SandboxId { person: owner, workspace: id }, filling, &sender, &cancel).await;
             if result.is_ok() {
                 result = blocking(move || put_in_place(&folder)).await;
             } else {
@@ -73,20 +75,22 @@ impl Shared {
 
     async fn fill(
         &self,
-        folder: &Path,
+        id: SandboxId,
         filling: Filling,
         progress: &ProgressSender,
         cancel: &CancellationToken,
     ) -> Result<(), WorkspaceError> {
+        let folder = &self.folder(id.workspace);
         let incoming = folder.join(INCOMING);
         match filling {
-            Filling::Git { address, home } => {
+            Filling::Git { address, home, sandboxes } => {
                 let files = match &address {
                     GitAddress::Ssh { .. } => ssh_files(&home).await,
                     GitAddress::Web { .. } | GitAddress::Path(_) => Vec::new(),
                 };
                 let work = folder.join(GIT_WORK);
-                import::clone(&address, &incoming, work, files, &self.settings.import, progress, cancel).await
+                let cloning = Cloning { sandboxes: &sandboxes, id, address: &address, target: &incoming, work, files };
+                import::clone(cloning, &self.settings.import, progress, cancel).await
             }
             Filling::Archive { archive } => {
                 let target = blocking(move || {
@@ -153,6 +157,22 @@ pub(super) async fn discard(folder: PathBuf) {
     if let Err(error) = removed.await {
         tracing::warn!(%error, "what arrived of an import could not be removed");
     }
+}
+
+/// Waits for the end of what fills the workspaces in `folder` for a server that was killed.
+pub(super) async fn end_interrupted(folder: PathBuf, sandboxes: &Sandboxes) -> Result<(), WorkspaceError> {
+    let found = blocking(move || {
+        let entries = std::fs::read_dir(&folder).map_err(|source| place_error(&folder, source))?.flatten();
+        let begun = entries.filter(|entry| entry.path().join(GIT_WORK).symlink_metadata().is_ok());
+        Ok(begun.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).map(WorkspaceId).collect::<Vec<_>>())
+    });
+    for id in found.await? {
+        if let Err(error) = sandboxes.end(Scope::Workspace(id), None).await {
+            // Where nobody answers nothing runs any more: it ends with who runs it.
+            tracing::warn!(%id, %error, "the end of an interrupted import was not seen");
+        }
+    }
+    Ok(())
 }
 
 /// Removes from the workspaces in `folder` what a server that was killed left of their imports: at once the files that hold

@@ -10,7 +10,7 @@ use coditect_protocol::{UserId, WorkspaceId};
 use futures_util::future::BoxFuture;
 
 use super::record::{Found, MemberRow, SharedRow};
-use super::{Shared, Workspaces, now_millis};
+use super::{FILES, Shared, TreeKey, Workspaces, now_millis};
 use crate::error::WorkspaceError;
 
 /// Default of [`super::RegistrySettings::max_members`].
@@ -147,7 +147,19 @@ impl Workspaces {
             tx.clear(records.shared_key(person, id))?;
             records.note_changed(&tx)
         });
-        removed.await
+        removed.await?;
+        self.forget_uploads(person, &found).await;
+        Ok(())
+    }
+
+    /// What somebody was uploading takes no room any more. Should that fail, it ends with its age.
+    async fn forget_uploads(&self, person: UserId, found: &Found) {
+        let id = found.record.id;
+        let files = self.0.folder(id).join(FILES);
+        let forgotten = async { self.0.open_tree(TreeKey::Workspace(id), files).await?.forget_uploads(person).await };
+        if let Err(error) = forgotten.await {
+            tracing::debug!(%id, %error, "uploads of a former member are left over for a while");
+        }
     }
 }
 

@@ -10,10 +10,11 @@ mod denied;
 mod filling;
 mod members;
 mod record;
+mod room;
 
 use crate::error::WorkspaceError;
 use crate::import::{self, ArchiveKind, GitAddress, ImportSettings, Progress, folder_name};
-use crate::tree::{Locked, NEVER, Tree, TreeSettings, at, blocking, remove_entry};
+use crate::tree::{Downloads, Locked, NEVER, PackKind, Places, Tree, TreeSettings, at, blocking, remove_entry};
 use crate::usage::Meter;
 use access::Holds;
 pub use access::{Access, WorkspacePaths};
@@ -24,9 +25,11 @@ use coditect_protocol::workspace::{
     CreateWorkspace, MAX_WORKSPACE_NAME_CHARS, Workspace, WorkspaceRole, WorkspaceSource,
 };
 use coditect_protocol::{RelPath, UserId, WorkspaceId};
+use coditect_sandbox::SandboxError;
+use coditect_sandbox::client::Sandboxes;
 use coditect_store::Store;
 use denied::Denied;
-use filling::{Filling, Running, clear_interrupted};
+use filling::{Filling, Running, clear_interrupted, end_interrupted};
 use futures_util::Stream;
 pub use members::{DEFAULT_MAX_MEMBERS, MAX_MEMBERS_LIMIT, MAX_SHARED_WITH_PERSON, Member, NoNames, People};
 use record::{Found, Records, StoredState, WorkspaceRecord};
@@ -45,6 +48,10 @@ pub const DEFAULT_MAX_WORKSPACES_PER_PERSON: usize = 100;
 pub const DEFAULT_MAX_IMPORTS_PER_PERSON: usize = 4;
 /// Default of [`RegistrySettings::quota_bytes`]: 10 GiB.
 pub const DEFAULT_QUOTA_BYTES: u64 = 10 * 1024 * 1024 * 1024;
+/// Default of [`RegistrySettings::home_quota_bytes`]: 10 GiB.
+pub const DEFAULT_HOME_QUOTA_BYTES: u64 = 10 * 1024 * 1024 * 1024;
+/// Default of [`RegistrySettings::max_entries`].
+pub const DEFAULT_MAX_ENTRIES: u64 = 2_000_000;
 /// Default of [`RegistrySettings::trash_age`]: 30 days.
 pub const DEFAULT_TRASH_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// How often what got too old is looked for.
@@ -53,6 +60,8 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(6 * 60 * 60);
 const PRIVATE_FOLDER_MODE: u32 = 0o700;
 /// Where a workspace's files are, within its directory.
 const FILES: &str = "files";
+/// File that a workspace has from when its owner deletes it: where the server dies meanwhile, the next one goes on.
+const DELETED: &str = "deleted";
 /// Where they are while they arrive.
 const INCOMING: &str = "incoming";
 /// Where an upload is while it arrives.
@@ -71,10 +80,18 @@ pub struct RegistrySettings {
     pub max_members: usize,
     /// Where files may come from.
     pub import: ImportSettings,
+    /// Where git runs that clones repositories; none can be where there are none.
+    pub sandboxes: Option<Sandboxes>,
     /// Limits of each tree.
     pub tree: TreeSettings,
     /// Most bytes that one workspace takes on the disk, its trash included; none where absent.
     pub quota_bytes: Option<u64>,
+    /// Most bytes that one home takes on the disk; none where absent.
+    pub home_quota_bytes: Option<u64>,
+    /// Most files and folders of one workspace, its trash included, and of one home; none where absent.
+    pub max_entries: Option<u64>,
+    /// Bytes of the disk that are left free.
+    pub disk_reserve_bytes: u64,
     /// How long what was deleted can be had back; for ever where absent.
     pub trash_age: Option<Duration>,
 }
@@ -89,8 +106,12 @@ impl RegistrySettings {
             max_imports_per_person: DEFAULT_MAX_IMPORTS_PER_PERSON,
             max_members: DEFAULT_MAX_MEMBERS,
             import: ImportSettings::default(),
+            sandboxes: None,
             tree: TreeSettings::default(),
             quota_bytes: Some(DEFAULT_QUOTA_BYTES),
+            home_quota_bytes: Some(DEFAULT_HOME_QUOTA_BYTES),
+            max_entries: Some(DEFAULT_MAX_ENTRIES),
+            disk_reserve_bytes: coditect_sandbox::settings::DEFAULT_DISK_RESERVE_BYTES,
             trash_age: Some(DEFAULT_TRASH_AGE),
         }
     }
@@ -112,8 +133,13 @@ struct Shared {
     running: Mutex<HashMap<WorkspaceId, Running>>,
     trees: Mutex<HashMap<TreeKey, Weak<Tree>>>,
     /// Kept while nobody has the tree open: counting is dear.
-    meters: Mutex<HashMap<WorkspaceId, Arc<Meter>>>,
+    meters: Mutex<HashMap<TreeKey, Arc<Meter>>>,
+    /// Those of each person who does something now.
+    places: Mutex<HashMap<UserId, Weak<Places>>>,
     tasks: TaskTracker,
+    /// Held while what was thrown away is removed.
+    emptying: Arc<tokio::sync::Mutex<()>>,
+    downloads: Downloads,
     denied: Denied,
     holds: Holds,
     people: std::sync::OnceLock<Arc<dyn People>>,
@@ -131,18 +157,22 @@ impl Workspaces {
     /// empties the trash. Nothing at or below the data directory can be imported by its path.
     pub async fn open(store: Store, mut settings: RegistrySettings) -> Result<Self, WorkspaceError> {
         let data = settings.data.clone();
-        let (data, clearing) = blocking(move || {
+        let data = blocking(move || {
             for folder in ["", "workspaces", "homes", "trash"] {
                 make_private_folder(&data.join(folder))?;
             }
             // Programs are started there from other folders.
-            let data = data.canonicalize().map_err(|source| place_error(&data, source))?;
-            let workspaces = data.join("workspaces");
-            let clearing = clear_interrupted(&workspaces).map_err(|source| place_error(&workspaces, source))?;
-            Ok((data, clearing))
+            data.canonicalize().map_err(|source| place_error(&data, source))
         })
         .await?;
+        let workspaces = data.join("workspaces");
+        if let Some(sandboxes) = &settings.sandboxes {
+            end_interrupted(workspaces.clone(), sandboxes).await?;
+        }
+        let clearing =
+            blocking(move || clear_interrupted(&workspaces).map_err(|source| place_error(&workspaces, source))).await?;
         settings.import.forbidden_paths.push(data.clone());
+        settings.import.disk_reserve_bytes = settings.disk_reserve_bytes;
         let records = Records::new(store);
         records.mark_interrupted().await?;
         let registry = Self(Arc::new(Shared {
@@ -151,7 +181,10 @@ impl Workspaces {
             running: Mutex::default(),
             trees: Mutex::default(),
             meters: Mutex::default(),
+            places: Mutex::default(),
             tasks: TaskTracker::new(),
+            emptying: Arc::default(),
+            downloads: Downloads::default(),
             denied: Denied::new(),
             holds: Holds::default(),
             people: std::sync::OnceLock::new(),
@@ -187,12 +220,13 @@ impl Workspaces {
             }
             WorkspaceSource::Git { url } => {
                 let address = GitAddress::parse(&url, &self.0.settings.import)?;
+                let sandboxes = self.0.sandboxes()?;
                 let name = check_name(&given.unwrap_or_else(|| shortened(&address.name())))?;
                 let record = WorkspaceRecord::new(owner, &name, WorkspaceSource::Git { url: address.url() });
                 self.0.begin(&record, self.0.settings.max_imports_per_person).await?;
                 let home = self.home(owner).await?;
                 let progress = Progress::step("Connecting");
-                self.0.start(&record, progress.clone(), Filling::Git { address, home });
+                self.0.start(&record, progress.clone(), Filling::Git { address, home, sandboxes });
                 Ok(self.0.named(record.owned(), Some(progress)).await)
             }
             WorkspaceSource::Archive { .. } => {
@@ -272,21 +306,32 @@ impl Workspaces {
 
     /// Deletes a workspace with its files; ends its import if it is being filled. For its owner.
     pub async fn delete(&self, owner: UserId, id: WorkspaceId) -> Result<(), WorkspaceError> {
+        self.0.found(owner, id, WorkspaceRole::Owner).await?;
+        let mark = self.0.folder(id).join(DELETED);
+        blocking(move || match std::fs::File::create(&mark) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(place_error(&mark, error)),
+            _ => Ok(()),
+        })
+        .await?;
         self.0.noted(owner, id, self.0.records.remove(owner, id).await).await?;
         if let Some(running) = lock(&self.0.running).remove(&id) {
             running.cancel.cancel();
         }
         lock(&self.0.trees).remove(&TreeKey::Workspace(id));
-        lock(&self.0.meters).remove(&id);
-        let folder = self.0.folder(id);
-        let trash = self.0.settings.data.join("trash").join(Uuid::new_v4().to_string());
-        blocking(move || match std::fs::rename(&folder, trash) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(place_error(&folder, error)),
-            _ => Ok(()),
-        })
-        .await?;
-        self.0.empty_trash();
-        Ok(())
+        lock(&self.0.meters).remove(&TreeKey::Workspace(id));
+        self.0.throw_away(id).await
+    }
+
+    /// Files and folders of a workspace with everything below them as one stream, made as it is taken. There are only so many at once.
+    /// Ends with an error where it cannot be whole; dropped, or not taken for a while, it is not made any further.
+    pub async fn download(
+        &self,
+        access: &Access,
+        paths: Vec<RelPath>,
+        kind: PackKind,
+    ) -> Result<impl Stream<Item = Result<Bytes, WorkspaceError>> + Send + use<>, WorkspaceError> {
+        let place = self.0.downloads.begin(access.user)?;
+        self.tree_of(access).await?.pack(paths, kind, place).await
     }
 
     /// Notes that a workspace is opened now; it must be ready.
@@ -295,18 +340,12 @@ impl Workspaces {
         Ok(self.0.view(self.0.noted(user, id, touched).await?).await)
     }
 
-    /// Most bytes that one workspace takes on the disk.
-    #[must_use]
-    pub fn quota_bytes(&self) -> Option<u64> {
-        self.0.settings.quota_bytes
-    }
-
     /// A person's home, made when it is first asked for.
     pub async fn home(&self, owner: UserId) -> Result<Arc<Tree>, WorkspaceError> {
         let path = self.0.home_folder(owner);
         let made = path.clone();
         blocking(move || make_private_folder(&made)).await?;
-        self.0.open_tree(TreeKey::Home(owner), path).await
+        self.0.tree_for(owner, TreeKey::Home(owner), path).await
     }
 
     /// Ends the imports that run, and waits for what is being removed or cleaned up.
@@ -323,6 +362,14 @@ impl Workspaces {
 impl Shared {
     fn folder(&self, id: WorkspaceId) -> PathBuf {
         self.settings.data.join("workspaces").join(id.to_string())
+    }
+
+    /// Where git can run now.
+    fn sandboxes(&self) -> Result<Sandboxes, WorkspaceError> {
+        let none = || SandboxError::Unavailable { reason: "the server has no sandboxes".to_owned() };
+        let sandboxes = self.settings.sandboxes.clone().ok_or_else(none)?;
+        sandboxes.check_available()?;
+        Ok(sandboxes)
     }
 
     fn home_folder(&self, owner: UserId) -> PathBuf {
@@ -362,12 +409,6 @@ impl Shared {
         created
     }
 
-    /// What counts a workspace; one for all trees of it.
-    fn meter(&self, id: WorkspaceId) -> Arc<Meter> {
-        let meter = || Arc::new(Meter::new(self.folder(id), self.settings.quota_bytes));
-        Arc::clone(lock(&self.meters).entry(id).or_insert_with(meter))
-    }
-
     /// Removes from all workspaces what has been in their trash for too long, and uploads that nobody goes on with.
     async fn sweep(&self) -> Result<(), WorkspaceError> {
         let folder = self.settings.data.join("workspaces");
@@ -376,7 +417,15 @@ impl Shared {
             let id = |entry: std::fs::DirEntry| Some(WorkspaceId(entry.file_name().to_str()?.parse().ok()?));
             Ok(entries.flatten().filter_map(id).collect::<Vec<_>>())
         });
-        for id in ids.await? {
+        let (ids, known) = (ids.await?, self.records.ids().await?);
+        for id in ids {
+            // Only where both say so: a store that knows nothing of a workspace may be the wrong store.
+            if !known.contains(&id) {
+                if tokio::fs::metadata(self.folder(id).join(DELETED)).await.is_ok() {
+                    self.throw_away(id).await?;
+                }
+                continue;
+            }
             let files = self.folder(id).join(FILES);
             // Not one that is being filled.
             if tokio::fs::metadata(&files).await.is_err() {
@@ -397,8 +446,8 @@ impl Shared {
         }
         let settings = self.settings.tree.clone();
         let opened = Arc::new(match key {
-            TreeKey::Workspace(id) => Tree::open_workspace(path, settings, self.meter(id)).await?,
-            TreeKey::Home(_) => Tree::open(path, settings).await?,
+            TreeKey::Workspace(_) => Tree::open_workspace(path, settings, self.meter(key)).await?,
+            TreeKey::Home(_) => Tree::open_home(path, settings, self.meter(key)).await?,
         });
         let mut trees = lock(&self.trees);
         // Another call may have been faster; all share one, and so its limits.
@@ -410,11 +459,28 @@ impl Shared {
         Ok(opened)
     }
 
+    /// Removes the files of a workspace that is none any more.
+    async fn throw_away(&self, id: WorkspaceId) -> Result<(), WorkspaceError> {
+        let folder = self.folder(id);
+        let trash = self.settings.data.join("trash").join(Uuid::new_v4().to_string());
+        blocking(move || match std::fs::rename(&folder, trash) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(place_error(&folder, error)),
+            _ => Ok(()),
+        })
+        .await?;
+        self.empty_trash();
+        Ok(())
+    }
+
     /// Removes what was thrown away, while others go on.
     fn empty_trash(&self) {
         let trash = self.settings.data.join("trash");
-        self.tasks.spawn_blocking(move || {
-            if let Err(error) = empty_folder(&trash) {
+        let emptying = Arc::clone(&self.emptying);
+        self.tasks.spawn(async move {
+            // One at a time: those who wait hold no thread, and then find nothing left to do.
+            let _turn = emptying.lock().await;
+            let emptied = blocking(move || empty_folder(&trash).map_err(|source| place_error(&trash, source)));
+            if let Err(error) = emptied.await {
                 tracing::warn!(%error, "the trash could not be emptied; the next start tries again");
             }
         });
@@ -445,8 +511,10 @@ impl Drop for Unfinished {
     }
 }
 
+/// Removes what can be removed; the first error is told at the end.
 fn empty_folder(folder: &Path) -> std::io::Result<()> {
     let folder = Dir::open_ambient_dir(folder, ambient_authority())?;
+    let mut first = Ok(());
     for entry in folder.entries()? {
         let name = entry?.file_name();
         // Two that clean at the same time take from each other what is missing.
@@ -454,11 +522,11 @@ fn empty_folder(folder: &Path) -> std::io::Result<()> {
             .symlink_metadata(&name)
             .and_then(|facts| remove_entry(&folder, &name, &facts, Locked::Force, &NEVER));
         match removed {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => first = first.and(Err(error)),
             _ => {}
         }
     }
-    Ok(())
+    first
 }
 
 /// Sweeps now and from time to time, until the registry is closed or nobody has it any more.

@@ -8,6 +8,7 @@ use coditect_protocol::workspace::{Workspace, WorkspaceRole, WorkspaceSource, Wo
 use coditect_protocol::{Coded, UserId, WorkspaceId};
 use coditect_store::{Record, Store, StoreError, Subspace, Transaction, Watch};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use uuid::Uuid;
 
 /// Records looked at in one transaction when the server starts.
@@ -389,6 +390,24 @@ impl Records {
         let but = self.shared_key(user, but);
         let rows = tx.range(self.shared_with(user).range().limit(limit.saturating_add(1))).await?;
         Ok(rows.rows.iter().filter(|row| row.key[..] != but[..]).count())
+    }
+
+    /// Every workspace there is.
+    pub(super) async fn ids(&self) -> Result<HashSet<WorkspaceId>, WorkspaceError> {
+        let mut ids = HashSet::new();
+        let mut range = self.all.range().limit(PAGE_ROWS);
+        loop {
+            let page = &range;
+            let rows =
+                self.store.transact(|tx| async move { Ok::<_, WorkspaceError>(tx.range(page.clone()).await?) }).await?;
+            for row in &rows.rows {
+                ids.insert(WorkspaceRecord::decode(&row.value)?.id);
+            }
+            match rows.rows.last() {
+                Some(last) if rows.more => range = range.after(last.key.clone()),
+                _ => return Ok(ids),
+            }
+        }
     }
 
     /// Marks what nobody fills any more, because the server that did has stopped.

@@ -2,10 +2,12 @@ use super::*;
 use coditect_protocol::Coded;
 use coditect_protocol::files::{Root, WriteMode};
 use coditect_protocol::workspace::WorkspaceState;
+use coditect_sandbox::SandboxMode;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 mod members;
+mod room;
 
 struct Fixture {
     dir: TempDir,
@@ -60,6 +62,23 @@ impl Fixture {
         Self { dir, store, workspaces }
     }
 
+    /// One that clones. There are no walls, so that a test's own programs can be run.
+    async fn cloning(change: impl Fn(&mut RegistrySettings)) -> Self {
+        let mut fixture = Self::new().await;
+        let mut settings = fixture.cloning_settings().await;
+        change(&mut settings);
+        fixture.workspaces = Workspaces::open(fixture.store.clone(), settings).await.unwrap();
+        fixture
+    }
+
+    async fn cloning_settings(&self) -> RegistrySettings {
+        let sandboxes = crate::needs::sandbox_settings(self.dir.path(), SandboxMode::None);
+        let mut settings = RegistrySettings::new(self.dir.path().join("data"));
+        settings.sandboxes = crate::needs::sandboxes(sandboxes).await;
+        settings.import.import_paths = vec![self.dir.path().join("open")];
+        settings
+    }
+
     /// A git that runs the script instead.
     fn pretend(&self, script: &str) -> PathBuf {
         use std::os::unix::fs::PermissionsExt;
@@ -97,7 +116,7 @@ async fn a_workspace_lives() {
     let path = RelPath::parse("file").unwrap();
     tree.write(&path, Bytes::from_static(b"x"), WriteMode::CreateNew).await.unwrap();
     let same = f.workspaces.tree(owner, Root::Workspace(made.id), WorkspaceRole::Read).await.unwrap();
-    assert!(Arc::ptr_eq(&tree, &same));
+    assert!(tree.is_shared_with(&same));
     let paths = f.workspaces.access(owner, made.id, WorkspaceRole::Read).await.unwrap().paths;
     assert!(paths.files.join("file").exists() && paths.home.is_dir() && paths.files.is_absolute());
     let renamed = f.workspaces.rename(owner, made.id, "Other").await.unwrap();
@@ -151,7 +170,7 @@ async fn names_and_numbers_are_bounded() {
 
 #[tokio::test]
 async fn clones_a_repository() {
-    let f = Fixture::new().await;
+    let f = Fixture::cloning(|_| {}).await;
     let owner = user();
     let repository = f.dir.path().join("open/tool.git");
     let run = |args: &[&str]| {
@@ -179,6 +198,9 @@ async fn clones_a_repository() {
 async fn a_failed_clone_says_why_and_can_be_deleted() {
     let f = Fixture::new().await;
     let owner = user();
+    let refused = f.workspaces.create(owner, git(Path::new("/etc"))).await;
+    assert_eq!(code(refused), "sandbox.unavailable", "git runs nowhere else");
+    let f = Fixture::cloning(|_| {}).await;
     let error = f.workspaces.create(owner, git(Path::new("ext::sh -c id"))).await;
     assert_eq!(code(error), "import.url_refused");
     assert!(f.workspaces.list(owner).await.unwrap().is_empty());
@@ -202,9 +224,8 @@ async fn imports_show_progress_are_bounded_and_end_when_deleted() {
     let f = Fixture::new().await;
     let program = f.pretend("echo 'Receiving objects:  42% (1/2)' >&2; sleep 1000");
     std::fs::create_dir(f.dir.path().join("open/x")).unwrap();
-    let mut settings = RegistrySettings::new(f.dir.path().join("data"));
+    let mut settings = f.cloning_settings().await;
     settings.import.git_program = program;
-    settings.import.import_paths = vec![f.dir.path().join("open")];
     settings.max_imports_per_person = 1;
     let workspaces = Workspaces::open(f.store.clone(), settings.clone()).await.unwrap();
     let owner = user();
@@ -233,6 +254,52 @@ async fn imports_show_progress_are_bounded_and_end_when_deleted() {
     workspaces.close().await;
     other.close().await;
     assert_eq!((f.entries("workspaces"), f.entries("trash")), (0, 0));
+}
+
+#[tokio::test]
+async fn files_of_a_workspace_that_is_none_any_more_are_cleared_up() {
+    let f = Fixture::new().await;
+    let kept = f.workspaces.create(user(), empty("kept")).await.unwrap().id;
+    f.workspaces.close().await;
+    // Its record went, then the server died.
+    let [gone, strange] = std::array::from_fn(|_| WorkspaceId(Uuid::new_v4()));
+    let data = f.dir.path().join("data");
+    for id in [gone, strange] {
+        std::fs::create_dir_all(data.join(format!("workspaces/{id}/files/deep"))).unwrap();
+    }
+    for id in [gone, kept] {
+        std::fs::write(data.join(format!("workspaces/{id}/deleted")), "").unwrap();
+    }
+    let again = Workspaces::open(f.store.clone(), RegistrySettings::new(data.clone())).await.unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while (f.entries("workspaces"), f.entries("trash")) != (2, 0) {
+        assert!(Instant::now() < deadline);
+        tokio::task::yield_now().await;
+    }
+    // What the store has is not deleted, and what it has never heard of may be another store's.
+    for id in [kept, strange] {
+        assert!(data.join(format!("workspaces/{id}/files")).is_dir());
+    }
+    again.close().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_removed_keeps_nothing_else() {
+    let dir = TempDir::new().unwrap();
+    for name in ["a", "b", "c"] {
+        std::fs::create_dir_all(dir.path().join(name).join("inside")).unwrap();
+    }
+    let mount = dir.path().join("b/inside");
+    // What others use cannot be removed; nobody but root can make such a thing.
+    let bound = std::process::Command::new("mount").arg("--bind").args([&mount, &mount]).output();
+    if !bound.is_ok_and(|output| output.status.success()) {
+        return crate::needs::missing("mount", "nothing can be mounted");
+    }
+    let removed = empty_folder(dir.path());
+    let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    std::process::Command::new("umount").arg(&mount).status().unwrap();
+    assert!(removed.is_err() && left == ["b"], "{removed:?} {left:?}");
+    empty_folder(dir.path()).unwrap();
 }
 
 #[tokio::test]
@@ -272,8 +339,10 @@ async fn a_failed_import_leaves_no_credentials() {
 
 #[tokio::test]
 async fn the_servers_own_data_cannot_be_imported() {
-    let f =
-        Fixture::with(|settings| settings.import.import_paths = vec![settings.data.parent().unwrap().to_owned()]).await;
+    let above = |settings: &mut RegistrySettings| {
+        settings.import.import_paths = vec![settings.data.parent().unwrap().to_owned()];
+    };
+    let f = Fixture::cloning(above).await;
     let (owner, other) = (user(), user());
     let theirs = f.workspaces.create(other, empty("theirs")).await.unwrap().id;
     let files = f.workspaces.access(other, theirs, WorkspaceRole::Read).await.unwrap().paths.files;

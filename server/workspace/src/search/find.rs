@@ -6,7 +6,7 @@ use cap_std::fs::Dir;
 use coditect_protocol::search::FindFiles;
 
 use super::globs::PathFilter;
-use super::rank::{Best, Candidate, Scorer};
+use super::rank::{Best, Candidate, Demand, Scorer};
 use super::walk::{MAX_WALKED_ENTRIES, Visitor, Walk, is_there, walk};
 use super::{FoundPaths, Stop, open_root};
 use crate::WorkspaceError;
@@ -27,7 +27,7 @@ pub(super) fn find(root: &Path, query: &FindFiles, stop: &Stop) -> Result<FoundP
         stop,
     };
     let scorer = Scorer::new(query)?;
-    let (collectors, cut_short) = walk(&walked, || Collector(Best::new(scorer.clone(), limit)));
+    let (collectors, cut_short) = walk(&walked, || Collector(Best::new(scorer.clone(), limit, Demand::Any)));
     let (paths, dropped) = Best::merge(collectors.into_iter().map(|collector| collector.0), limit);
     Ok(FoundPaths { paths: still_there(&walked.root, paths), limit_reached: dropped || cut_short })
 }

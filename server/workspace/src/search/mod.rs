@@ -51,6 +51,8 @@ use crate::tree::Tree;
 
 /// Most threads of one search; fewer where the machine has fewer cores.
 pub const MAX_SEARCH_THREADS: usize = 8;
+/// Fewest threads of one search: while one waits for the disk or is in a large file, another goes on.
+const MIN_SEARCH_THREADS: usize = 2;
 /// Most searches that run at once on the server; more wait their turn.
 pub const MAX_SEARCHES: usize = 16;
 /// Most searches of one person that run at once; more wait their turn.
@@ -204,7 +206,7 @@ pub(crate) async fn run<T: Send + 'static>(
 }
 
 pub(crate) fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(MAX_SEARCH_THREADS)
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get).clamp(MIN_SEARCH_THREADS, MAX_SEARCH_THREADS)
 }
 
 fn open_root(root: &Path) -> Result<cap_std::fs::Dir, WorkspaceError> {

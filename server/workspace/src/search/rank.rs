@@ -5,7 +5,9 @@
 //! begins of words and humps of camel case; names that it fits well come before those with its letters strewn about. Beyond that
 //! counts how well they match, then the length of the path.
 //!
-//! Once there are enough that fit well, what cannot is left out before the costly comparison.
+//! Names are looked at first. Paths are compared only where too few names match, and of these only those of which the folder has
+//! the word's first letters, as far as they go, and the name the others. Once there are enough that fit well, what cannot is left
+//! out before the costly comparison.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -67,6 +69,11 @@ impl Letters {
 
     const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// Those that are not in a folder's path and its separator.
+    const fn beyond(self, folder: Self) -> Self {
+        Self(self.0 & !(folder.0 | Self::SEPARATOR))
     }
 
     const fn has(self, wanted: Self) -> bool {
@@ -139,6 +146,27 @@ impl Word {
         self.ascii.as_deref().is_none_or(head)
     }
 
+    /// Whether the letters are in the name, in their order. Where that is not known, they may be.
+    fn is_within(&self, name: &str) -> bool {
+        self.ascii
+            .as_deref()
+            .filter(|_| name.is_ascii())
+            .is_none_or(|wanted| taken(wanted, name.as_bytes()) == wanted.len())
+    }
+
+    /// The letters that a name must have for its path to match, below a folder with this path.
+    fn missing_below(&self, folder: &str, letters: Letters) -> Letters {
+        if self.atom.negative {
+            return Letters::default();
+        }
+        let Some(wanted) = self.ascii.as_deref().filter(|_| folder.is_ascii()) else {
+            return self.letters.beyond(letters);
+        };
+        let rest = &wanted[taken(wanted, folder.as_bytes())..];
+        let rest = rest.strip_prefix(b"/").filter(|_| !folder.is_empty()).unwrap_or(rest);
+        rest.iter().fold(Letters::default(), |letters, byte| letters.and(Letters(Letters::bit(*byte))))
+    }
+
     /// Whether the letters stand together but for jumps to begins of words. Where that is not known, they may.
     fn fits_well(&self, name: &str) -> bool {
         let Some(wanted) = self.ascii.as_deref().filter(|_| name.is_ascii() && name.len() <= MAX_FITTED_BYTES) else {
@@ -159,6 +187,18 @@ impl Word {
         }
         true
     }
+}
+
+/// How many of the letters, which are small ones, are in a text one behind the other, whatever is in between.
+fn taken(wanted: &[u8], text: &[u8]) -> usize {
+    let mut taken = 0;
+    for byte in text {
+        match wanted.get(taken) {
+            Some(letter) => taken += usize::from(byte.to_ascii_lowercase() == *letter),
+            None => break,
+        }
+    }
+    taken
 }
 
 /// A bit for each byte of a name that begins a word: the first, one behind a separator, a capital behind a small letter.
@@ -191,17 +231,23 @@ pub(crate) enum Demand {
 #[derive(Clone)]
 pub(crate) struct Scorer {
     words: Arc<[Word]>,
+    bench: Bench,
+    /// The letters that all words need in the name.
+    name_letters: Letters,
+    /// What a name scores that begins with the one word that was typed; absent where there are more.
+    top: Option<u32>,
+}
+
+/// What comparing needs beside the words. Apart from them, because counting who holds them for each file costs more than most
+/// comparisons, where several threads do.
+#[derive(Clone)]
+struct Bench {
     names: Matcher,
     paths: Matcher,
     letters: Vec<char>,
     path: String,
     /// The folder that was scored last for a word with parts: its path, the word and the score.
     folder: (String, usize, Option<u16>),
-    /// The letters that all words need, in the path and in the name.
-    path_letters: Letters,
-    name_letters: Letters,
-    /// What a name scores that begins with the one word that was typed; absent where there are more.
-    top: Option<u32>,
 }
 
 impl Scorer {
@@ -223,40 +269,42 @@ impl Scorer {
         let all =
             |letters: fn(&Word) -> Letters| words.iter().fold(Letters::default(), |all, word| all.and(letters(word)));
         let mut scorer = Self {
-            path_letters: all(|word| if word.atom.negative { Letters::default() } else { word.letters }),
             name_letters: all(|word| if word.atom.negative { Letters::default() } else { word.name_letters() }),
             words: Arc::clone(&words),
-            names: Matcher::new(names),
-            paths: Matcher::new(Config::DEFAULT.match_paths()),
-            letters: Vec::new(),
-            path: String::new(),
-            folder: (String::new(), usize::MAX, None),
+            bench: Bench {
+                names: Matcher::new(names),
+                paths: Matcher::new(Config::DEFAULT.match_paths()),
+                letters: Vec::new(),
+                path: String::new(),
+                folder: (String::new(), usize::MAX, None),
+            },
             top: None,
         };
         if let [Word { ascii: Some(ascii), parts: None, .. }] = &*words
             && let Ok(itself) = std::str::from_utf8(ascii)
         {
-            scorer.top = scorer.score(Candidate::of(itself), Demand::Any);
+            // Longer than the word: the matcher has another measure for texts that are equal.
+            scorer.top = scorer.score(Candidate::of(&format!("{itself}.")), Demand::Any);
         }
         Ok(scorer)
     }
 
     /// `None` where it does not match, or does not meet the demand.
     pub(crate) fn score(&mut self, file: Candidate<'_>, demand: Demand) -> Option<u32> {
-        let words = Arc::clone(&self.words);
+        let bench = &mut self.bench;
         let mut total = 0_u32;
         let mut has_path = false;
-        for (index, word) in words.iter().enumerate() {
-            let score = match self.score_name(index, word, file, demand) {
+        for (index, word) in self.words.iter().enumerate() {
+            let score = match bench.score_name(index, word, file, demand) {
                 Some(score) => NAME_BONUS + score,
                 None if demand > Demand::Any || file.folder.is_empty() => return None,
                 None if !file.letters.below(file.folder_letters).has(word.letters) => return None,
                 None => {
                     if !has_path {
-                        file.write_path(&mut self.path);
+                        file.write_path(&mut bench.path);
                         has_path = true;
                     }
-                    u32::from(word.atom.score(Utf32Str::new(&self.path, &mut self.letters), &mut self.paths)?)
+                    u32::from(word.atom.score(Utf32Str::new(&bench.path, &mut bench.letters), &mut bench.paths)?)
                 }
             };
             total = total.saturating_add(score);
@@ -264,10 +312,29 @@ impl Scorer {
         Some(total)
     }
 
+    /// What a file must offer to be better than one with this score.
+    fn demand_to_beat(&self, score: u32) -> Demand {
+        let least = |each: u32| each.saturating_mul(u32::try_from(self.words.len()).unwrap_or(u32::MAX));
+        if self.top.is_some_and(|top| score >= top) {
+            Demand::Begins
+        } else if score >= least(NAME_BONUS + WELL_BONUS) {
+            Demand::FitsWell
+        } else if score >= least(NAME_BONUS) {
+            Demand::InName
+        } else {
+            Demand::Any
+        }
+    }
+}
+
+impl Bench {
     /// How well a word matches the name, or its parts the folder and the name.
     fn score_name(&mut self, index: usize, word: &Word, file: Candidate<'_>, demand: Demand) -> Option<u32> {
         let Some((folder, name)) = &word.parts else {
             if !file.letters.has(word.letters) || (demand == Demand::Begins && !word.begins(file.name)) {
+                return None;
+            }
+            if !word.is_within(file.name) {
                 return None;
             }
             let fits_well = word.fits_well(file.name);
@@ -286,20 +353,6 @@ impl Scorer {
         }
         Some(score + u32::from(self.folder.2?))
     }
-
-    /// What a file must offer to be better than one with this score.
-    fn demand_to_beat(&self, score: u32) -> Demand {
-        let least = |each: u32| each.saturating_mul(u32::try_from(self.words.len()).unwrap_or(u32::MAX));
-        if self.top.is_some_and(|top| score >= top) {
-            Demand::Begins
-        } else if score >= least(NAME_BONUS + WELL_BONUS) {
-            Demand::FitsWell
-        } else if score >= least(NAME_BONUS) {
-            Demand::InName
-        } else {
-            Demand::Any
-        }
-    }
 }
 
 /// Sorts the best first: high score, then short, then by name.
@@ -315,20 +368,32 @@ pub(crate) struct Best {
     dropped: bool,
     /// What a file must offer to be taken in.
     demand: Demand,
+    /// The letters that a name must have to be worth a comparison, in the folder that was entered last.
+    wanted: Letters,
     path: String,
 }
 
 impl Best {
-    pub(crate) fn new(scorer: Scorer, limit: usize) -> Self {
-        Self { scorer, limit, heap: BinaryHeap::new(), dropped: false, demand: Demand::Any, path: String::new() }
+    /// Takes in what meets the demand.
+    pub(crate) fn new(scorer: Scorer, limit: usize, demand: Demand) -> Self {
+        let (heap, wanted) = (BinaryHeap::new(), Letters::default());
+        Self { scorer, limit, heap, dropped: false, demand, wanted, path: String::new() }
     }
 
-    /// Whether a file with these letters need not be offered.
-    pub(crate) const fn rules_out(&self, folder: Letters, name: Letters) -> bool {
-        match self.demand {
-            Demand::Any => !name.below(folder).has(self.scorer.path_letters),
-            _ => !name.has(self.scorer.name_letters),
-        }
+    /// Files of this folder are offered from here on.
+    pub(crate) fn enter(&mut self, folder: &str, letters: Letters) {
+        self.wanted = match self.demand {
+            Demand::Any => {
+                let missing = self.scorer.words.iter().map(|word| word.missing_below(folder, letters));
+                missing.fold(Letters::default(), Letters::and)
+            }
+            _ => self.scorer.name_letters,
+        };
+    }
+
+    /// Whether a file with these letters in the folder that was entered need not be offered.
+    pub(crate) const fn rules_out(&self, name: Letters) -> bool {
+        !name.has(self.wanted)
     }
 
     /// Takes in a file if it matches, is good enough, and `admits` its path. `extra` is added to its score.
@@ -359,6 +424,11 @@ impl Best {
         }
     }
 
+    /// Whether something was left out because there is better.
+    pub(crate) fn is_full(all: &[Self], limit: usize) -> bool {
+        all.iter().any(|best| best.dropped) || all.iter().map(|best| best.heap.len()).sum::<usize>() > limit
+    }
+
     /// The best of all threads, and whether there were more.
     pub(crate) fn merge(all: impl IntoIterator<Item = Self>, limit: usize) -> (Vec<String>, bool) {
         let mut ranked: Vec<Rank> = Vec::new();
@@ -382,7 +452,7 @@ mod tests {
     /// The paths in the order in which they come for what was typed.
     fn ranked(typed: &str, paths: &[&str]) -> Vec<String> {
         let query = FindFiles { pattern: typed.to_owned(), fuzzy: true, ..FindFiles::default() };
-        let mut best = Best::new(Scorer::new(&query).unwrap(), 100);
+        let mut best = Best::new(Scorer::new(&query).unwrap(), 100, Demand::Any);
         for path in paths {
             best.offer(Candidate::of(path), 0, |_| true);
         }
@@ -438,7 +508,7 @@ mod tests {
     #[test]
     fn only_so_many_are_kept() {
         let query = FindFiles { pattern: "a".to_owned(), fuzzy: true, ..FindFiles::default() };
-        let mut best = Best::new(Scorer::new(&query).unwrap(), 2);
+        let mut best = Best::new(Scorer::new(&query).unwrap(), 2, Demand::Any);
         for path in ["xa", "b/aa", "a/x", "a", "none"] {
             best.offer(Candidate::of(path), 0, |path| path != "a");
         }
@@ -446,6 +516,18 @@ mod tests {
     }
 
     proptest! {
+        /// What is left out by its folder and its letters would not have matched.
+        #[test]
+        fn a_folder_leaves_out_nothing_that_matches(path in "[a-cA-C0é_./-]{1,12}", typed in "[a-cA-Cé/ ]{1,4}") {
+            let query = FindFiles { pattern: typed, fuzzy: true, ..FindFiles::default() };
+            let (mut scorer, file) = (Scorer::new(&query).unwrap(), Candidate::of(&path));
+            let mut best = Best::new(scorer.clone(), 1, Demand::Any);
+            best.enter(file.folder, file.folder_letters);
+            if scorer.score(file, Demand::Any).is_some() {
+                prop_assert!(!best.rules_out(file.letters));
+            }
+        }
+
         /// What is left out by its letters would not have matched.
         #[test]
         fn letters_leave_out_nothing_that_matches(path in "[a-cA-C0-2é_./-]{1,12}", typed in "[a-cA-C0-2éè_./-]{1,3}") {

@@ -22,7 +22,7 @@ use super::Stop;
 use super::outlet::Outlet;
 use super::pattern::{Interruptible, Pattern};
 use super::text::{limit_of, max_file_bytes, walk_of};
-use super::walk::{Visitor, open_file, walk};
+use super::walk::{Visitor, bytes_of, open_file, walk};
 use crate::WorkspaceError;
 use crate::tree::Tree;
 
@@ -199,8 +199,8 @@ struct Candidates<'a> {
 
 impl Visitor for Candidates<'_> {
     fn file(&mut self, folder: &Dir, name: &str, path: &str) {
-        let Some((file, bytes)) = open_file(folder, name) else { return };
-        if bytes > max_file_bytes(&self.job.query.search) {
+        let Some((file, facts)) = open_file(folder, name) else { return };
+        if bytes_of(&facts) > max_file_bytes(&self.job.query.search) {
             return;
         }
         let mut any = Any { pattern: self.pattern, found: false };

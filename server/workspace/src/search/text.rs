@@ -8,14 +8,16 @@ use cap_std::fs::Dir;
 use coditect_protocol::RelPath;
 use coditect_protocol::search::{ContextLine, FileMatches, SearchSummary, SearchText, TextMatch};
 use grep_searcher::{Searcher, Sink, SinkContext, SinkMatch};
+use rustix::fs::Stat;
 
 use super::globs::PathFilter;
 use super::outlet::Outlet;
 use super::pattern::{Interruptible, Lines, Pattern, without_end_of_line};
 use super::shown::{Counted, shorten, utf16_units, window};
-use super::walk::{Visitor, Walk, open_file, walk};
+use super::walk::{Visitor, Walk, bytes_of, open_file, walk};
 use super::{Stop, open_root};
 use crate::WorkspaceError;
+use crate::tree::etag_of;
 
 /// Most matches of an answer where the query names no limit.
 pub const DEFAULT_MATCHES: u32 = 10_000;
@@ -102,13 +104,13 @@ struct Grep<'a> {
 
 impl Visitor for Grep<'_> {
     fn file(&mut self, folder: &Dir, name: &str, path: &str) {
-        let Some((file, bytes)) = open_file(folder, name) else { return };
-        if bytes > self.shared.max_file_bytes {
+        let Some((file, facts)) = open_file(folder, name) else { return };
+        if bytes_of(&facts) > self.shared.max_file_bytes {
             return;
         }
         self.shared.files.fetch_add(1, Ordering::Relaxed);
-        let mut sink =
-            Matches { pattern: &self.pattern, shared: self.shared, path, found: Vec::new(), context: Vec::new() };
+        let (pattern, shared) = (&self.pattern, self.shared);
+        let mut sink = Matches { pattern, shared, path, facts: &facts, found: Vec::new(), context: Vec::new() };
         let reader = Interruptible { file, stop: self.shared.stop };
         if let Err(error) = self.searcher.search_reader(&self.pattern.matcher, reader, &mut sink)
             && !self.shared.stop.is_set()
@@ -125,6 +127,7 @@ struct Matches<'a> {
     pattern: &'a Pattern,
     shared: &'a Shared<'a>,
     path: &'a str,
+    facts: &'a Stat,
     found: Vec<TextMatch>,
     context: Vec<ContextLine>,
 }
@@ -136,7 +139,7 @@ impl Matches<'_> {
         }
         let Ok(path) = RelPath::parse(self.path) else { return };
         let (matches, context) = (std::mem::take(&mut self.found), std::mem::take(&mut self.context));
-        if !self.shared.outlet.send(FileMatches { path, matches, context }) {
+        if !self.shared.outlet.send(FileMatches { path, etag: etag_of(self.facts), matches, context }) {
             self.shared.stop.set();
         }
     }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _, OpenOpt
 use cap_std::fs::{Dir, OpenOptions};
 use coditect_protocol::RelPath;
 use coditect_protocol::path::MAX_PATH_BYTES;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, Stat};
 use rustix::io::Errno;
 
 use super::globs::PathFilter;
@@ -22,8 +22,6 @@ use crate::tree::is_temporary;
 /// Most entries of folders that one search for files looks at (a bound on its time, not on what a workspace may hold).
 pub const MAX_WALKED_ENTRIES: u64 = 1_000_000;
 
-/// Files handed to a thread at once.
-const FILE_BATCH: usize = 64;
 /// Bytes of entries that the system lists at once.
 const LISTING_BYTES: usize = 32 * 1024;
 /// How often a folder is opened again where renames elsewhere got in the way.
@@ -56,7 +54,26 @@ pub(crate) trait Visitor: Send {
 
 enum Job {
     Folder { path: String, rules: Arc<Rules> },
-    Files { folder: String, names: Vec<String> },
+    Files(Arc<Files>),
+}
+
+/// The wanted files of a folder. Every thread with nothing else to do takes one after the other, so that a large file holds up none
+/// of those behind it.
+struct Files {
+    folder: String,
+    names: Vec<String>,
+    taken: AtomicUsize,
+}
+
+impl Files {
+    /// The next one, for whoever asks.
+    fn take(&self) -> Option<&str> {
+        self.names.get(self.taken.fetch_add(1, Ordering::Relaxed)).map(String::as_str)
+    }
+
+    fn are_taken(&self) -> bool {
+        self.taken.load(Ordering::Relaxed) >= self.names.len()
+    }
 }
 
 /// What a listing gives.
@@ -115,6 +132,19 @@ struct Jobs {
     busy: usize,
 }
 
+impl Jobs {
+    /// Files stay until the last of them is taken.
+    fn take(&mut self) -> Option<Job> {
+        loop {
+            match self.waiting.last()? {
+                Job::Files(files) if !files.are_taken() => return Some(Job::Files(Arc::clone(files))),
+                Job::Files(_) => drop(self.waiting.pop()),
+                Job::Folder { .. } => return self.waiting.pop(),
+            }
+        }
+    }
+}
+
 /// Counts a thread as idle again however its job ends.
 struct Busy<'a, 'b>(&'a Crew<'b>);
 
@@ -135,9 +165,11 @@ impl Crew<'_> {
         while let Some((job, _busy)) = self.next() {
             match job {
                 Job::Folder { path, rules } => self.folder(&path, &rules, visitor, &mut buffer),
-                Job::Files { folder, names } => {
-                    if let Some(dir) = open_folder(&self.walk.root, &folder) {
-                        self.files(&dir, &folder, &names, visitor);
+                Job::Files(files) => {
+                    if !files.are_taken()
+                        && let Some(dir) = open_folder(&self.walk.root, &files.folder)
+                    {
+                        self.files(&dir, &files, visitor);
                     }
                 }
             }
@@ -151,7 +183,7 @@ impl Crew<'_> {
             if self.walk.stop.is_set() {
                 return None;
             }
-            if let Some(job) = jobs.waiting.pop() {
+            if let Some(job) = jobs.take() {
                 jobs.busy += 1;
                 return Some((job, Busy(self)));
             }
@@ -171,18 +203,16 @@ impl Crew<'_> {
         let folders = listing.folders.iter().map(|name| join(path, name)).filter(|path| self.wants(path, true, &rules));
         let mut made: Vec<Job> = folders.map(|path| Job::Folder { path, rules: Arc::clone(&rules) }).collect();
         visitor.folder(path, &listing.files, &rules);
-        if !V::FILES {
-            listing.files.clear();
+        let names = if V::FILES { listing.files } else { Vec::new() };
+        let files = Arc::new(Files { folder: path.to_owned(), names, taken: AtomicUsize::new(0) });
+        if files.names.len() > 1 {
+            made.push(Job::Files(Arc::clone(&files)));
         }
-        let own = listing.files.split_off(listing.files.len().saturating_sub(FILE_BATCH));
-        made.extend(
-            listing.files.chunks(FILE_BATCH).map(|names| Job::Files { folder: path.to_owned(), names: names.to_vec() }),
-        );
         if !made.is_empty() {
             self.jobs().waiting.append(&mut made);
             self.changed.notify_all();
         }
-        self.files(&dir, path, &own, visitor);
+        self.files(&dir, &files, visitor);
     }
 
     /// The names in a folder. Names that are not UTF-8 cannot be told to a page and are left out.
@@ -216,12 +246,12 @@ impl Crew<'_> {
         Some(listing)
     }
 
-    fn files(&self, dir: &Dir, folder: &str, names: &[String], visitor: &mut impl Visitor) {
-        for name in names {
+    fn files(&self, dir: &Dir, files: &Files, visitor: &mut impl Visitor) {
+        while let Some(name) = files.take() {
             if self.walk.stop.is_set() {
                 return;
             }
-            visitor.file(dir, name, &join(folder, name));
+            visitor.file(dir, name, &join(&files.folder, name));
         }
     }
 
@@ -312,15 +342,20 @@ fn kind_of(folder: &Dir, name: &str, listed: FileType) -> FileType {
     facts.map_or(FileType::Unknown, |facts| FileType::from_raw_mode(facts.st_mode))
 }
 
-/// Opens a regular file for reading, with its size: no link, no waiting for the other end of a pipe. `name` is one of the folder's
-/// own, without a separator, so that nothing is resolved that could lead elsewhere.
-pub(crate) fn open_file(folder: &Dir, name: &str) -> Option<(File, u64)> {
+/// Opens a regular file for reading, with what the system tells of it: no link, no waiting for the other end of a pipe. `name` is
+/// one of the folder's own, without a separator, so that nothing is resolved that could lead elsewhere.
+pub(crate) fn open_file(folder: &Dir, name: &str) -> Option<(File, Stat)> {
     debug_assert!(!name.contains('/') && name != "..");
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = rustix::fs::openat(folder, name, flags, Mode::empty()).ok()?;
     let facts = rustix::fs::fstat(&file).ok()?;
     let is_file = FileType::from_raw_mode(facts.st_mode) == FileType::RegularFile;
-    is_file.then(|| (File::from(file), u64::try_from(facts.st_size).unwrap_or_default()))
+    is_file.then(|| (File::from(file), facts))
+}
+
+/// The size of an open file.
+pub(crate) fn bytes_of(facts: &Stat) -> u64 {
+    u64::try_from(facts.st_size).unwrap_or_default()
 }
 
 /// The first `most` bytes of a regular file; its name may be a path below the folder.

@@ -1,14 +1,18 @@
 //! What the sandboxes tell, and what is done about it.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-use coditect_protocol::workspace::WorkspaceRole;
 use coditect_sandbox::SandboxId;
 use coditect_sandbox::client::SandboxEvent;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::timeout;
 
 use super::{EndedTerminals, Inner};
-use crate::WorkspaceError;
+
+/// How long a count may take for which writers stand still. Shorter than the time after which a sandbox that got no answer asks again:
+/// there is but one count at a time.
+const ANSWER_WITHIN: Duration = Duration::from_secs(50);
 
 /// Listens until the terminals' last handle is gone.
 pub(super) fn follow(inner: &Arc<Inner>) {
@@ -42,21 +46,21 @@ impl Inner {
         }
     }
 
-    async fn usage(&self, sandbox: SandboxId) -> Result<u64, WorkspaceError> {
-        let workspaces = self.workspaces.get().ok_or(WorkspaceError::WorkspaceNotFound)?;
-        let access = workspaces.access(sandbox.person, sandbox.workspace, WorkspaceRole::Read).await?;
-        Ok(workspaces.tree_of(&access).await?.usage(true).await?.bytes)
+    /// Bytes that a sandbox takes of what it may; all and more where that cannot be told in time.
+    async fn usage(&self, sandbox: SandboxId) -> u64 {
+        let Some(workspaces) = self.workspaces.get() else { return u64::MAX };
+        let counted = timeout(ANSWER_WITHIN, workspaces.program_bytes(sandbox.person, sandbox.workspace));
+        counted.await.unwrap_or_else(|_| {
+            tracing::warn!(%sandbox, "the size of a workspace could not be found out in time");
+            u64::MAX
+        })
     }
 }
 
-/// Tells how much a workspace takes on the disk. Writers stand still until then, and are ended where nobody can tell.
+/// Tells how much a workspace and a home take on the disk. Writers stand still until then, and are ended where nobody can tell.
 async fn answer(inner: Arc<Inner>, sandbox: SandboxId) {
-    match inner.usage(sandbox).await {
-        Ok(bytes) => {
-            if let Err(error) = inner.sandboxes.disk_usage(sandbox, bytes).await {
-                tracing::debug!(%sandbox, %error, "nobody waits for the size of the workspace any more");
-            }
-        }
-        Err(error) => tracing::warn!(%sandbox, %error, "the size of a workspace could not be found out"),
+    let bytes = inner.usage(sandbox).await;
+    if let Err(error) = inner.sandboxes.disk_usage(sandbox, bytes).await {
+        tracing::debug!(%sandbox, %error, "nobody waits for the size of the workspace any more");
     }
 }

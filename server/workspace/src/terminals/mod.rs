@@ -22,8 +22,9 @@ use coditect_protocol::terminal::{EndCause, TerminalInfo, TerminalProfile, Termi
 use coditect_protocol::{TerminalId, UserId, WorkspaceId};
 use coditect_sandbox::client::Sandboxes;
 pub use coditect_sandbox::client::{Attachment, KeepTerminals, Scope};
+use coditect_sandbox::client::{Child, Streams};
 use coditect_sandbox::terminal::TerminalStart;
-use coditect_sandbox::{Place, SandboxId};
+use coditect_sandbox::{Place, Program, SandboxId};
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
@@ -64,8 +65,8 @@ struct Inner {
     tools: Vec<PathBuf>,
     environment: OnceLock<Arc<dyn TerminalEnvironment>>,
     workspaces: OnceLock<Workspaces>,
-    /// Sandboxes whose rights are watched.
-    guarded: Mutex<HashSet<SandboxId>>,
+    /// Sandboxes whose rights are watched, and whether those are to read only.
+    guarded: Mutex<HashSet<(SandboxId, bool)>>,
     stop: CancellationToken,
 }
 
@@ -119,7 +120,8 @@ impl Terminals {
             folder: access.paths.folder.clone(),
             home: access.paths.home.clone(),
             read_only: access.is_read_only(),
-            quota_bytes: self.inner.workspaces.get().and_then(Workspaces::quota_bytes),
+            quota_bytes: self.inner.workspaces.get().and_then(Workspaces::program_quota_bytes),
+            single_use: None,
         }
     }
 
@@ -163,6 +165,20 @@ impl Terminals {
                 rights::guard(&inner, place.id, place.read_only);
                 given.keep();
             }
+            started
+        });
+        Ok(starting.await.map_err(|error| WorkspaceError::Internal(error.to_string()))??)
+    }
+
+    /// Starts a program with streams where the person's terminals run, too. It ends with the [`Child`].
+    pub async fn spawn(&self, access: &Access, program: Program, streams: Streams) -> Result<Child, WorkspaceError> {
+        self.inner.sandboxes.check_available()?;
+        let (inner, place) = (Arc::clone(&self.inner), self.place(access));
+        // A task of its own here, too: what it starts and leaves behind goes on after it.
+        let starting = tokio::spawn(async move {
+            let started = inner.sandboxes.spawn(&place, program, streams).await;
+            // Also where it failed: its sandbox may run.
+            rights::guard(&inner, place.id, place.read_only);
             started
         });
         Ok(starting.await.map_err(|error| WorkspaceError::Internal(error.to_string()))??)
@@ -225,6 +241,11 @@ impl Terminals {
     /// Ends everything of somebody who may no longer use it.
     pub async fn end_access(&self, scope: Scope) {
         self.end(scope, Some(EndCause::AccessEnded)).await;
+    }
+
+    /// Ends everything of somebody in a workspace where they may do less than before.
+    pub async fn end_membership(&self, person: UserId, workspace: WorkspaceId) {
+        self.end_access(Scope::Sandbox(SandboxId { person, workspace })).await;
     }
 
     async fn end(&self, scope: Scope, cause: Option<EndCause>) {

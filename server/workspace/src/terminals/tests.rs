@@ -130,6 +130,41 @@ async fn what_ran_by_a_right_ends_with_it() {
 }
 
 #[tokio::test]
+async fn what_was_left_in_the_background_ends_with_the_right() {
+    let stage = Stage::new().await;
+    for lowered in [false, true] {
+        let member = stage.member(WorkspaceRole::Write).await;
+        let access = stage.workspaces.access(member, stage.workspace, WorkspaceRole::Write).await.unwrap();
+        // As a hook of git may, which has no terminal at all.
+        let script = "rm -f left; setsid sh -c 'echo $$ > left; sleep 1000' < /dev/null > /dev/null 2>&1 &
+            until test -s left; do sleep 0.01; done";
+        let args = vec!["-c".to_owned(), script.to_owned()];
+        let program = Program { program: "/bin/sh".to_owned(), args, ..Program::default() };
+        let (streams, _pipes) = Streams::piped().unwrap();
+        let mut child = stage.terminals.spawn(&access, program, streams).await.unwrap();
+        tokio::time::timeout(PATIENCE, child.wait()).await.unwrap();
+        let left = std::fs::read_to_string(access.paths.files.join("left")).unwrap();
+        let process = std::path::Path::new("/proc").join(left.trim());
+        assert!(process.exists() && stage.terminals.list(member, stage.workspace).await.unwrap().is_empty());
+        let id = SandboxId { person: member, workspace: stage.workspace };
+        let running = stage.terminals.sandboxes().running(Scope::Sandbox(id)).await.unwrap();
+        assert_eq!(running.iter().map(|running| (running.id, running.read_only)).collect::<Vec<_>>(), [(id, false)]);
+        if lowered {
+            stage.workspaces.change_member(stage.owner, stage.workspace, member, WorkspaceRole::Read).await.unwrap();
+        } else {
+            stage.workspaces.remove_member(stage.owner, stage.workspace, member).await.unwrap();
+        }
+        let ended = async {
+            while process.exists() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, ended).await.unwrap();
+    }
+    stage.end().await;
+}
+
+#[tokio::test]
 async fn the_next_server_ends_what_lost_its_right_meanwhile() {
     let stage = Stage::new().await;
     let member = stage.member(WorkspaceRole::Write).await;

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
+use super::trash::Unweighed;
 use super::upload::Uploads;
 use super::write::{rename_with, sync_folder};
 
@@ -37,6 +38,7 @@ pub(crate) struct Beside {
     pub(super) trash: Dir,
     pub(super) uploads: Dir,
     pub(super) under_way: Uploads,
+    pub(super) unweighed: Unweighed,
     pub(super) meter: Arc<Meter>,
 }
 
@@ -52,7 +54,13 @@ impl Beside {
                 _ => workspace.open_dir(name),
             }
         };
-        Ok(Self { trash: open(TRASH)?, uploads: open(UPLOADS)?, under_way: Uploads::default(), meter })
+        Ok(Self {
+            trash: open(TRASH)?,
+            uploads: open(UPLOADS)?,
+            under_way: Uploads::default(),
+            unweighed: Unweighed::default(),
+            meter,
+        })
     }
 }
 
@@ -79,12 +87,21 @@ pub(super) fn record<T: DeserializeOwned>(folder: &Dir, id: Uuid) -> Result<Opti
     Ok(Some(serde_json::from_slice(&text)?))
 }
 
-/// Removes the record of `id`. One that is gone already is as good.
+/// Removes the record of `id`, and one that was being written when the server died. One that is gone already is as good.
 pub(super) fn remove_record(folder: &Dir, id: Uuid) -> Result<()> {
-    match folder.remove_file(format!("{id}{RECORD}")) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+    for end in [NEW_RECORD, RECORD] {
+        match folder.remove_file(format!("{id}{end}")) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
     }
+    Ok(())
+}
+
+/// When the record of `id` was written last, as far as that is known.
+pub(super) fn touched(folder: &Dir, id: Uuid) -> Option<Duration> {
+    let written = folder.symlink_metadata(format!("{id}{RECORD}")).ok()?.modified().ok()?;
+    Some(written.into_std().elapsed().unwrap_or_default())
 }
 
 /// The ids that a folder has anything of, each once, the oldest first.

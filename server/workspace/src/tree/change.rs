@@ -31,9 +31,11 @@ const ONE_ENTRY: Page = Page { after: None, limit: 1 };
 
 pub(super) fn make_folder(confined: &Confined, path: &RelPath) -> Result<FileStat, WorkspaceError> {
     let mut room = confined.writing();
-    if confined.dir().symlink_metadata(os_path(path)).is_err() {
-        room.grow(FOLDER_BYTES)?;
-    }
+    let is_missing = |path: &RelPath| confined.dir().symlink_metadata(os_path(path)).is_err();
+    let above = std::iter::successors(Some(path.clone()), RelPath::parent);
+    let missing = above.take_while(is_missing).count() as u64;
+    room.add_entries(missing)?;
+    room.grow(missing * FOLDER_BYTES)?;
     if let Err(error) = confined.dir().create_dir_all(os_path(path)) {
         // Somebody else may have made it at the same time.
         let error = at(path)(error);
@@ -43,7 +45,7 @@ pub(super) fn make_folder(confined: &Confined, path: &RelPath) -> Result<FileSta
             Err(_) => Err(error),
         };
     }
-    confined.note_change();
+    room.finish(0, missing * FOLDER_BYTES);
     confined.stat(path)
 }
 
@@ -80,7 +82,8 @@ pub(super) fn delete(
         }
         return trash::discard(beside, &parent, &name, path, &facts, by);
     }
-    confined.note_change();
+    // Behind it, whatever comes of it: a count in the middle would be taken for one of what is left.
+    let _noted = NotedAtEnd(confined);
     if !facts.is_dir() {
         return parent.remove_file(&name).map_err(at(path));
     }
@@ -115,9 +118,24 @@ pub(super) fn set_permissions(
         FileKind::File | FileKind::Folder => {}
         FileKind::BrokenLink | FileKind::Other => return Err(WorkspaceError::NotAFile(path.clone())),
     }
+    let facts = confined.dir().metadata(os_path(path)).map_err(at(path))?;
+    let root = confined.dir().dir_metadata().map_err(at(path))?;
+    // By whatever way it is named: closed, nothing of the workspace could be reached to open it again.
+    if (facts.dev(), facts.ino()) == (root.dev(), root.ino()) {
+        return Err(WorkspaceError::IsTheRoot);
+    }
     let permissions = cap_std::fs::Permissions::from_mode(permissions);
     confined.dir().set_permissions(os_path(path), permissions).map_err(at(path))?;
     confined.stat(path)
+}
+
+/// Tells of a change when it is over.
+struct NotedAtEnd<'a>(&'a Confined);
+
+impl Drop for NotedAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.note_change();
+    }
 }
 
 /// Names `path` in the error of a removal: one that is not empty even then is being filled.
@@ -271,10 +289,10 @@ struct Copying<'a> {
 }
 
 impl Copying<'_> {
-    /// Asks for room for what is copied next.
+    /// Asks for room for what is copied next: a file or folder of so many bytes.
     fn takes(&mut self, bytes: u64) -> IoResult<()> {
         self.bytes += bytes;
-        self.room.grow(bytes).map_err(|error| {
+        self.room.add_entries(1).and_then(|()| self.room.grow(bytes)).map_err(|error| {
             self.refusal = Some(error);
             Error::from(Errno::DQUOT)
         })
@@ -343,7 +361,10 @@ fn copy_entry(source: &Dir, name: &OsStr, target: &Dir, depth: u32, copying: &mu
             copy_below(&from, &to, depth + 1, copying)
         }
         // Copied as text: a link is harmless wherever it points, because none that leaves the root is followed.
-        FileKind::BrokenLink => target.symlink_contents(source.read_link_contents(name)?, name),
+        FileKind::BrokenLink => {
+            copying.takes(0)?;
+            target.symlink_contents(source.read_link_contents(name)?, name)
+        }
         FileKind::File => {
             let reading = OpenOptions::new().read(true).nonblock(true).follow(FollowSymlinks::No).clone();
             copy_file(source.open_with(name, &reading)?, target, name, copying)

@@ -3,7 +3,7 @@
 use super::beside::Beside;
 use super::{at, is_missing, is_temporary, os_path};
 use crate::error::WorkspaceError;
-use crate::usage::Writing;
+use crate::usage::{Meter, Writing};
 use cap_fs_ext::OpenOptionsSyncExt;
 use cap_std::fs::{Dir, Metadata, MetadataExt, OpenOptions};
 use cap_std::time::SystemTime;
@@ -13,6 +13,7 @@ use std::collections::BinaryHeap;
 use std::ffi::OsString;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Most symbolic links in a row that a write follows (what Linux allows).
 const MAX_LINKS: u32 = 40;
@@ -27,6 +28,8 @@ pub(crate) struct Confined {
     dir: Dir,
     /// What a workspace has beside its files; a home has none.
     beside: Option<Beside>,
+    /// Who writes here asks it for room.
+    meter: Option<Arc<Meter>>,
 }
 
 /// The place where a name is or would be, after its links were followed.
@@ -46,8 +49,8 @@ pub(crate) struct ReadResult {
 }
 
 impl Confined {
-    pub(crate) fn new(dir: Dir, beside: Option<Beside>) -> Self {
-        Self { dir, beside }
+    pub(crate) fn new(dir: Dir, beside: Option<Beside>, meter: Option<Arc<Meter>>) -> Self {
+        Self { dir, beside, meter }
     }
 
     pub(crate) fn dir(&self) -> &Dir {
@@ -60,13 +63,18 @@ impl Confined {
 
     /// A write that will ask for room.
     pub(super) fn writing(&self) -> Writing {
-        self.beside.as_ref().map_or_else(Writing::default, |beside| beside.meter.begin())
+        self.meter.as_ref().map_or_else(Writing::default, Meter::begin)
+    }
+
+    /// Who counts what is here.
+    pub(super) fn meter(&self) -> Option<&Arc<Meter>> {
+        self.meter.as_ref()
     }
 
     /// Something went that no write tells of.
     pub(super) fn note_change(&self) {
-        if let Some(beside) = &self.beside {
-            beside.meter.note_change();
+        if let Some(meter) = &self.meter {
+            meter.note_change();
         }
     }
 
@@ -233,10 +241,22 @@ pub(super) fn file_stat(facts: &Metadata, is_link: bool) -> FileStat {
 
 /// Strong entity tag: both times in nanoseconds, the size, and the inode, which is another one after each of our writes.
 pub(super) fn etag(facts: &Metadata) -> String {
-    let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
-    let modified = nanos(facts.mtime(), facts.mtime_nsec());
-    let changed = nanos(facts.ctime(), facts.ctime_nsec());
-    format!("{modified:x}-{changed:x}-{:x}-{:x}", facts.len(), facts.ino())
+    let (modified, changed) = ((facts.mtime(), facts.mtime_nsec()), (facts.ctime(), facts.ctime_nsec()));
+    written_etag(modified, changed, facts.len(), facts.ino())
+}
+
+/// As [`etag`], of what the system itself tells of an open file.
+pub(crate) fn etag_of(facts: &rustix::fs::Stat) -> String {
+    // How the system counts these differs between its platforms.
+    let number = |number: i128| i64::try_from(number).unwrap_or_default();
+    let modified = (number(facts.st_mtime.into()), number(facts.st_mtime_nsec.into()));
+    let changed = (number(facts.st_ctime.into()), number(facts.st_ctime_nsec.into()));
+    written_etag(modified, changed, u64::try_from(facts.st_size).unwrap_or_default(), facts.st_ino)
+}
+
+fn written_etag(modified: (i64, i64), changed: (i64, i64), bytes: u64, inode: u64) -> String {
+    let nanos = |(seconds, nanos): (i64, i64)| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+    format!("{:x}-{:x}-{bytes:x}-{inode:x}", nanos(modified), nanos(changed))
 }
 
 pub(super) fn is_writable(facts: &Metadata) -> bool {

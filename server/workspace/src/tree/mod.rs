@@ -6,8 +6,12 @@
 mod beside;
 mod change;
 mod confined;
+mod downloads;
+mod opened;
 mod pack;
+mod places;
 mod remove;
+mod room;
 mod trash;
 mod upload;
 mod write;
@@ -16,7 +20,7 @@ use crate::error::WorkspaceError;
 use bytes::Bytes;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, MetadataExt};
-use coditect_protocol::files::{FileStat, FolderListing, Page, TrashEntry, Upload, Usage, WriteMode};
+use coditect_protocol::files::{FileStat, FolderListing, Page, TrashEntry, Upload, WriteMode};
 use coditect_protocol::{RelPath, TrashId, UploadId, UserId};
 use futures_util::{Stream, StreamExt};
 use std::io::ErrorKind;
@@ -31,7 +35,12 @@ use beside::Beside;
 pub(crate) use beside::{TRASH, UPLOADS};
 pub use change::Deletion;
 use confined::Confined;
+pub(crate) use confined::etag_of;
+pub(crate) use downloads::{DownloadPlace, Downloads};
+pub(crate) use opened::Opened;
 pub use pack::PackKind;
+pub use places::FILE_WORK_AT_ONCE;
+pub(crate) use places::{Places, blocking};
 pub(crate) use remove::{Locked, NEVER, remove_entry};
 use write::PendingWrite;
 pub(crate) use write::REPLACING_PREFIX;
@@ -41,8 +50,8 @@ pub const TEMP_PREFIX: &str = ".coditect-tmp-";
 
 /// Default of [`TreeSettings::max_concurrent_calls`].
 pub const DEFAULT_MAX_CONCURRENT_CALLS: usize = 16;
-/// Folders of one tree that are downloaded at once.
-const MAX_DOWNLOADS: usize = 4;
+/// Files of one tree that are written by parts at once: the whole file is copied for each part.
+const MAX_RANGE_WRITES: usize = 2;
 /// Bytes of a stream that are gathered before they are written.
 const STREAM_BUFFER_BYTES: usize = 256 * 1024;
 /// How often a read starts again when the file changes under it, before it answers what it has.
@@ -76,15 +85,29 @@ pub struct TreeIdentity {
 pub struct Tree {
     confined: Arc<Confined>,
     slots: Arc<Semaphore>,
-    downloads: Arc<Semaphore>,
+    range_writes: Arc<Semaphore>,
+    /// Those of the person whose calls these are.
+    places: Option<Arc<Places>>,
     path: PathBuf,
     identity: TreeIdentity,
+    /// The tree that everybody's calls share, where this is one person's: the registry forgets it when nobody has it.
+    #[expect(dead_code, reason = "held, not read")]
+    shared: Option<Arc<Tree>>,
 }
 
 impl Tree {
     /// Opens the directory at `path`, which the server itself chose.
     pub async fn open(path: PathBuf, settings: TreeSettings) -> Result<Self, WorkspaceError> {
-        blocking(move || Self::open_blocking(path, &settings, None)).await
+        blocking(move || Self::open_blocking(path, &settings, None, None)).await
+    }
+
+    /// Opens a person's home, with the meter that counts it.
+    pub(crate) async fn open_home(
+        path: PathBuf,
+        settings: TreeSettings,
+        meter: Arc<Meter>,
+    ) -> Result<Self, WorkspaceError> {
+        blocking(move || Self::open_blocking(path, &settings, None, Some(meter))).await
     }
 
     /// Opens the files of a workspace, with the trash and the uploads beside them and the meter that all its trees share.
@@ -95,21 +118,28 @@ impl Tree {
     ) -> Result<Self, WorkspaceError> {
         blocking(move || {
             let failed = |source| WorkspaceError::DataDirectory { place: files.display().to_string(), source };
-            let beside = Beside::open(files.parent().unwrap_or(&files), meter).map_err(failed)?;
-            Self::open_blocking(files, &settings, Some(beside))
+            let beside = Beside::open(files.parent().unwrap_or(&files), Arc::clone(&meter)).map_err(failed)?;
+            Self::open_blocking(files, &settings, Some(beside), Some(meter))
         })
         .await
     }
 
-    fn open_blocking(path: PathBuf, settings: &TreeSettings, beside: Option<Beside>) -> Result<Self, WorkspaceError> {
+    fn open_blocking(
+        path: PathBuf,
+        settings: &TreeSettings,
+        beside: Option<Beside>,
+        meter: Option<Arc<Meter>>,
+    ) -> Result<Self, WorkspaceError> {
         let failed = |source| WorkspaceError::DataDirectory { place: path.display().to_string(), source };
         let dir = Dir::open_ambient_dir(&path, ambient_authority()).map_err(failed)?;
         let facts = dir.dir_metadata().map_err(failed)?;
         Ok(Self {
             slots: Arc::new(Semaphore::new(settings.max_concurrent_calls.max(1))),
-            downloads: Arc::new(Semaphore::new(MAX_DOWNLOADS)),
+            range_writes: Arc::new(Semaphore::new(MAX_RANGE_WRITES)),
+            places: None,
+            shared: None,
             identity: TreeIdentity { device: facts.dev(), inode: facts.ino() },
-            confined: Arc::new(Confined::new(dir, beside)),
+            confined: Arc::new(Confined::new(dir, beside, meter)),
             path,
         })
     }
@@ -178,7 +208,7 @@ impl Tree {
     /// that a write whose answer was lost can be sent again.
     pub async fn write(&self, path: &RelPath, content: Bytes, mode: WriteMode) -> Result<FileStat, WorkspaceError> {
         let path = path.clone();
-        self.run(move |confined| write::write(confined, &path, &content, &mode)).await
+        self.run_asking(move |confined| write::write(confined, &path, &content, &mode)).await
     }
 
     /// As [`Self::write`], for content that is too large for memory. Nothing is in place before the stream ended well; a
@@ -195,7 +225,7 @@ impl Tree {
         E: std::fmt::Display + Send,
     {
         let target = path.clone();
-        let begun = self.run(move |confined| PendingWrite::begin(confined, &target)).await?;
+        let begun = self.run_asking(move |confined| PendingWrite::begin(confined, &target)).await?;
         self.write_rest(path, begun, content, mode, max_bytes).await
     }
 
@@ -217,8 +247,10 @@ impl Tree {
         let target = path.clone();
         let stop = Arc::new(AtomicBool::new(false));
         let _stop_on_drop = StopOnDrop(Arc::clone(&stop));
+        let place = self.range_writes.acquire().await;
+        let _place = place.map_err(|error| WorkspaceError::Internal(error.to_string()))?;
         let begun = self
-            .run(move |confined| PendingWrite::begin_range(confined, &target, offset, known.as_deref(), &stop))
+            .run_asking(move |confined| PendingWrite::begin_range(confined, &target, offset, known.as_deref(), &stop))
             .await?;
         let (pending, version) = begun;
         self.write_rest(path, pending, content, WriteMode::Replace(version), max_bytes.saturating_sub(offset)).await
@@ -255,7 +287,7 @@ impl Tree {
             if ended || buffer.len() >= STREAM_BUFFER_BYTES {
                 let part = std::mem::take(&mut buffer);
                 let write = pending.take()?;
-                pending = Abandonable(Some(self.run(move |_| write.append(&part)).await?));
+                pending = Abandonable(Some(self.append(write, part).await?));
             }
             if ended {
                 let write = pending.take()?;
@@ -267,7 +299,7 @@ impl Tree {
     /// Makes a folder and those above it. One that is there is a success.
     pub async fn make_folder(&self, path: &RelPath) -> Result<FileStat, WorkspaceError> {
         let path = path.clone();
-        self.run(move |confined| change::make_folder(confined, &path)).await
+        self.run_asking(move |confined| change::make_folder(confined, &path)).await
     }
 
     /// Deletes a file, a link (never what it points at) or a folder.
@@ -277,7 +309,9 @@ impl Tree {
         let path = path.clone();
         let stop = Arc::new(AtomicBool::new(false));
         let _stop_on_drop = StopOnDrop(Arc::clone(&stop));
-        self.run(move |confined| change::delete(confined, &path, &deletion, &stop)).await
+        self.run(move |confined| change::delete(confined, &path, &deletion, &stop)).await?;
+        self.weigh_trash();
+        Ok(())
     }
 
     /// Sets the nine bits of `chmod`.
@@ -299,7 +333,7 @@ impl Tree {
         let stop = Arc::new(AtomicBool::new(false));
         // A caller that goes away ends the copy.
         let _stop_on_drop = StopOnDrop(Arc::clone(&stop));
-        self.run(move |confined| change::copy(confined, &from, &to, overwrite, &stop)).await
+        self.run_asking(move |confined| change::copy(confined, &from, &to, overwrite, &stop)).await
     }
 
     /// What is in the trash, the newest first. A home has none.
@@ -329,11 +363,6 @@ impl Tree {
         .await
     }
 
-    /// What the workspace takes on the disk; counted anew if `fresh`.
-    pub async fn usage(&self, fresh: bool) -> Result<Usage, WorkspaceError> {
-        self.run(move |confined| beside(confined)?.meter.usage(fresh)).await
-    }
-
     /// Something in the tree was changed by others than this server.
     pub fn note_change(&self) {
         self.confined.note_change();
@@ -342,7 +371,7 @@ impl Tree {
     /// Begins a file of `size` bytes that arrives in parts, each of which stays once it is here.
     pub async fn begin_upload(&self, by: UserId, path: &RelPath, size: u64) -> Result<Upload, WorkspaceError> {
         let path = path.clone();
-        self.run(move |confined| upload::begin(confined, beside(confined)?, by, &path, size)).await
+        self.run_asking(move |confined| upload::begin(confined, beside(confined)?, by, &path, size)).await
     }
 
     /// How far an upload is.
@@ -363,6 +392,7 @@ impl Tree {
         S: Stream<Item = Result<Bytes, E>> + Unpin + Send,
         E: std::fmt::Display + Send,
     {
+        self.ready().await;
         // Known before anybody is taken over.
         self.upload(by, id).await?;
         let (turn, taken_over) = beside(&self.confined)?.under_way.take_over(id).await;
@@ -384,11 +414,7 @@ impl Tree {
             buffer.extend_from_slice(&chunk.unwrap_or_default());
             if ended || buffer.len() >= STREAM_BUFFER_BYTES {
                 let bytes = std::mem::take(&mut buffer);
-                let appended = self.run(move |confined| {
-                    let appended = part.append(confined, &bytes);
-                    Ok((part, appended))
-                });
-                let (back, appended) = appended.await?;
+                let (back, appended) = self.append_part(part, bytes).await?;
                 part = back;
                 if let Err(error) = appended {
                     failed = Some(error);
@@ -430,25 +456,41 @@ impl Tree {
         .await
     }
 
+    /// Gives up all uploads of somebody who may not write here any more.
+    pub(crate) async fn forget_uploads(&self, by: UserId) -> Result<(), WorkspaceError> {
+        self.run(move |confined| upload::forget(beside(confined)?, by)).await
+    }
+
     /// Files and folders with everything below them as one stream, made as it is taken. Ends with an error where it cannot be whole;
-    /// dropped, it is not made any further.
-    pub async fn pack(
+    /// dropped, or not taken for a while, it is not made any further. Names begin below the deepest folder that has all of the paths.
+    pub(crate) async fn pack(
         &self,
         paths: Vec<RelPath>,
         kind: PackKind,
+        place: DownloadPlace,
     ) -> Result<impl Stream<Item = Result<Bytes, WorkspaceError>> + Send + use<>, WorkspaceError> {
-        let place = Arc::clone(&self.downloads).try_acquire_owned();
-        let place = place.map_err(|_| WorkspaceError::TooManyDownloads { limit: MAX_DOWNLOADS })?;
         for path in &paths {
             self.stat(path).await?;
         }
         let confined = Arc::clone(&self.confined);
         let (outlet, pieces) = mpsc::channel(pack::PIECES_WAITING);
+        let runtime = tokio::runtime::Handle::current();
+        let is_whole = Arc::new(AtomicBool::new(false));
+        let ended_well = Arc::clone(&is_whole);
         tokio::task::spawn_blocking(move || {
             let _place = place;
-            pack::pack(&confined, &paths, kind, &outlet);
+            pack::pack(&confined, &paths, kind, pack::Taker { outlet, runtime, is_whole });
         });
-        Ok(futures_util::stream::unfold(pieces, async |mut pieces| Some((pieces.recv().await?, pieces))))
+        Ok(futures_util::stream::unfold(Some((pieces, ended_well)), async |going_on| {
+            let (mut pieces, ended_well) = going_on?;
+            match pieces.recv().await {
+                Some(Ok(piece)) => Some((Ok(piece), Some((pieces, ended_well)))),
+                Some(Err(error)) => Some((Err(error), None)),
+                None if ended_well.load(Ordering::Acquire) => None,
+                // Its taker was too slow to be told.
+                None => Some((Err(WorkspaceError::Interrupted(RelPath::root())), None)),
+            }
+        }))
     }
 
     /// Runs work that may block, when one of the tree's slots is free.
@@ -456,11 +498,15 @@ impl Tree {
         &self,
         work: impl FnOnce(&Confined) -> Result<T, WorkspaceError> + Send + 'static,
     ) -> Result<T, WorkspaceError> {
+        let place = match &self.places {
+            Some(places) => places.work().await,
+            None => None,
+        };
         let slot = Arc::clone(&self.slots).acquire_owned().await;
         let slot = slot.map_err(|error| WorkspaceError::Internal(error.to_string()))?;
         let confined = Arc::clone(&self.confined);
         blocking(move || {
-            let _slot = slot;
+            let _held = (place, slot);
             work(&confined)
         })
         .await
@@ -470,16 +516,6 @@ impl Tree {
 /// What only a workspace has.
 fn beside(confined: &Confined) -> Result<&Beside, WorkspaceError> {
     confined.beside().ok_or(WorkspaceError::WorkspaceNotFound)
-}
-
-/// Runs work that may block on a thread for such work.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, WorkspaceError> + Send + 'static,
-) -> Result<T, WorkspaceError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => Err(WorkspaceError::Internal(error.to_string())),
-    }
 }
 
 /// Whether an entry of this name is a file being written, and so not shown.

@@ -12,7 +12,12 @@ use rustix::io::Errno;
 use std::cell::Cell;
 use std::ffi::OsStr;
 use std::io::{self, BufWriter, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use zip::CompressionMethod;
 use zip::write::{SimpleFileOptions, StreamWriter, ZipWriter};
 
 /// Form of a packed stream.
@@ -28,6 +33,13 @@ pub enum PackKind {
 const PIECE_BYTES: usize = 128 * 1024;
 /// Pieces that wait to be taken.
 pub(super) const PIECES_WAITING: usize = 4;
+/// A piece that is not taken for so long ends the download: it would keep its thread for ever.
+const TAKEN_WITHIN: Duration = Duration::from_secs(30);
+/// A file that takes less of the disk than one part in so many of its size is mostly holes. It goes as it is: there is next to nothing
+/// to read, and much to press.
+const MOSTLY_HOLES: u64 = 16;
+/// Bytes of a block, as `stat` counts them.
+const BLOCK_BYTES: u64 = 512;
 /// Deepest folder that is packed.
 const MAX_DEPTH: u32 = 256;
 /// From this size on a file in a zip archive needs the wide form.
@@ -38,10 +50,33 @@ const PACKED_MODE: u32 = 0o777;
 /// What is sent to whoever takes the stream.
 pub(super) type Piece = Result<Bytes, WorkspaceError>;
 
-/// Packs `paths`, each under its own name, with everything below. Ends when nobody takes it any more.
-pub(super) fn pack(confined: &Confined, paths: &[RelPath], kind: PackKind, outlet: &mpsc::Sender<Piece>) {
+/// Whoever takes the stream.
+pub(super) struct Taker {
+    /// Leads to them.
+    pub(super) outlet: mpsc::Sender<Piece>,
+    /// Knows the time.
+    pub(super) runtime: Handle,
+    /// Set once everything was handed over.
+    pub(super) is_whole: Arc<AtomicBool>,
+}
+
+impl Taker {
+    /// Hands a piece over.
+    fn give(&self, piece: Piece) -> io::Result<()> {
+        let given = tokio::time::timeout(TAKEN_WITHIN, self.outlet.send(piece));
+        match self.runtime.block_on(async { given.await }) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(Errno::CANCELED.into()),
+            Err(_) => Err(Errno::TIMEDOUT.into()),
+        }
+    }
+}
+
+/// Packs `paths` with everything below. Ends when nobody takes it any more.
+pub(super) fn pack(confined: &Confined, paths: &[RelPath], kind: PackKind, taker: Taker) {
     let broken = Cell::new(false);
-    let writer = BufWriter::with_capacity(PIECE_BYTES, Outlet { outlet, broken: &broken });
+    let outlet = Outlet { taker: &taker, broken: &broken };
+    let writer = BufWriter::with_capacity(PIECE_BYTES, outlet);
     let note = |packed: Result<(), Failed>| packed.inspect_err(|_| broken.set(true));
     let packed = match kind {
         PackKind::Tar => {
@@ -56,8 +91,9 @@ pub(super) fn pack(confined: &Confined, paths: &[RelPath], kind: PackKind, outle
             packed.and_then(|()| Ok(writer.finish().map_err(io::Error::from)?.into_inner().flush()?))
         }
     };
+    taker.is_whole.store(packed.is_ok(), Ordering::Release);
     if let Err(error) = packed
-        && !outlet.is_closed()
+        && !taker.outlet.is_closed()
     {
         // The stream breaks off instead of ending, so that nobody takes half an archive for a whole one.
         let error = match error {
@@ -65,7 +101,7 @@ pub(super) fn pack(confined: &Confined, paths: &[RelPath], kind: PackKind, outle
             Failed::Io(error) => at(&RelPath::root())(error),
         };
         tracing::info!(%error, "a download was broken off");
-        let _ = outlet.blocking_send(Err(error));
+        let _ = taker.give(Err(error));
     }
 }
 
@@ -82,7 +118,7 @@ impl From<io::Error> for Failed {
 
 /// Sends what is written.
 struct Outlet<'a> {
-    outlet: &'a mpsc::Sender<Piece>,
+    taker: &'a Taker,
     /// It cannot become whole any more. What the archive still writes when it is dropped, as its end, is not sent then.
     broken: &'a Cell<bool>,
 }
@@ -92,11 +128,8 @@ impl Write for Outlet<'_> {
         if self.broken.get() {
             return Ok(bytes.len());
         }
-        let sent = self.outlet.blocking_send(Ok(Bytes::copy_from_slice(bytes)));
-        sent.map(|()| bytes.len()).map_err(|_| {
-            self.broken.set(true);
-            Errno::CANCELED.into()
-        })
+        let given = self.taker.give(Ok(Bytes::copy_from_slice(bytes)));
+        given.map(|()| bytes.len()).inspect_err(|_| self.broken.set(true))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -136,21 +169,57 @@ fn header(facts: &Metadata, kind: tar::EntryType, size: u64) -> tar::Header {
 
 impl<W: Write> Archive for ZipWriter<StreamWriter<W>> {
     fn folder(&mut self, path: &str, facts: &Metadata) -> io::Result<()> {
-        Ok(self.add_directory(path, options(facts))?)
+        Ok(self.add_directory(zip_name(path), options(facts))?)
     }
 
     fn link(&mut self, path: &str, target: &str, facts: &Metadata) -> io::Result<()> {
-        Ok(self.add_symlink(path, target, options(facts))?)
+        Ok(self.add_symlink(zip_name(path), target, options(facts))?)
     }
 
     fn file(&mut self, path: &str, content: &mut Exact, facts: &Metadata) -> io::Result<()> {
-        self.start_file(path, options(facts).large_file(content.left >= WIDE_FROM_BYTES))?;
+        let mut options = options(facts).large_file(content.left >= WIDE_FROM_BYTES);
+        if facts.blocks().saturating_mul(BLOCK_BYTES) < content.left / MOSTLY_HOLES {
+            options = options.compression_method(CompressionMethod::Stored);
+        }
+        self.start_file(zip_name(path), options)?;
         io::copy(content, self).map(drop)
     }
 }
 
 fn options(facts: &Metadata) -> SimpleFileOptions {
     SimpleFileOptions::default().unix_permissions(facts.mode() & PACKED_MODE)
+}
+
+/// A name as every system takes it that unpacks zip archives: to some of them a backslash is a slash, which could lead out.
+fn zip_name(path: &str) -> String {
+    path.chars()
+        .map(|character| match character {
+            '\\' => '\u{ff3c}',
+            control if control.is_control() => char::REPLACEMENT_CHARACTER,
+            other => other,
+        })
+        .collect()
+}
+
+/// The paths without those that lie in others of them, each once; and how many of their first parts all of them share that are
+/// folders. Names that begin behind those are different.
+fn apart(paths: &[RelPath]) -> (Vec<&RelPath>, usize) {
+    let mut sorted: Vec<&RelPath> = paths.iter().collect();
+    sorted.sort_by(|left, right| parts(left).cmp(parts(right)));
+    sorted.dedup_by(|next, before| next.is_within(before));
+    let folders = |path: &&RelPath| parts(path).count().saturating_sub(1);
+    let shared = match &sorted[..] {
+        [] => 0,
+        [first, rest @ ..] => rest.iter().fold(folders(first), |shared, path| {
+            let same = parts(first).zip(parts(path)).take_while(|(a, b)| a == b).count();
+            shared.min(same).min(folders(path))
+        }),
+    };
+    (sorted, shared)
+}
+
+fn parts(path: &RelPath) -> impl Iterator<Item = &str> {
+    path.as_str().split('/').filter(|part| !part.is_empty())
 }
 
 /// Just as many bytes as the archive announces, whatever happens to the file meanwhile.
@@ -180,6 +249,7 @@ struct Packer<'a, A> {
 
 impl<A: Archive> Packer<'_, A> {
     fn all(&mut self, confined: &Confined, paths: &[RelPath]) -> Result<(), Failed> {
+        let (paths, shared) = apart(paths);
         for path in paths {
             if path.is_root() {
                 let folder = confined.open_folder(os_path(path)).map_err(|error| Failed::At(at(path)(error)))?;
@@ -187,8 +257,8 @@ impl<A: Archive> Packer<'_, A> {
                 continue;
             }
             let (parent, name) = confined.entry(path).map_err(Failed::At)?;
-            let shown = path.name().unwrap_or_default();
-            self.entry(&parent, &name, shown, 0).map_err(|error| match error {
+            let shown = parts(path).skip(shared).collect::<Vec<_>>().join("/");
+            self.entry(&parent, &name, &shown, 0).map_err(|error| match error {
                 Failed::Io(error) if is_missing(&error) => Failed::At(WorkspaceError::NotFound(path.clone())),
                 other => other,
             })?;

@@ -3,13 +3,13 @@
 //! Each part is on the disk before its record says so; a part that was cut off counts as far as it came. Nothing is seen in the
 //! workspace before the file is whole.
 
-use super::beside::{Beside, age, beside_error, ids, put_record, record, remove_record};
+use super::beside::{Beside, age, beside_error, ids, put_record, record, remove_record, touched};
 use super::confined::Confined;
 use super::write::PendingWrite;
 use super::{at, is_missing};
 use crate::error::WorkspaceError;
 use crate::usage::Writing;
-use cap_std::fs::{File, OpenOptions, OpenOptionsExt as _};
+use cap_std::fs::{File, MetadataExt as _, OpenOptions, OpenOptionsExt as _};
 use coditect_protocol::files::{FileStat, Upload, WriteMode};
 use coditect_protocol::{RelPath, UploadId, UserId};
 use serde::{Deserialize, Serialize};
@@ -22,9 +22,13 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// Most files that are uploaded to one workspace at once.
-const MAX_UPLOADS: usize = 100;
-/// An upload that was begun so long ago is given up; one that is done is forgotten.
+const MAX_UPLOADS: usize = 200;
+/// Most files that one person uploads to one workspace at once.
+const MAX_UPLOADS_PER_PERSON: usize = 50;
+/// An upload of which nothing came for so long is given up; one that is done is forgotten.
 const MAX_AGE: Duration = Duration::from_secs(3 * 24 * 3600);
+/// Files that an upload has: what came, and its record.
+const UPLOAD_ENTRIES: u64 = 2;
 /// Mode of a new file, before the process's mask. The folder that it waits in is closed to everybody else.
 const NEW_MODE: u32 = 0o666;
 
@@ -37,6 +41,9 @@ struct Record {
     /// Facts of the file, once it is in place: for who asks again because the answer was lost.
     #[serde(default)]
     done: Option<FileStat>,
+    /// Inode of the content, noted before it is put in place: where the server dies in between, that is how it is found there.
+    #[serde(default)]
+    finishing: Option<u64>,
 }
 
 impl Record {
@@ -92,24 +99,32 @@ pub(super) fn begin(
     size: u64,
 ) -> Result<Upload, WorkspaceError> {
     sweep(beside)?;
-    let mut under_way = 0;
+    let (mut under_way, mut own) = (0, 0);
     for id in ids(&beside.uploads).map_err(beside_error)? {
-        under_way += usize::from(beside.uploads.symlink_metadata(id.to_string()).is_ok());
+        if beside.uploads.symlink_metadata(id.to_string()).is_ok() {
+            under_way += 1;
+            own += usize::from(record_of(beside, id)?.is_some_and(|record| record.by == by));
+        }
     }
-    if under_way >= MAX_UPLOADS {
-        return Err(WorkspaceError::TooManyUploads { limit: MAX_UPLOADS });
+    for (count, limit) in [(own, MAX_UPLOADS_PER_PERSON), (under_way, MAX_UPLOADS)] {
+        if count >= limit {
+            return Err(WorkspaceError::TooManyUploads { limit });
+        }
     }
     if path.is_root() {
         return Err(WorkspaceError::IsAFolder(path.clone()));
     }
     // Told now and not when everything has arrived. The room is asked for again as it is used.
-    confined.writing().grow(size)?;
+    let mut room = confined.writing();
+    room.add_entries(UPLOAD_ENTRIES)?;
+    room.grow(size)?;
     let id = Uuid::now_v7();
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(NEW_MODE);
     beside.uploads.open_with(id.to_string(), &options).map_err(beside_error)?;
-    let record = Record { path: path.clone(), size, by, received: 0, done: None };
+    let record = Record { path: path.clone(), size, by, received: 0, done: None, finishing: None };
     put_record(&beside.uploads, id, &record).map_err(beside_error)?;
+    room.finish(0, 0);
     Ok(record.view(id))
 }
 
@@ -119,8 +134,11 @@ pub(super) fn status(beside: &Beside, by: UserId, id: UploadId) -> Result<Upload
 }
 
 fn find(beside: &Beside, by: UserId, id: UploadId) -> Result<Record, WorkspaceError> {
-    let record = record::<Record>(&beside.uploads, id.0).map_err(beside_error)?;
-    record.filter(|record| record.by == by).ok_or(WorkspaceError::UploadNotFound)
+    record_of(beside, id.0)?.filter(|record| record.by == by).ok_or(WorkspaceError::UploadNotFound)
+}
+
+fn record_of(beside: &Beside, id: Uuid) -> Result<Option<Record>, WorkspaceError> {
+    record(&beside.uploads, id).map_err(beside_error)
 }
 
 /// A part that is being taken in.
@@ -187,25 +205,41 @@ pub(super) fn finish(
     id: UploadId,
     mode: &WriteMode,
 ) -> Result<FileStat, WorkspaceError> {
-    let record = find(beside, by, id)?;
+    let mut record = find(beside, by, id)?;
     if let Some(done) = record.done {
         return Ok(done);
     }
-    let Record { path, size, received, .. } = &record;
-    if received != size {
-        return Err(WorkspaceError::UploadSize { received: *received, size: *size });
+    if record.received != record.size {
+        return Err(WorkspaceError::UploadSize { received: record.received, size: record.size });
     }
-    if let Some(above) = path.parent().filter(|above| !above.is_root()) {
+    if let Some(above) = record.path.parent().filter(|above| !above.is_root()) {
         super::change::make_folder(confined, &above)?;
     }
-    let arrived = PendingWrite::arrived(confined, path, &beside.uploads, id.0.to_string().into())?;
-    let stat = arrived.commit(mode)?;
+    let stat = match beside.uploads.symlink_metadata(id.0.to_string()) {
+        Err(error) if is_missing(&error) && record.finishing.is_some() => put_before(confined, &record)?,
+        facts => {
+            record.finishing = Some(facts.map_err(beside_error)?.ino());
+            put_record(&beside.uploads, id.0, &record).map_err(beside_error)?;
+            PendingWrite::arrived(confined, &record.path, &beside.uploads, id.0.to_string().into())?.commit(mode)?
+        }
+    };
     beside.meter.note_change();
-    let done = Record { done: Some(stat.clone()), ..record };
-    put_record(&beside.uploads, id.0, &done).map_err(beside_error)?;
+    record.done = Some(stat.clone());
+    put_record(&beside.uploads, id.0, &record).map_err(beside_error)?;
     // Where the same content was there already, it stayed here.
     remove_content(beside, id.0)?;
     Ok(stat)
+}
+
+/// The file that was put in place when the server died before it could say so; unless somebody has replaced it since.
+fn put_before(confined: &Confined, record: &Record) -> Result<FileStat, WorkspaceError> {
+    let (stat, file) = confined.open_file(&record.path)?;
+    let found = file.metadata().map_err(at(&record.path))?;
+    if Some(std::os::unix::fs::MetadataExt::ino(&found)) == record.finishing {
+        Ok(stat)
+    } else {
+        Err(WorkspaceError::Changed(record.path.clone()))
+    }
 }
 
 /// Gives an upload up. One that is gone already is as good.
@@ -219,8 +253,18 @@ pub(super) fn cancel(beside: &Beside, by: UserId, id: UploadId) -> Result<(), Wo
 
 /// Removes what nobody goes on with.
 pub(super) fn sweep(beside: &Beside) -> Result<(), WorkspaceError> {
-    let old = |id: &Uuid| age(*id) > MAX_AGE;
+    let old = |id: &Uuid| touched(&beside.uploads, *id).unwrap_or_else(|| age(*id)) > MAX_AGE;
     ids(&beside.uploads).map_err(beside_error)?.into_iter().filter(old).try_for_each(|id| remove(beside, id))
+}
+
+/// Gives up all uploads of somebody who may not write here any more.
+pub(super) fn forget(beside: &Beside, by: UserId) -> Result<(), WorkspaceError> {
+    for id in ids(&beside.uploads).map_err(beside_error)? {
+        if record_of(beside, id)?.is_some_and(|record| record.by == by) {
+            remove(beside, id)?;
+        }
+    }
+    Ok(())
 }
 
 fn remove(beside: &Beside, id: Uuid) -> Result<(), WorkspaceError> {

@@ -48,8 +48,9 @@ pub(super) fn write(
     content: &[u8],
     mode: &WriteMode,
 ) -> Result<FileStat, WorkspaceError> {
-    let pending = PendingWrite::begin(confined, path)?;
-    pending.append(content)?.commit(mode)
+    let mut pending = PendingWrite::begin(confined, path)?;
+    pending.append(content)?;
+    pending.commit(mode)
 }
 
 /// A file being written. Dropped before its commit, it leaves nothing behind.
@@ -68,9 +69,12 @@ impl PendingWrite {
         if let Some(facts) = &facts {
             check_replaceable(facts, path)?;
         }
-        let temp = TempFile::create(&parent, facts.as_ref()).map_err(at(path))?;
         let mut room = confined.writing();
-        room.replaces(facts.as_ref().map_or(0, disk_bytes));
+        match &facts {
+            Some(facts) => room.replaces(disk_bytes(facts)),
+            None => room.add_entries(1)?,
+        }
+        let temp = TempFile::create(&parent, facts.as_ref()).map_err(at(path))?;
         let own = temp.file.metadata().map_err(at(path))?;
         room.stands_for(own.dev(), own.ino());
         Ok(Self { path: path.clone(), parent, name, temp, room })
@@ -94,6 +98,7 @@ impl PendingWrite {
         }
         let mut pending = Self::begin(confined, path)?;
         pending.room.grow(stat.size)?;
+        pending.room.overlaps(stat.size - offset);
         let file = pending.temp.file.try_clone().map_err(at(path))?.into_std();
         copy_bytes(&old, &file, stat.size, stop).map_err(at(path))?;
         pending.temp.file.seek(SeekFrom::Start(offset)).map_err(at(path))?;
@@ -121,11 +126,10 @@ impl PendingWrite {
         Ok(Self { path: path.clone(), parent, name: target, temp, room: Writing::default() })
     }
 
-    /// Adds content where the last one ended.
-    pub(crate) fn append(mut self, content: &[u8]) -> Result<Self, WorkspaceError> {
+    /// Adds content where the last one ended. Where there is no room for it, nothing was added.
+    pub(crate) fn append(&mut self, content: &[u8]) -> Result<(), WorkspaceError> {
         self.room.grow(content.len() as u64)?;
-        self.temp.file.write_all(content).map_err(at(&self.path))?;
-        Ok(self)
+        self.temp.file.write_all(content).map_err(at(&self.path))
     }
 
     /// Puts it in place, if `mode` allows.

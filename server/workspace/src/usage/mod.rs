@@ -1,10 +1,12 @@
-//! What a workspace takes on the disk, and how much it may.
+//! What a workspace or a home takes on the disk, and how much it may.
 //!
-//! The figure is counted by a walk. Writes of this server are added as they happen, and asked for before, so that two of them cannot
-//! take the same room. What others change (terminals, git) makes the figure stale, and it is counted anew after a pause that grows with
-//! what the count takes; nobody is refused by a figure that is stale.
+//! The figure is counted by a walk, one at a time for each tree; whoever needs it awaits that one walk and holds no thread meanwhile.
+//! Writes of this server are added as they happen, and asked for before, so that two of them cannot take the same room. What others
+//! change (terminals, git) makes the figure stale, and it is counted anew after a pause that grows with what the count takes; before a
+//! stale figure refuses somebody, it is counted anew ([`Meter::recount`]).
 
 mod walk;
+mod writing;
 
 use crate::error::WorkspaceError;
 use crate::tree::at;
@@ -14,8 +16,11 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 pub(crate) use walk::size_of;
 use walk::{Count, FileId};
+use writing::Amount;
+pub(crate) use writing::Writing;
 
 /// Bytes of one block of [`cap_std::fs::MetadataExt::blocks`].
 pub(crate) const BLOCK_BYTES: u64 = 512;
@@ -23,42 +28,83 @@ pub(crate) const BLOCK_BYTES: u64 = 512;
 const FRESH: Duration = Duration::from_secs(1);
 /// Least pause between two counts that nobody waits for.
 const LEAST_PAUSE: Duration = Duration::from_secs(5);
-/// Pause between two counts that nobody waits for, in times of what one takes: at most so small a share of a core goes into them.
+/// Pause between two counts that nobody has to wait for, in times of what one takes: at most so small a share of a core goes into them.
 const PAUSE_FACTOR: u32 = 20;
+/// Pause before a count that somebody waits for, in times of what the last one took, and at the most.
+const WAITED_PAUSE_FACTOR: u32 = 2;
+const MOST_WAITED_PAUSE: Duration = Duration::from_secs(5);
 /// Age after which a count is done again though nothing was told to have changed.
 const MAX_AGE: Duration = Duration::from_secs(300);
+/// Counts that somebody waits for, of all trees of the process at once. Each takes a thread.
+const COUNTS_AT_ONCE: usize = 8;
+/// Counts that nobody waits for, of all trees of the process at once.
+const IDLE_COUNTS_AT_ONCE: usize = 2;
+/// Bytes by which the files of one tree that are just being replaced may exceed its limit, together, until the old ones are gone: in a
+/// workspace that is full files can still be saved.
+const REPLACING_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Counts one workspace. All trees of it share one.
+static COUNTS: Semaphore = Semaphore::const_new(COUNTS_AT_ONCE);
+static IDLE_COUNTS: Semaphore = Semaphore::const_new(IDLE_COUNTS_AT_ONCE);
+
+/// What a tree is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A workspace: the folder that holds its files, its trash and its uploads.
+    Workspace,
+    /// A person's home.
+    Home,
+}
+
+/// How much a tree may take.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Room {
+    /// Most bytes.
+    pub(crate) bytes: Option<u64>,
+    /// Most files and folders, those in the trash and the uploads included.
+    pub(crate) entries: Option<u64>,
+    /// Bytes of the disk that stay free whatever is asked for.
+    pub(crate) disk_reserve_bytes: u64,
+}
+
+/// Counts one workspace or home. All trees of it share one.
 #[derive(Debug)]
 pub struct Meter {
     folder: PathBuf,
-    quota: Option<u64>,
+    kind: Kind,
+    room: Room,
     state: Mutex<State>,
-    /// Held while it is counted.
-    counting: Mutex<()>,
+    /// Held while it is counted, by the thread that counts.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     counted: Option<Counted>,
     /// Room that writes under way have asked for.
-    held: u64,
+    held: Amount,
+    /// Bytes that writes under way may take beyond the limit, for what they replace.
+    spared: u64,
     /// Files being written, which [`Self::held`] stands for.
     writing: HashSet<FileId>,
-    /// Bytes that writes added since the count that goes on began; it may or may not have seen them.
-    during: u64,
+    /// What writes added since the count that goes on began; it may or may not have seen them.
+    during: Amount,
     /// Somebody will count when it is due.
     is_scheduled: bool,
+    /// The last count failed or could not see everything.
+    is_failing: bool,
 }
 
+/// A figure.
 #[derive(Debug, Clone, Copy)]
-struct Counted {
+pub(crate) struct Counted {
     bytes: u64,
     entries: u64,
+    all_entries: u64,
     trash_bytes: u64,
     at: Instant,
     took: Duration,
     is_stale: bool,
+    is_partial: bool,
 }
 
 impl Counted {
@@ -71,24 +117,59 @@ impl Counted {
     fn is_due(&self) -> bool {
         self.good_for().is_zero()
     }
+
+    /// It is so young that nobody may have it counted again just to see.
+    fn is_young(&self) -> bool {
+        self.at.elapsed() < FRESH.max(self.took * PAUSE_FACTOR)
+    }
 }
 
 impl Meter {
-    /// For the workspace whose files, trash and uploads are in `folder`. Nothing is counted yet.
+    /// For what is in `folder`. Nothing is counted yet.
     #[must_use]
-    pub(crate) fn new(folder: PathBuf, quota: Option<u64>) -> Self {
-        Self { folder, quota, state: Mutex::default(), counting: Mutex::default() }
+    pub(crate) fn new(folder: PathBuf, kind: Kind, room: Room) -> Self {
+        Self { folder, kind, room, state: Mutex::default(), turn: Arc::default() }
     }
 
-    /// What it takes; counted now if `fresh`, or if it never was. May block.
-    pub(crate) fn usage(self: &Arc<Self>, fresh: bool) -> Result<Usage, WorkspaceError> {
+    /// What it takes; counted now if it never was, or if `fresh` and not just done.
+    pub(crate) async fn usage(self: &Arc<Self>, fresh: bool) -> Result<Usage, WorkspaceError> {
         let known = self.state().counted;
         let counted = match known {
-            Some(counted) if !fresh && !counted.is_due() => counted,
-            _ => self.count(Instant::now())?,
+            Some(counted) if counted.is_young() || !fresh && !counted.is_due() => counted,
+            Some(counted) => self.count(Some(&COUNTS)).await.unwrap_or(counted),
+            None => self.count(Some(&COUNTS)).await?,
         };
         let Counted { bytes, entries, trash_bytes, .. } = counted;
-        Ok(Usage { bytes, entries, trash_bytes, quota_bytes: self.quota })
+        Ok(Usage { bytes, entries, trash_bytes, quota_bytes: self.room.bytes })
+    }
+
+    /// Bytes that may still be written by whoever does not ask for them, counted now: none where it takes more than it may, and where
+    /// that cannot be told. As many as can be where there is no limit.
+    pub(crate) async fn left(self: &Arc<Self>) -> Option<u64> {
+        if self.room.bytes.is_none() && self.room.entries.is_none() {
+            return Some(u64::MAX);
+        }
+        let counted = self.count(Some(&COUNTS)).await.ok().filter(|counted| !counted.is_partial)?;
+        let within = |limit: Option<u64>, taken| limit.map_or(Some(u64::MAX), |limit| limit.checked_sub(taken));
+        within(self.room.entries, counted.all_entries)?;
+        within(self.room.bytes, counted.bytes)
+    }
+
+    /// Whether writes can be judged.
+    pub(crate) fn is_ready(&self) -> bool {
+        let has_limit = self.room.bytes.is_some() || self.room.entries.is_some();
+        !has_limit || self.state().counted.is_some()
+    }
+
+    /// Counts, so that writes can be judged. Where that fails it is told; the disk's reserve is heeded in any case.
+    pub(crate) async fn ready(self: &Arc<Self>) {
+        let _ = self.count(Some(&COUNTS)).await;
+    }
+
+    /// Counts anew where a write was refused by a figure that may be wrong; answers whether it is worth to ask again.
+    pub(crate) async fn recount(self: &Arc<Self>) -> bool {
+        let is_sure = |counted: Counted| !counted.is_stale && counted.at.elapsed() < FRESH;
+        !self.state().counted.is_some_and(is_sure) && self.count(Some(&COUNTS)).await.is_ok()
     }
 
     /// Something was changed that no write of this server has told of.
@@ -101,7 +182,7 @@ impl Meter {
 
     /// A write that will ask for room.
     pub(crate) fn begin(self: &Arc<Self>) -> Writing {
-        Writing { meter: Some(Arc::clone(self)), held: 0, spare: 0, file: None }
+        Writing::of(Arc::clone(self))
     }
 
     /// Sees to it that a figure that is stale is counted anew, when its pause is over.
@@ -116,69 +197,111 @@ impl Meter {
         let meter = Arc::downgrade(self);
         runtime.spawn(async move {
             tokio::time::sleep(wait).await;
-            let counting = tokio::task::spawn_blocking(move || {
-                let Some(meter) = meter.upgrade() else { return };
-                meter.state().is_scheduled = false;
-                if let Err(error) = meter.count(Instant::now()) {
-                    tracing::warn!(%error, "a workspace could not be counted");
-                }
-            });
-            let _ = counting.await;
+            // Before its turn: who needs a count of this tree does not wait for those of others.
+            let _place = idle_place().await;
+            let Some(meter) = meter.upgrade() else { return };
+            meter.state().is_scheduled = false;
+            // Told where it failed.
+            let _ = meter.count(None).await;
         });
     }
 
-    /// Counts, unless somebody did since `asked`.
-    fn count(&self, asked: Instant) -> Result<Counted, WorkspaceError> {
-        let _turn = self.counting.lock().unwrap_or_else(PoisonError::into_inner);
+    /// A count that began after this was called, in one of `places` if it has none yet. Those who wait share one, and who goes away leaves it running for the others.
+    async fn count(self: &Arc<Self>, places: Option<&'static Semaphore>) -> Result<Counted, WorkspaceError> {
+        let asked = Instant::now();
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let known = self.state().counted;
+        if let Some(counted) = known {
+            // Counted while this one waited for its turn.
+            if counted.at >= asked {
+                return Ok(counted);
+            }
+            let pause = counted.took + MOST_WAITED_PAUSE.min(counted.took * WAITED_PAUSE_FACTOR);
+            tokio::time::sleep(pause.saturating_sub(counted.at.elapsed())).await;
+        }
+        let internal = |error: &dyn std::fmt::Display| WorkspaceError::Internal(error.to_string());
+        let place = match places {
+            Some(places) => Some(places.acquire().await.map_err(|error| internal(&error))?),
+            None => None,
+        };
+        let meter = Arc::clone(self);
+        let counting = tokio::task::spawn_blocking(move || {
+            let _held = (turn, place);
+            meter.count_here()
+        });
+        counting.await.map_err(|error| internal(&error))?
+    }
+
+    /// Counts on this thread.
+    fn count_here(&self) -> Result<Counted, WorkspaceError> {
         let begun = Instant::now();
         let skip = {
             let mut state = self.state();
-            // Counted while this one waited for its turn.
-            if let Some(counted) = state.counted.filter(|counted| counted.at >= asked) {
-                return Ok(counted);
-            }
-            state.during = 0;
+            state.during = Amount::default();
             if let Some(counted) = &mut state.counted {
                 counted.is_stale = false;
             }
             state.writing.clone()
         };
-        let count = walk::count(&self.folder, &skip);
+        let count = walk::count(&self.folder, self.kind, &skip);
         let mut state = self.state();
-        let Count { bytes, entries, trash_bytes } = count.map_err(at(&RelPath::root()))?;
-        // What ended meanwhile may be counted twice; then the next count puts that right.
-        let is_stale = state.during > 0 || state.counted.is_some_and(|before| before.is_stale);
-        let bytes = bytes.saturating_add(state.during);
-        let counted = Counted { bytes, entries, trash_bytes, at: begun, took: begun.elapsed(), is_stale };
+        self.tell(&mut state, &count);
+        let count = match count {
+            Ok(count) => count,
+            Err(error) => {
+                if let Some(counted) = &mut state.counted {
+                    counted.is_stale = true;
+                }
+                return Err(at(&RelPath::root())(error));
+            }
+        };
+        let counted = state.taken(count, begun);
         state.counted = Some(counted);
         Ok(counted)
     }
 
-    /// Takes room, if there is.
-    fn take(self: &Arc<Self>, bytes: u64) -> Result<(), WorkspaceError> {
-        let Some(quota) = self.quota else { return Ok(()) };
-        let mut counted = self.state().counted;
-        if counted.is_some_and(|counted| counted.is_due()) {
+    /// Says once that it cannot be counted, and not each time.
+    fn tell(&self, state: &mut State, count: &std::io::Result<Count>) {
+        let is_failing = count.as_ref().map_or(true, |count| count.is_partial);
+        if is_failing && !state.is_failing {
+            let (place, error) = (self.folder.display(), count.as_ref().err());
+            tracing::warn!(%place, ?error, "a workspace or home could not be counted as a whole");
+        }
+        state.is_failing = is_failing;
+    }
+
+    /// Refuses to take so much of the disk that less than its reserve stays free.
+    fn check_disk(&self, bytes: u64) -> Result<(), WorkspaceError> {
+        check_reserve(rustix::fs::statvfs(&self.folder), self.room.disk_reserve_bytes, bytes)
+    }
+
+    /// Takes room, if there is. Never waits.
+    fn take(self: &Arc<Self>, amount: Amount) -> Result<(), WorkspaceError> {
+        if self.state().counted.is_some_and(|counted| counted.is_due()) {
             self.count_when_due();
         }
-        let mut is_sure = false;
-        loop {
-            if let Some(counted) = counted {
-                let mut state = self.state();
-                let now = state.counted.unwrap_or(counted);
-                let wanted = now.bytes.saturating_add(state.held).saturating_add(bytes);
-                if wanted <= quota {
-                    state.held += bytes;
-                    return Ok(());
-                }
-                is_sure |= !now.is_stale && now.at.elapsed() < FRESH;
-            }
-            if is_sure {
-                return Err(WorkspaceError::Quota { limit: quota });
-            }
-            counted = Some(self.count(Instant::now())?);
-            is_sure = true;
+        let mut state = self.state();
+        let counted = state
+            .counted
+            .map_or(Amount::default(), |counted| Amount { bytes: counted.bytes, entries: counted.all_entries });
+        let wanted = counted.and(state.held).and(amount);
+        if let Some(limit) = self.room.bytes.filter(|limit| wanted.bytes > *limit && amount.bytes > 0) {
+            return Err(match self.kind {
+                Kind::Workspace => WorkspaceError::Quota { limit },
+                Kind::Home => WorkspaceError::HomeQuota { limit },
+            });
         }
+        if let Some(limit) = self.room.entries.filter(|limit| wanted.entries > *limit && amount.entries > 0) {
+            return Err(WorkspaceError::TooManyFiles { limit });
+        }
+        state.held = state.held.and(amount);
+        Ok(())
+    }
+
+    /// Nothing is counted as long as this is held.
+    #[cfg(test)]
+    pub(crate) async fn hold_up(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        Arc::clone(&self.turn).lock_owned().await
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -186,60 +309,49 @@ impl Meter {
     }
 }
 
-/// Room that a write under way has; given back when it goes. Without a meter there is always room.
-#[derive(Debug, Default)]
-pub(crate) struct Writing {
-    meter: Option<Arc<Meter>>,
-    held: u64,
-    /// Room of what will be replaced, which need not be asked for.
-    spare: u64,
-    file: Option<FileId>,
-}
-
-impl Writing {
-    /// So many bytes will go when this is done.
-    pub(crate) fn replaces(&mut self, bytes: u64) {
-        self.spare = bytes;
-    }
-
-    /// The file or folder being written is this; counts leave it out, for the room that is held stands for it.
-    pub(crate) fn stands_for(&mut self, device: u64, inode: u64) {
-        if let Some(meter) = &self.meter {
-            meter.state().writing.insert((device, inode));
-            self.file = Some((device, inode));
-        }
-    }
-
-    /// Asks for room for further bytes. May block.
-    pub(crate) fn grow(&mut self, bytes: u64) -> Result<(), WorkspaceError> {
-        let Some(meter) = &self.meter else { return Ok(()) };
-        let from_spare = bytes.min(self.spare);
-        meter.take(bytes - from_spare)?;
-        self.spare -= from_spare;
-        self.held += if meter.quota.is_some() { bytes - from_spare } else { 0 };
-        Ok(())
-    }
-
-    /// It is done: `now` bytes are on the disk in place of the `before` that were. How many files there are is known from counts alone.
-    pub(crate) fn finish(self, before: u64, now: u64) {
-        let Some(meter) = &self.meter else { return };
-        let mut state = meter.state();
-        state.during = state.during.saturating_add(now.saturating_sub(before));
-        if let Some(counted) = &mut state.counted {
-            counted.bytes = counted.bytes.saturating_add(now).saturating_sub(before);
+impl State {
+    /// The figure after a count that began at `begun`.
+    fn taken(&self, count: Count, begun: Instant) -> Counted {
+        let seen = Counted {
+            bytes: count.bytes.saturating_add(self.during.bytes),
+            entries: count.entries.saturating_add(self.during.entries),
+            all_entries: count.all_entries.saturating_add(self.during.entries),
+            trash_bytes: count.trash_bytes,
+            at: begun,
+            took: begun.elapsed(),
+            // What ended meanwhile may be counted twice; then the next count puts that right.
+            is_stale: !self.during.is_none() || self.counted.is_some_and(|before| before.is_stale) || count.is_partial,
+            is_partial: count.is_partial,
+        };
+        match self.counted {
+            // Where not everything could be seen, there is no less than what was known.
+            Some(known) if count.is_partial => Counted {
+                bytes: seen.bytes.max(known.bytes),
+                entries: seen.entries.max(known.entries),
+                all_entries: seen.all_entries.max(known.all_entries),
+                trash_bytes: seen.trash_bytes.max(known.trash_bytes),
+                ..seen
+            },
+            _ => seen,
         }
     }
 }
 
-impl Drop for Writing {
-    fn drop(&mut self) {
-        let Some(meter) = &self.meter else { return };
-        let mut state = meter.state();
-        state.held = state.held.saturating_sub(self.held);
-        if let Some(file) = &self.file {
-            state.writing.remove(file);
-        }
-    }
+/// Refuses to take `bytes` of a disk where fewer than `reserve` stay free.
+pub(crate) fn check_reserve(
+    disk: rustix::io::Result<rustix::fs::StatVfs>,
+    reserve: u64,
+    bytes: u64,
+) -> Result<(), WorkspaceError> {
+    // A file system that does not tell says itself when it is full.
+    let Some(facts) = disk.ok().filter(|_| reserve > 0) else { return Ok(()) };
+    let free = facts.f_bavail.saturating_mul(facts.f_frsize);
+    if free < reserve.saturating_add(bytes) { Err(WorkspaceError::DiskReserve) } else { Ok(()) }
+}
+
+/// A place among what is counted while nobody waits for it.
+pub(crate) async fn idle_place() -> Option<tokio::sync::SemaphorePermit<'static>> {
+    IDLE_COUNTS.acquire().await.ok()
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! Walks a tree and counts what it takes, however deep it is and whoever changes it meanwhile.
 
-use super::BLOCK_BYTES;
-use crate::tree::{TRASH, UPLOADS};
+use super::{BLOCK_BYTES, Kind};
+use crate::tree::{Opened, TRASH, UPLOADS};
 use rustix::fs::{Access, AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::collections::HashSet;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io::Result;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 /// Device and inode.
@@ -15,7 +15,10 @@ pub(super) type FileId = (u64, u64);
 
 /// Most files with several names that are remembered to be counted once; further ones count with each name.
 const MAX_REMEMBERED_LINKS: usize = 1 << 20;
-/// How often a walk starts again that lost its way because folders were moved under it.
+/// Levels whose folders are held open, so that the way back is known whatever is moved. Below, it is looked for by `..`: no depth
+/// uses up the process's descriptors.
+const MAX_OPEN_LEVELS: usize = 32;
+/// How often a walk starts again that could not see everything.
 const ATTEMPTS: u32 = 3;
 /// What the owner of a folder needs in order to walk it.
 const WALKABLE: Mode = Mode::RUSR.union(Mode::XUSR);
@@ -25,52 +28,64 @@ const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOF
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Count {
     pub(super) bytes: u64,
+    /// Files and folders that people see as theirs.
     pub(super) entries: u64,
+    /// Those of the trash and the uploads as well.
+    pub(super) all_entries: u64,
     pub(super) trash_bytes: u64,
+    /// There is more that could not be seen.
+    pub(super) is_partial: bool,
 }
 
-/// Counts a workspace's own folder: files, trash, uploads. `skip` and what is below it is left out.
-pub(super) fn count(folder: &Path, skip: &HashSet<FileId>) -> Result<Count> {
-    let mut attempt = 1;
-    loop {
-        match count_once(folder, skip) {
-            // Too busy a tree: what was seen is what there is to tell.
-            Err(error) if attempt < ATTEMPTS && Errno::from_io_error(&error) == Some(Errno::STALE) => attempt += 1,
-            result => return result,
+/// Counts a workspace's own folder (files, trash, uploads) or a home. `skip` and what is below it is left out. In a tree that does not
+/// keep still what was seen is what there is to tell.
+pub(super) fn count(folder: &Path, kind: Kind, skip: &HashSet<FileId>) -> Result<Count> {
+    let mut most = count_once(folder, kind, skip)?;
+    for _ in 1..ATTEMPTS {
+        if !most.is_partial {
+            break;
+        }
+        let again = count_once(folder, kind, skip)?;
+        if !again.is_partial || again.bytes > most.bytes {
+            most = again;
         }
     }
+    Ok(most)
 }
 
-fn count_once(folder: &Path, skip: &HashSet<FileId>) -> Result<Count> {
+fn count_once(folder: &Path, kind: Kind, skip: &HashSet<FileId>) -> Result<Count> {
     let root = rustix::fs::openat(CWD, folder, FOLDER, Mode::empty())?;
-    let mut walk = Walk { skip, links: HashSet::new(), bytes: 0, entries: 0 };
-    let mut trash_bytes = 0;
+    let mut walk = Walk::new(skip);
+    if kind == Kind::Home {
+        walk.below(root);
+        return Ok(walk.count());
+    }
+    let (mut trash_bytes, mut hidden_entries) = (0, 0);
     for entry in Dir::read_from(&root)? {
         let entry = entry?;
         let name = entry.file_name();
         if matches!(name.to_bytes(), b"." | b"..") {
             continue;
         }
-        let (bytes, entries) = (walk.bytes, walk.entries);
-        walk.top(&root, name)?;
-        match name.to_str() {
-            Ok(TRASH) => {
-                trash_bytes = walk.bytes - bytes;
-                walk.entries = entries;
-            }
-            Ok(UPLOADS) => walk.entries = entries,
-            _ => {}
+        let before = walk.count();
+        walk.top(&root, name);
+        if matches!(name.to_str(), Ok(TRASH | UPLOADS)) {
+            hidden_entries += walk.entries - before.entries;
+        }
+        if name.to_str() == Ok(TRASH) {
+            trash_bytes = walk.bytes - before.bytes;
         }
     }
-    Ok(Count { bytes: walk.bytes, entries: walk.entries, trash_bytes })
+    let all = walk.count();
+    Ok(Count { trash_bytes, entries: all.entries - hidden_entries, ..all })
 }
 
-/// What one file, link or folder takes with everything below it.
+/// What one file, link or folder takes with everything below it, as far as it can be seen.
 pub(crate) fn size_of(parent: &cap_std::fs::Dir, name: &std::ffi::OsStr) -> Result<u64> {
     let skip = HashSet::new();
-    let mut walk = Walk { skip: &skip, links: HashSet::new(), bytes: 0, entries: 0 };
+    let mut walk = Walk::new(&skip);
     let name = CString::new(name.as_encoded_bytes()).map_err(|_| Errno::INVAL)?;
-    walk.top(parent, &name)?;
+    walk.top(parent, &name);
     Ok(walk.bytes)
 }
 
@@ -80,51 +95,84 @@ struct Walk<'a> {
     links: HashSet<FileId>,
     bytes: u64,
     entries: u64,
+    is_partial: bool,
 }
 
 /// A folder on the way down.
 struct Level {
     id: FileId,
+    /// The folder itself, while one below it is walked; not of the deep ones.
+    folder: Option<OwnedFd>,
     /// Folders in it that are still to be walked.
     left: Vec<CString>,
-    /// The mode that it gets back, where it had to be opened up.
-    mode: Option<Mode>,
 }
 
-impl Walk<'_> {
-    /// Counts an entry and what is below. Only the folder that is being walked is open, so that no depth uses up descriptors; the way
-    /// back up is by `..`, and it must lead to the folder that was come from.
-    fn top(&mut self, parent: impl std::os::fd::AsFd, name: &std::ffi::CStr) -> Result<()> {
-        let facts = match rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Err(Errno::NOENT) => return Ok(()),
-            facts => facts?,
-        };
-        if !self.add(&facts) || !is_folder(&facts) {
-            return Ok(());
+impl<'a> Walk<'a> {
+    fn new(skip: &'a HashSet<FileId>) -> Self {
+        Self { skip, links: HashSet::new(), bytes: 0, entries: 0, is_partial: false }
+    }
+
+    fn count(&self) -> Count {
+        let Self { bytes, entries, is_partial, .. } = *self;
+        Count { bytes, entries, all_entries: entries, trash_bytes: 0, is_partial }
+    }
+
+    /// Counts an entry and what is below.
+    fn top(&mut self, parent: impl AsFd, name: &CStr) {
+        match rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(facts) if self.add(&facts) && is_folder(&facts) => {
+                if let Some(folder) = self.open(parent.as_fd(), name) {
+                    self.below(folder);
+                }
+            }
+            Ok(_) | Err(Errno::NOENT) => {}
+            Err(_) => self.is_partial = true,
         }
-        let Some((mut here, mode)) = open(&parent, name)? else { return Ok(()) };
-        let mut levels = vec![self.enter(&here, mode)?];
+    }
+
+    /// Counts what is below a folder.
+    fn below(&mut self, folder: OwnedFd) {
+        let Some(top) = self.enter(&folder) else { return };
+        let (mut here, mut levels) = (folder, vec![top]);
         while let Some(level) = levels.last_mut() {
             if let Some(name) = level.left.pop() {
-                if let Some((below, mode)) = open(&here, &name)? {
-                    levels.push(self.enter(&below, mode)?);
-                    here = below;
+                let Some(folder) = self.open(here.as_fd(), &name) else { continue };
+                let Some(entered) = self.enter(&folder) else { continue };
+                let above = std::mem::replace(&mut here, folder);
+                if levels.len() <= MAX_OPEN_LEVELS
+                    && let Some(level) = levels.last_mut()
+                {
+                    level.folder = Some(above);
                 }
+                levels.push(entered);
                 continue;
             }
-            let done = levels.pop();
-            let Some(above) = levels.last() else {
-                give_back(&here, done.and_then(|level| level.mode));
-                break;
-            };
-            let up = rustix::fs::openat(&here, "..", FOLDER, Mode::empty())?;
-            give_back(&here, done.and_then(|level| level.mode));
-            if id_of(&rustix::fs::fstat(&up)?) != above.id {
-                return Err(Errno::STALE.into());
-            }
-            here = up;
+            levels.pop();
+            let Some(above) = self.up(&here, &mut levels) else { break };
+            here = above;
         }
-        Ok(())
+    }
+
+    /// The folder of the last level. Where the way by `..` leads elsewhere, because something was moved meanwhile, it is that of the
+    /// last one that is held open.
+    fn up(&mut self, here: &OwnedFd, levels: &mut Vec<Level>) -> Option<OwnedFd> {
+        let above = levels.last_mut()?;
+        if let Some(folder) = above.folder.take() {
+            return Some(folder);
+        }
+        if let Ok(folder) = opened_up(here.as_fd(), || rustix::fs::openat(here, "..", FOLDER, Mode::empty()))
+            && rustix::fs::fstat(&folder).is_ok_and(|facts| id_of(&facts) == above.id)
+        {
+            return Some(folder);
+        }
+        loop {
+            let level = levels.last_mut()?;
+            if let Some(folder) = level.folder.take() {
+                return Some(folder);
+            }
+            self.is_partial |= !level.left.is_empty();
+            levels.pop();
+        }
     }
 
     /// Adds an entry; answers whether what is below it counts as well.
@@ -143,8 +191,18 @@ impl Walk<'_> {
         true
     }
 
-    /// Counts the entries of a folder.
-    fn enter(&mut self, folder: &OwnedFd, mode: Option<Mode>) -> Result<Level> {
+    /// Counts the entries of a folder; nothing where it vanished or does not tell.
+    fn enter(&mut self, folder: &OwnedFd) -> Option<Level> {
+        let is_closed = rustix::fs::accessat(folder, ".", Access::READ_OK | Access::EXEC_OK, AtFlags::empty()).is_err();
+        let _opened = is_closed.then(|| Opened::new(folder.as_fd(), WALKABLE));
+        let entered = self.list(folder);
+        if entered.as_ref().is_err_and(|error| !matches!(*error, Errno::NOENT | Errno::ACCESS)) {
+            self.is_partial = true;
+        }
+        entered.ok()
+    }
+
+    fn list(&mut self, folder: &OwnedFd) -> rustix::io::Result<Level> {
         let own = rustix::fs::fstat(folder)?;
         let mut left = Vec::new();
         for entry in Dir::read_from(folder)? {
@@ -162,32 +220,28 @@ impl Walk<'_> {
                 left.push(name.to_owned());
             }
         }
-        Ok(Level { id: id_of(&own), left, mode })
+        Ok(Level { id: id_of(&own), folder: None, left })
+    }
+
+    /// Opens a folder; nothing where it is none any more, or another user's.
+    fn open(&mut self, parent: BorrowedFd<'_>, name: &CStr) -> Option<OwnedFd> {
+        let handle = opened_up(parent, || rustix::fs::openat(parent, name, FOLDER.union(OFlags::PATH), Mode::empty()));
+        let folder = handle
+            .and_then(|handle| opened_up(handle.as_fd(), || rustix::fs::openat(&handle, ".", FOLDER, Mode::empty())));
+        let is_expected = |error| matches!(error, Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::ACCESS);
+        self.is_partial |= folder.as_ref().is_err_and(|error| !is_expected(*error));
+        folder.ok()
     }
 }
 
-/// Opens a folder; nothing where it is none any more. One that is closed to its own owner is opened up as long as it is walked, or
-/// anything could be hidden in it.
-fn open(parent: impl std::os::fd::AsFd, name: &std::ffi::CStr) -> Result<Option<(OwnedFd, Option<Mode>)>> {
-    let handle = match rustix::fs::openat(&parent, name, FOLDER.union(OFlags::PATH), Mode::empty()) {
-        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
-        handle => handle?,
-    };
-    let mode = Mode::from_raw_mode(rustix::fs::fstat(&handle)?.st_mode & 0o7777);
-    let closed = rustix::fs::accessat(&handle, ".", Access::READ_OK | Access::EXEC_OK, AtFlags::empty()).is_err();
-    if closed {
-        // Fails where the folder is another user's.
-        let _ = rustix::fs::chmod(format!("/proc/self/fd/{}", handle.as_raw_fd()), mode.union(WALKABLE));
-    }
-    match rustix::fs::openat(&handle, ".", FOLDER, Mode::empty()) {
-        Err(Errno::ACCESS) => Ok(None),
-        folder => Ok(Some((folder?, closed.then_some(mode)))),
-    }
-}
-
-fn give_back(folder: &OwnedFd, mode: Option<Mode>) {
-    if let Some(mode) = mode {
-        let _ = rustix::fs::fchmod(folder, mode);
+/// Does something in a folder, which is opened up for that moment where it is closed: else anything could be hidden in it.
+fn opened_up<T>(folder: BorrowedFd<'_>, work: impl Fn() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
+    match work() {
+        Err(Errno::ACCESS) => {
+            let _opened = Opened::new(folder, WALKABLE);
+            work()
+        }
+        result => result,
     }
 }
 

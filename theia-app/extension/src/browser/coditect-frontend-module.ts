@@ -19,6 +19,7 @@ import { EnvVariablesServer } from '@theia/core/lib/common/env-variables';
 import { KeyStoreService } from '@theia/core/lib/common/key-store';
 import { PreferenceContribution } from '@theia/core/lib/common/preferences';
 import { ContainerModule, interfaces } from '@theia/core/shared/inversify';
+import { EditorContribution } from '@theia/editor/lib/browser/editor-contribution';
 import { QuickFileOpenService } from '@theia/file-search/lib/browser/quick-file-open';
 import { FileSearchService } from '@theia/file-search/lib/common/file-search-service';
 import { FileService } from '@theia/filesystem/lib/browser/file-service';
@@ -66,6 +67,7 @@ import { TrashWidget } from './files/trash-widget';
 import { UsageView } from './files/usage-view';
 import { CoditectLanguages } from './languages/coditect-languages';
 import { bindPeople } from './people/people-module';
+import { CarefulEditorStatus } from './problems/careful-editor-status';
 import { CarefulQuickInputService } from './problems/careful-quick-input-service';
 import { UncaughtProblems } from './problems/uncaught-problems';
 import { bindGit } from './scm/git-module';
@@ -179,6 +181,7 @@ export default new ContainerModule((bind, unbind, isBound, rebind) => {
 
     // Problems
     rebind(MonacoQuickInputService).to(CarefulQuickInputService).inSingletonScope();
+    rebind(EditorContribution).to(CarefulEditorStatus).inSingletonScope();
     bind(UncaughtProblems).toSelf().inSingletonScope();
     bind(FrontendApplicationContribution).toService(UncaughtProblems);
 

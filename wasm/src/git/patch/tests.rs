@@ -1,3 +1,4 @@
+use coditect_protocol::Coded as _;
 use coditect_protocol::path::RelPath;
 use proptest::prelude::*;
 
@@ -10,9 +11,13 @@ fn lines(first: u32, last: u32) -> Option<LineRange> {
     Some(LineRange { first, last })
 }
 
+fn chosen_of(diff: &FileDiff, chosen: ChosenLines, reverse: bool) -> Option<String> {
+    of_lines(diff, chosen, reverse).unwrap()
+}
+
 fn diff_with(change: GitChange, header: &str, hunks: Vec<Hunk>) -> FileDiff {
     let path = RelPath::parse("f").unwrap();
-    FileDiff { path, from: None, change, binary: false, header: header.to_owned(), hunks }
+    FileDiff { path, from: None, change, binary: false, not_utf8: false, header: header.to_owned(), hunks }
 }
 
 /// What `patch` makes of `text`, as strictly as `git apply` reads it and without looking for another place.
@@ -98,8 +103,8 @@ fn hunk(a: &[&str], b: &[&str], old: std::ops::Range<usize>, new: std::ops::Rang
 /// Chooses lines going from `old` to `new`; shows what that makes of the one, and taking it back of the other.
 fn check(old: &str, new: &str, chosen: ChosenLines, forward: &str, back: &str) {
     let diff = diff_of(old, new);
-    assert_eq!(apply(old, &of_lines(&diff, chosen, false).unwrap(), false), forward);
-    assert_eq!(apply(new, &of_lines(&diff, chosen, true).unwrap(), true), back);
+    assert_eq!(apply(old, &chosen_of(&diff, chosen, false).unwrap(), false), forward);
+    assert_eq!(apply(new, &chosen_of(&diff, chosen, true).unwrap(), true), back);
 }
 
 #[test]
@@ -137,7 +142,7 @@ fn what_is_gone_is_chosen_by_a_neighbour() {
         check("a\ngone\nb\n", "a\nb\n", chosen, "a\nb\n", "a\ngone\nb\n");
     }
     let far = ChosenLines { old: None, new: lines(3, 3) };
-    assert_eq!(of_lines(&diff_of("a\ngone\nb\nc\n", "a\nb\nc\n"), far, false), None);
+    assert_eq!(chosen_of(&diff_of("a\ngone\nb\nc\n", "a\nb\nc\n"), far, false), None);
 }
 
 #[test]
@@ -167,15 +172,15 @@ fn a_part_of_a_new_or_deleted_file_leaves_the_file() {
     let added = diff_with(GitChange::Added, added, vec![hunk(0, 2, '+')]);
     let second = ChosenLines { old: None, new: lines(2, 2) };
     let unstaged = "diff --git \"a/\\303\\244\" \"b/\\303\\244\"\n--- \"a/\\303\\244\"\n+++ \"b/\\303\\244\"\n@@ -1,1 +1,2 @@\n one\n+two\n";
-    assert_eq!(of_lines(&added, second, true).as_deref(), Some(unstaged));
-    let whole = of_lines(&added, ChosenLines { old: None, new: lines(1, 2) }, true).unwrap();
+    assert_eq!(chosen_of(&added, second, true).as_deref(), Some(unstaged));
+    let whole = chosen_of(&added, ChosenLines { old: None, new: lines(1, 2) }, true).unwrap();
     assert!(whole.contains("new file mode") && whole.contains("--- /dev/null"), "{whole}");
 
     let deleted = "diff --git a/f b/f\ndeleted file mode 100644\nindex 1..0\n--- a/f\n+++ /dev/null\n";
     let deleted = diff_with(GitChange::Deleted, deleted, vec![hunk(2, 0, '-')]);
     let first = ChosenLines { old: lines(1, 1), new: None };
     let staged = "diff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1,2 +1,1 @@\n-one\n two\n";
-    assert_eq!(of_lines(&deleted, first, false).as_deref(), Some(staged));
+    assert_eq!(chosen_of(&deleted, first, false).as_deref(), Some(staged));
 }
 
 #[test]
@@ -183,7 +188,7 @@ fn context_stays_around_a_change() {
     let text = "@@ -1,4 +1,4 @@ fn x\n a\n-b\n+B\n c\n \n".to_owned();
     let hunk = Hunk { old_start: 1, old_lines: 4, new_start: 1, new_lines: 4, text };
     let diff = diff_with(GitChange::Modified, HEADER, vec![hunk]);
-    let patch = of_lines(&diff, ChosenLines { old: None, new: lines(2, 2) }, false);
+    let patch = chosen_of(&diff, ChosenLines { old: None, new: lines(2, 2) }, false);
     assert_eq!(patch, Some(format!("{HEADER}@@ -1,4 +1,4 @@\n a\n-b\n+B\n c\n \n")));
 }
 
@@ -198,12 +203,12 @@ proptest! {
         let chosen = ChosenLines { old: old_lines, new: new_lines };
         let diff = diff_of(&old, &new);
         for reverse in [false, true] {
-            if let Some(patch) = of_lines(&diff, chosen, reverse) {
+            if let Some(patch) = chosen_of(&diff, chosen, reverse) {
                 apply(if reverse { &new } else { &old }, &patch, reverse);
             }
         }
         let all = ChosenLines { old: lines(1, 99), new: lines(1, 99) };
-        match of_lines(&diff, all, false) {
+        match chosen_of(&diff, all, false) {
             Some(patch) => {
                 prop_assert_eq!(apply(&old, &patch, false), new.clone());
                 prop_assert_eq!(apply(&new, &patch, true), old);
@@ -211,6 +216,14 @@ proptest! {
             None => prop_assert_eq!(old, new),
         }
         let nothing = ChosenLines { old: Some(NONE), new: Some(NONE) };
-        prop_assert_eq!(of_lines(&diff, nothing, false), None);
+        prop_assert_eq!(chosen_of(&diff, nothing, false), None);
     }
+}
+
+#[test]
+fn lines_of_a_file_that_is_not_utf8_are_refused() {
+    let diff = FileDiff { not_utf8: true, ..diff_of("a\n", "Stra\u{fffd}e\n") };
+    let all = ChosenLines { old: lines(1, 1), new: lines(1, 1) };
+    let error = of_lines(&diff, all, false).unwrap_err();
+    assert_eq!(error.problem().code, "git.not_utf8");
 }

@@ -89,7 +89,7 @@ fn search() -> Request {
 }
 
 fn matches() -> Item {
-    Item::Matches(FileMatches { path: RelPath::root(), matches: Vec::new(), context: Vec::new() })
+    Item::Matches(FileMatches { path: RelPath::root(), etag: String::new(), matches: Vec::new(), context: Vec::new() })
 }
 
 fn events(receiver: &mut UnboundedReceiver<CallEvent>) -> Vec<String> {

@@ -107,7 +107,7 @@ async fn run(context: Context, link: Arc<Link>, id: u32, request: Request) {
 /// Answers a call, with what its answer weighs.
 async fn carry_out(mut context: Context, link: &Link, request: Request) -> Result<(Reply, Held), ApiError> {
     let identity = context.state.auth.check_again(&link.opened_by).await?;
-    identity.require(scope::demanded_by(&request))?;
+    identity.require_in(scope::demanded_by(&request), rights::workspace_of(&request))?;
     let _place = link.person.place(&request).await?;
     // After the wait for a place: what the person may do now counts.
     if let Some((workspace, role)) = rights::demanded_by(&request) {
@@ -177,7 +177,7 @@ async fn answer(context: &Context, identity: &Identity, request: Request) -> Res
         }
 
         Request::Presence { workspace } => presence::follow(context, workspace).await,
-        Request::Show { workspace, showing } => presence::show(context, workspace, showing),
+        Request::Show { workspace, showing } => presence::show(context, workspace, showing).await,
 
         Request::ListTerminalProfiles { .. } => terminals::profiles(context).await,
         Request::ListTerminals { workspace } => terminals::list(context, workspace).await,

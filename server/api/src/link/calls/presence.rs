@@ -31,7 +31,7 @@ pub(super) async fn follow(context: &Context, workspace: WorkspaceId) -> Result<
     }
 }
 
-pub(super) fn show(context: &Context, workspace: WorkspaceId, showing: Showing) -> Result<Reply, ApiError> {
-    context.state.presence.show(workspace, context.call.link_id(), context.user, showing)?;
+pub(super) async fn show(context: &Context, workspace: WorkspaceId, showing: Showing) -> Result<Reply, ApiError> {
+    context.state.presence.show(workspace, context.call.link_id(), context.user, showing).await?;
     Ok(Reply::Done)
 }

@@ -6,15 +6,17 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
-use super::limits::{ATTEMPT_TIMEOUT, KEEP_ALIVE, LOOKUP_TIMEOUT, MAX_ADDRESSES, MAX_LOOKUPS};
+use super::limits::{
+    ATTEMPT_TIMEOUT, KEEP_ALIVE, LOOKUP_TIMEOUT, MAX_ADDRESSES, MAX_API_CONNECTIONS, MAX_LOOKUPS, MAX_LOOKUPS_OF_ALL,
+};
 use super::names::{NameInUse, Names};
 use crate::net::address::Network;
 use crate::net::netlink::{self, Route};
 use crate::net::policy::{NetworkMode, NetworkPolicy, Refusal};
-use crate::net::{API, API_PORT, NAME_SERVER, NAMES, PREFIX, ROUTER};
+use crate::net::{API, API_CLIENT, API_PORT, HOST, NAME_SERVER, NAMES, PREFIX, ROUTER};
 
 /// Port of name servers.
 const NAME_SERVER_PORT: u16 = 53;
@@ -27,28 +29,41 @@ pub(super) trait Machine: Send + Sync {
     fn route_to(&self, address: IpAddr) -> io::Result<Route>;
 }
 
+/// How many names are looked up for all sandboxes at once. Each lookup takes one of the threads on which the supervisor
+/// blocks, for as long as some name server on the network likes: most of them are for what it does itself.
+static LOOKUPS: Semaphore = Semaphore::const_new(MAX_LOOKUPS_OF_ALL);
+
+/// What the system's resolver says; blocks.
+type Lookup = fn(&str) -> io::Result<Vec<IpAddr>>;
+
 /// The machine itself.
 pub(super) struct ThisMachine {
-    lookups: Arc<Semaphore>,
+    own: Arc<Semaphore>,
+    of_all: &'static Semaphore,
+    lookup: Lookup,
 }
 
 impl ThisMachine {
     pub(super) fn new() -> Self {
-        Self { lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)) }
+        let lookup = |name: &str| Ok((name, 0).to_socket_addrs()?.map(|found| found.ip()).collect());
+        Self { own: Arc::new(Semaphore::new(MAX_LOOKUPS)), of_all: &LOOKUPS, lookup }
     }
 }
 
 impl Machine for ThisMachine {
     fn resolve(&self, name: String) -> BoxFuture<'_, io::Result<Vec<IpAddr>>> {
         Box::pin(async move {
-            let permit = Arc::clone(&self.lookups).acquire_owned().await.map_err(io::Error::other)?;
-            // The permit is given back when the system's resolver is done, which may be long after nobody waits for it.
-            let lookup = tokio::task::spawn_blocking(move || {
-                let addresses = (name.as_str(), 0).to_socket_addrs().map(|found| found.map(|one| one.ip()).collect());
-                drop(permit);
-                addresses
+            let own = Arc::clone(&self.own).acquire_owned().await.map_err(io::Error::other)?;
+            let of_all = self.of_all.acquire().await.map_err(io::Error::other)?;
+            let lookup = self.lookup;
+            // The places are given back when the system's resolver is done, which may be long after nobody waits for
+            // it.
+            let found = tokio::task::spawn_blocking(move || {
+                let found = lookup(&name);
+                drop((own, of_all));
+                found
             });
-            lookup.await.map_err(io::Error::other)?
+            found.await.map_err(io::Error::other)?
         })
     }
 
@@ -64,6 +79,8 @@ pub(super) enum Target {
     NameServer,
     /// The server's API.
     Api,
+    /// The one host.
+    Host,
     /// The machine with this name.
     Name(NameInUse),
     /// The machine with this address.
@@ -74,7 +91,7 @@ impl Target {
     pub(super) fn name(&self) -> Option<&str> {
         match self {
             Self::Name(name) => Some(name.name()),
-            Self::NameServer | Self::Api | Self::Address(_) => None,
+            Self::NameServer | Self::Api | Self::Host | Self::Address(_) => None,
         }
     }
 }
@@ -98,6 +115,7 @@ pub(super) struct Gate {
     machine: Box<dyn Machine>,
     names: Arc<Names>,
     api: watch::Receiver<Option<SocketAddr>>,
+    api_places: Arc<Semaphore>,
 }
 
 impl Gate {
@@ -106,7 +124,8 @@ impl Gate {
         machine: Box<dyn Machine>,
         api: watch::Receiver<Option<SocketAddr>>,
     ) -> Self {
-        Self { policy, machine, names: Arc::new(Names::new()), api }
+        let api_places = Arc::new(Semaphore::new(MAX_API_CONNECTIONS));
+        Self { policy, machine, names: Arc::new(Names::new()), api, api_places }
     }
 
     pub(super) fn names(&self) -> &Names {
@@ -115,7 +134,10 @@ impl Gate {
 
     /// Where the server's API is, if it is to be reached.
     pub(super) fn api(&self) -> Option<SocketAddr> {
-        if self.policy.mode == NetworkMode::None { None } else { *self.api.borrow() }
+        match self.policy.mode {
+            NetworkMode::Open | NetworkMode::Hosts => *self.api.borrow(),
+            NetworkMode::OneHost | NetworkMode::None => None,
+        }
     }
 
     pub(super) fn admits_name(&self, name: &str) -> bool {
@@ -129,6 +151,8 @@ impl Gate {
             Ok(Target::NameServer)
         } else if address == API {
             if port == API_PORT && self.api().is_some() { Ok(Target::Api) } else { Err(Refusal::Unreachable) }
+        } else if address == HOST && self.policy.mode == NetworkMode::OneHost {
+            Ok(Target::Host)
         } else if NAMES.contains(IpAddr::V4(address)) {
             self.names.use_address(address).map(Target::Name).ok_or(Refusal::Forgotten)
         } else if own_network.is_some_and(|network| network.contains(IpAddr::V4(address))) {
@@ -155,7 +179,10 @@ impl Gate {
         if !self.policy.admits_name(name) {
             return Err(Refusal::NotAllowed);
         }
-        match timeout(LOOKUP_TIMEOUT, self.machine.resolve(name.to_owned())).await {
+        // With the dot at its end it is looked for nowhere else: neither in the machine's own domain nor among the
+        // names that its operator has given it, unless the operator allows the name.
+        let asked = if self.policy.lists(name) { name.to_owned() } else { format!("{name}.") };
+        match timeout(LOOKUP_TIMEOUT, self.machine.resolve(asked)).await {
             Ok(Ok(addresses)) => Ok(addresses),
             Ok(Err(_)) => Err(Refusal::NoSuchName),
             Err(_) => Err(Refusal::Unreachable),
@@ -189,12 +216,13 @@ impl Gate {
         if allowed.is_empty() { Err(refused) } else { Ok(allowed) }
     }
 
-    /// The addresses that a target may be reached at, checked one by one. What is connected to is what is returned here:
-    /// no name is resolved again behind it.
+    /// The addresses that a target may be reached at, checked one by one. What is connected to is what is returned
+    /// here: no name is resolved again behind it.
     async fn addresses(&self, target: &Target, port: u16) -> Result<Vec<SocketAddr>, Refused> {
         let allowed = match target {
             Target::NameServer => return Err(Refusal::Unusable.into()),
             Target::Api => return self.api().map(|api| vec![api]).ok_or(Refusal::Unreachable.into()),
+            Target::Host => self.allowed_addresses(None, self.policy.addresses(), Some(port))?,
             Target::Name(name) => {
                 let found = self.resolve(name.name()).await?;
                 self.allowed_addresses(Some(name.name()), found, Some(port))?
@@ -204,12 +232,22 @@ impl Gate {
         Ok(allowed.into_iter().map(|address| SocketAddr::new(address, port)).collect())
     }
 
-    /// Connects to the first address of a target that answers.
-    pub(super) async fn connect(&self, target: &Target, port: u16) -> Result<TcpStream, Refused> {
+    /// Connects to the first address of a target that answers. The place is held as long as the connection is.
+    pub(super) async fn connect(
+        &self,
+        target: &Target,
+        port: u16,
+    ) -> Result<(TcpStream, Option<OwnedSemaphorePermit>), Refused> {
         let mut refused = Refused::from(Refusal::Unreachable);
+        let is_api = matches!(target, Target::Api);
+        let mut place = None;
+        if is_api {
+            place = Some(Arc::clone(&self.api_places).try_acquire_owned().map_err(|_| Refusal::Unreachable)?);
+        }
         for address in self.addresses(target, port).await? {
-            match timeout(ATTEMPT_TIMEOUT, connect_to(address)).await {
-                Ok(Ok(stream)) => return Ok(stream),
+            let from = (is_api && address.ip().is_loopback() && address.is_ipv4()).then_some(API_CLIENT);
+            match timeout(ATTEMPT_TIMEOUT, connect_to(address, from)).await {
+                Ok(Ok(stream)) => return Ok((stream, place)),
                 Ok(Err(error)) => tracing::debug!(%address, %error, "a sandbox's connection failed"),
                 Err(_) => tracing::debug!(%address, "a sandbox's connection was not answered"),
             }
@@ -232,8 +270,11 @@ impl Gate {
     }
 }
 
-async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
+async fn connect_to(address: SocketAddr, from: Option<Ipv4Addr>) -> io::Result<TcpStream> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if let Some(from) = from {
+        socket.bind(SocketAddr::new(from.into(), 0))?;
+    }
     socket.set_nodelay(true)?;
     socket.set_keepalive(true)?;
     rustix::net::sockopt::set_tcp_keepidle(&socket, KEEP_ALIVE)?;

@@ -26,6 +26,7 @@ impl Double {
 impl Machine for Double {
     fn resolve(&self, name: String) -> BoxFuture<'_, io::Result<Vec<IpAddr>>> {
         self.asked.fetch_add(1, Ordering::Relaxed);
+        let name = name.trim_end_matches('.').to_owned();
         let mut answers = self.answers.lock().unwrap();
         let found = answers.get_mut(&name).map(|left| if left.len() > 1 { left.remove(0) } else { left[0].clone() });
         Box::pin(async move { found.ok_or_else(|| io::Error::other("no such name")) })
@@ -69,7 +70,7 @@ async fn what_was_checked_is_what_is_connected_to() {
     let double = Double::default().with("a.org", &[&["127.0.0.1"], &["127.0.0.2"]]);
     let asked = Arc::clone(&double.asked);
     let gate = gate(double, NetworkMode::Hosts, &["a.org", "127.0.0.1"]);
-    let stream = gate.connect(&named(&gate, "a.org"), port).await.unwrap();
+    let (stream, _) = gate.connect(&named(&gate, "a.org"), port).await.unwrap();
     assert_eq!(stream.peer_addr().unwrap(), listener.local_addr().unwrap());
     assert_eq!(asked.load(Ordering::Relaxed), 1);
 }
@@ -127,10 +128,104 @@ async fn the_api_follows_the_server_and_asks_no_policy() {
     let policy = NetworkPolicy { mode: NetworkMode::Hosts, allow: Vec::new() };
     let open = Gate::new(policy, Box::new(Double::default()), api.clone());
     let target = open.target(API, API_PORT).unwrap();
-    assert!(open.connect(&target, API_PORT).await.is_ok());
+    let connected = open.connect(&target, API_PORT).await.unwrap();
+    assert_eq!(listener.accept().await.unwrap().1.ip(), API_CLIENT, "not where a proxy on this machine comes from");
     assert!(open.target(API, 443).is_err());
+    // There are only so many at once.
+    let mut others = Vec::new();
+    for _ in 1..MAX_API_CONNECTIONS {
+        others.push(open.connect(&target, API_PORT).await.unwrap());
+    }
+    assert!(open.connect(&target, API_PORT).await.is_err());
+    drop(connected);
+    others.push(open.connect(&target, API_PORT).await.unwrap());
     let policy = NetworkPolicy { mode: NetworkMode::None, allow: Vec::new() };
     assert!(Gate::new(policy, Box::new(Double::default()), api).target(API, API_PORT).is_err());
     sender.send_replace(None);
     assert!(open.connect(&target, API_PORT).await.is_err());
+}
+
+#[tokio::test]
+async fn one_host_is_all_there_is() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (_keep, api) = watch::channel(Some(listener.local_addr().unwrap()));
+    let policy = NetworkPolicy::one_host(&["127.0.0.1".parse().unwrap()], port).unwrap();
+    let double = Double::default().with("a.org", &[&["127.0.0.1"]]);
+    let gate = Gate::new(policy, Box::new(double), api.clone());
+    let host = gate.target(HOST, port).unwrap();
+    let _stream = gate.connect(&host, port).await.unwrap();
+    listener.accept().await.unwrap();
+    assert_eq!(gate.connect(&host, port ^ 1).await.unwrap_err().refusal, Reserved, "another port");
+    assert!(gate.target(API, API_PORT).is_err() && gate.api().is_none());
+    assert_eq!(gate.look_up("a.org").await.unwrap_err().refusal, NotAllowed);
+    let other = gate.target(Ipv4Addr::new(93, 184, 216, 34), port).unwrap();
+    assert_eq!(gate.connect(&other, port).await.unwrap_err().refusal, NotAllowed);
+    // With any other policy nothing is there.
+    let open = Gate::new(NetworkPolicy::default(), Box::new(Double::default()), api);
+    assert_eq!(open.target(HOST, port).unwrap_err(), Refusal::Forgotten);
+    assert!(NetworkPolicy::one_host(&["0.0.0.0".parse().unwrap()], port).is_err());
+}
+
+#[test]
+fn lookups_of_all_sandboxes_together_leave_threads_for_others() {
+    use std::sync::{Condvar, PoisonError};
+    static OF_ALL: Semaphore = Semaphore::const_new(2);
+    static RUNNING: Mutex<(usize, bool)> = Mutex::new((0, false));
+    static CHANGED: Condvar = Condvar::new();
+    let lookup: Lookup = |_| {
+        let mut running = RUNNING.lock().unwrap();
+        running.0 += 1;
+        CHANGED.notify_all();
+        drop(CHANGED.wait_while(running, |(_, answered)| !*answered));
+        Ok(Vec::new())
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(3).build().unwrap();
+    let machines = [(); 4].map(|()| ThisMachine { own: Arc::new(Semaphore::new(8)), of_all: &OF_ALL, lookup });
+    runtime.block_on(async {
+        // Name servers that say nothing, for many sandboxes.
+        let asked: Vec<_> = machines
+            .into_iter()
+            .flat_map(|machine| {
+                let machine = Arc::new(machine);
+                [(); 8].map(|()| {
+                    let machine = Arc::clone(&machine);
+                    tokio::spawn(async move { machine.resolve("a.org.".to_owned()).await })
+                })
+            })
+            .collect();
+        let full = || drop(CHANGED.wait_while(RUNNING.lock().unwrap(), |(running, _)| *running < 2));
+        tokio::task::spawn_blocking(full).await.unwrap();
+        // What the supervisor does itself still has a thread.
+        let own = timeout(ATTEMPT_TIMEOUT, tokio::task::spawn_blocking(|| "done")).await;
+        assert_eq!(own.unwrap().unwrap(), "done");
+        assert_eq!(RUNNING.lock().unwrap().0, 2);
+        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
+        CHANGED.notify_all();
+        for answer in asked {
+            answer.await.unwrap().unwrap();
+        }
+    });
+}
+
+#[tokio::test]
+async fn names_are_looked_for_as_they_are_and_nowhere_else() {
+    struct Asked(Arc<Mutex<Vec<String>>>);
+    impl Machine for Asked {
+        fn resolve(&self, name: String) -> BoxFuture<'_, io::Result<Vec<IpAddr>>> {
+            self.0.lock().unwrap().push(name);
+            Box::pin(async { Err(io::Error::other("no such name")) })
+        }
+        fn route_to(&self, _: IpAddr) -> io::Result<Route> {
+            Ok(Route::Away)
+        }
+    }
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let policy = NetworkPolicy { mode: NetworkMode::Open, allow: vec!["listed".parse().unwrap()] };
+    let (_, api) = watch::channel(None);
+    let gate = Gate::new(policy, Box::new(Asked(Arc::clone(&asked))), api);
+    for name in ["db", "a.org", "listed"] {
+        assert_eq!(gate.look_up(name).await.unwrap_err().refusal, NoSuchName);
+    }
+    assert_eq!(*asked.lock().unwrap(), ["db.", "a.org.", "listed"]);
 }

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 /// Most TCP connections of a sandbox, those that are being made included.
 pub const MAX_CONNECTIONS: usize = 1024;
+/// Most of them that lead to the server's own API.
+pub const MAX_API_CONNECTIONS: usize = 32;
 /// Most TCP connections made in a second, on average; more wait until the kernel of the sandbox asks again.
 pub const CONNECTIONS_PER_SECOND: u32 = 500;
 /// How far above the average a burst may go.
@@ -22,8 +24,8 @@ pub const KEEP_ALIVE: Duration = Duration::from_mins(2);
 /// Size of each of the two buffers of a connection, in bytes, by how many connections there are: those that come first
 /// are fast, and all together are bounded ([`MAX_BUFFER_BYTES`]).
 const BUFFERS: [(usize, usize); 3] = [(16, 512 * 1024), (128, 64 * 1024), (MAX_CONNECTIONS, 16 * 1024)];
-/// Most bytes of all buffers of TCP connections together: at no time are there more of a size than connections below which
-/// it is given.
+/// Most bytes of all buffers of TCP connections together: at no time are there more of a size than connections below
+/// which it is given.
 pub const MAX_BUFFER_BYTES: usize =
     2 * (BUFFERS[0].0 * BUFFERS[0].1 + BUFFERS[1].0 * BUFFERS[1].1 + BUFFERS[2].0 * BUFFERS[2].1);
 const _: () = assert!(MAX_BUFFER_BYTES <= 64 * 1024 * 1024);
@@ -48,8 +50,10 @@ pub const MAX_WAITING_BYTES: usize = 4 * 1024 * 1024;
 /// Most names that have an address of their own; of more, the one that was not used longest is forgotten.
 pub const MAX_NAMES: usize = 4096;
 /// Most names that are looked up at once.
-pub const MAX_LOOKUPS: usize = 32;
-/// Most questions to the name server that are open at once; more are dropped, and asked again.
+pub const MAX_LOOKUPS: usize = 8;
+/// Most names that are looked up at once for all sandboxes together; further ones wait.
+pub const MAX_LOOKUPS_OF_ALL: usize = 64;
+/// Most questions to the name server that are open at once, whichever way they come; more are dropped, and asked again.
 pub const MAX_QUESTIONS: usize = 128;
 /// Most questions to the name server in a second, on average.
 pub const QUESTIONS_PER_SECOND: u32 = 500;

@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::events::{Denied, Events, NetworkEvent, Transport};
 use self::gate::{Gate, Machine, Refused, ThisMachine};
+use self::name_server::Questions;
 use self::packet::Flow;
 use self::router::Router;
 use self::tun::Tun;
@@ -37,6 +38,7 @@ use super::policy::NetworkPolicy;
 struct Shared {
     tun: Tun,
     gate: Gate,
+    questions: Questions,
     events: Events,
 }
 
@@ -71,8 +73,8 @@ async fn serve_on(
     events: mpsc::Sender<NetworkEvent>,
     cancel: CancellationToken,
 ) -> io::Result<()> {
-    let shared =
-        Arc::new(Shared { tun: Tun::new(tun)?, gate: Gate::new(policy, machine, api), events: Events::new(events) });
+    let (tun, gate) = (Tun::new(tun)?, Gate::new(policy, machine, api));
+    let shared = Arc::new(Shared { tun, gate, questions: Questions::new(), events: Events::new(events) });
     let result = Router::new(Arc::clone(&shared)).run(cancel).await;
     shared.events.finish();
     result

@@ -13,8 +13,8 @@ const FIRST: u32 = Ipv4Addr::new(198, 18, 1, 0).to_bits();
 const LAST: u32 = Ipv4Addr::new(198, 19, 255, 254).to_bits();
 
 /// Which name has which address. A name that is in use keeps its own; of the others, the least recently used one is
-/// forgotten when there are too many. An address is given to another name only after all others had their turn, so that a
-/// program that remembers one for too long is refused, and not sent to somebody else.
+/// forgotten when there are too many. An address is given to another name only after all others had their turn, so that
+/// a program that remembers one for too long is refused, and not sent to somebody else.
 #[derive(Debug)]
 pub(super) struct Names {
     table: Mutex<Table>,

@@ -20,7 +20,8 @@ const UDP_HEADER_BYTES: usize = 8;
 /// Most bytes of a datagram.
 pub(super) const MAX_DATAGRAM_BYTES: usize = MTU - IP_HEADER_BYTES - UDP_HEADER_BYTES;
 
-/// The two ends of a connection, or of what goes for one: an end in the sandbox, and one outside as the sandbox sees it.
+/// The two ends of a connection, or of what goes for one: an end in the sandbox, and one outside as the sandbox sees
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Flow {
     pub(super) inside: SocketAddrV4,

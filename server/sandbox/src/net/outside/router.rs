@@ -17,7 +17,7 @@ use super::events::Transport;
 use super::gate::{Refused, Target};
 use super::limits::{
     CONNECT_TIMEOUT, CONNECTIONS_AT_ONCE, CONNECTIONS_PER_SECOND, DATAGRAM_PATHS_PER_SECOND, MAX_CONNECTIONS,
-    MAX_DATAGRAM_PATHS, MAX_QUESTIONS, QUESTIONS_PER_SECOND, REFUSALS_PER_SECOND, Rate, buffer_bytes,
+    MAX_DATAGRAM_PATHS, MAX_QUESTIONS, REFUSALS_PER_SECOND, Rate, buffer_bytes,
 };
 use super::packet::{self, Flow, Packet, Segment};
 use super::tcp::{Connection, Host};
@@ -43,7 +43,6 @@ pub(super) struct Router {
     connections: HashMap<Flow, Arc<Connection>>,
     paths: HashMap<Flow, Path>,
     waiting: Arc<Waiting>,
-    questions: usize,
     /// How many paths there ever were.
     numbered: u64,
     rates: Rates,
@@ -52,7 +51,6 @@ pub(super) struct Router {
 struct Rates {
     connections: Rate,
     paths: Rate,
-    questions: Rate,
     refusals: Rate,
 }
 
@@ -65,12 +63,10 @@ impl Router {
             connections: HashMap::new(),
             paths: HashMap::new(),
             waiting: Arc::default(),
-            questions: 0,
             numbered: 0,
             rates: Rates {
                 connections: Rate::new(CONNECTIONS_PER_SECOND, CONNECTIONS_AT_ONCE),
                 paths: twice(DATAGRAM_PATHS_PER_SECOND),
-                questions: twice(QUESTIONS_PER_SECOND),
                 refusals: twice(REFUSALS_PER_SECOND),
             },
         }
@@ -170,7 +166,7 @@ impl Router {
                     self.open_path(flow, target, payload);
                 }
             }
-            Ok(Target::Api) => self.refuse_datagram(&flow, Refusal::Unreachable),
+            Ok(Target::Api | Target::Host) => self.refuse_datagram(&flow, Refusal::Unreachable),
             Err(refusal) => self.refuse_datagram(&flow, refusal),
         }
     }
@@ -205,15 +201,13 @@ impl Router {
     }
 
     fn ask(&mut self, flow: Flow, payload: &[u8]) {
-        if self.questions >= MAX_QUESTIONS || !self.rates.questions.take(Instant::now()) {
-            return;
-        }
-        self.questions += 1;
+        let Some(place) = self.shared.questions.admit(Instant::now()) else { return };
         let (shared, question) = (Arc::clone(&self.shared), payload.to_vec());
         self.tasks.spawn(async move {
             if let Some(answer) = super::name_server::answer(&shared, &question).await {
                 packet::datagram(&shared.tun, &flow, &answer);
             }
+            drop(place);
             Ended::Question
         });
     }
@@ -226,7 +220,7 @@ impl Router {
                     self.paths.remove(&flow);
                 }
             }
-            Ok(Ended::Question) => self.questions = self.questions.saturating_sub(1),
+            Ok(Ended::Question) => {}
             Err(error) => {
                 tracing::error!(%error, "a part of a sandbox's network failed");
                 self.sweep();
@@ -238,8 +232,6 @@ impl Router {
     fn sweep(&mut self) {
         self.connections.retain(|_, connection| Arc::strong_count(connection) > 1);
         self.paths.retain(|_, path| path.is_open());
-        let others = self.connections.len() + self.paths.len();
-        self.questions = self.questions.min(self.tasks.len().saturating_sub(others));
     }
 }
 
@@ -257,7 +249,7 @@ async fn connect(shared: &Arc<Shared>, target: &Target, port: u16) -> Result<Hos
         return Ok(Host::Local(near));
     }
     match timeout(CONNECT_TIMEOUT, shared.gate.connect(target, port)).await {
-        Ok(connected) => connected.map(Host::Tcp),
+        Ok(connected) => connected.map(|(stream, place)| Host::Tcp { stream, _place: place }),
         Err(_) => Err(Refusal::Unreachable.into()),
     }
 }

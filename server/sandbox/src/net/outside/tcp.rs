@@ -1,8 +1,8 @@
 //! One TCP connection of a sandbox: a small stack that is its far end, and a socket of the machine.
 //!
 //! Each connection has a stack of its own, so that a packet costs the same however many connections there are. What the
-//! router reads goes into it by [`Connection::deliver`]; the connection's task carries bytes between its buffers and the
-//! socket, without a copy in between.
+//! router reads goes into it by [`Connection::deliver`]; the connection's task carries bytes between its buffers and
+//! the socket, without a copy in between.
 
 use std::io;
 use std::net::SocketAddrV4;
@@ -14,7 +14,7 @@ use smoltcp::socket::tcp::{self, State};
 use smoltcp::time::{Duration as StackDuration, Instant as StackInstant};
 use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::{Duration, Instant, sleep_until};
 
 use super::limits::TCP_IDLE;
@@ -28,8 +28,13 @@ const MAX_BURST: usize = 64;
 /// The machine's side of a connection.
 #[derive(Debug)]
 pub(super) enum Host {
-    /// A socket to somewhere.
-    Tcp(TcpStream),
+    /// A socket to somewhere, with its place where there are only so many.
+    Tcp {
+        /// The socket.
+        stream: TcpStream,
+        /// Given back when the connection ends.
+        _place: Option<OwnedSemaphorePermit>,
+    },
     /// A pair with something in this process.
     Local(UnixStream),
 }
@@ -37,28 +42,28 @@ pub(super) enum Host {
 impl Host {
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(stream) => stream.try_read(buffer),
+            Self::Tcp { stream, .. } => stream.try_read(buffer),
             Self::Local(stream) => stream.try_read(buffer),
         }
     }
 
     fn try_write(&self, data: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(stream) => stream.try_write(data),
+            Self::Tcp { stream, .. } => stream.try_write(data),
             Self::Local(stream) => stream.try_write(data),
         }
     }
 
     async fn readable(&self) -> io::Result<()> {
         match self {
-            Self::Tcp(stream) => stream.readable().await,
+            Self::Tcp { stream, .. } => stream.readable().await,
             Self::Local(stream) => stream.readable().await,
         }
     }
 
     async fn writable(&self) -> io::Result<()> {
         match self {
-            Self::Tcp(stream) => stream.writable().await,
+            Self::Tcp { stream, .. } => stream.writable().await,
             Self::Local(stream) => stream.writable().await,
         }
     }
@@ -67,7 +72,7 @@ impl Host {
     fn end(&self) -> io::Result<()> {
         let how = rustix::net::Shutdown::Write;
         match self {
-            Self::Tcp(stream) => rustix::net::shutdown(stream, how)?,
+            Self::Tcp { stream, .. } => rustix::net::shutdown(stream, how)?,
             Self::Local(stream) => rustix::net::shutdown(stream, how)?,
         }
         Ok(())
@@ -75,7 +80,7 @@ impl Host {
 
     /// Makes the connection break when it is closed: its far end is to know that it did not end well.
     fn break_off(&self) {
-        if let Self::Tcp(stream) = self
+        if let Self::Tcp { stream, .. } = self
             && let Err(error) = stream.set_zero_linger()
         {
             tracing::debug!(%error, "a sandbox's connection ends instead of breaking off");

@@ -9,8 +9,8 @@ use tokio::io::unix::AsyncFd;
 
 use crate::net::{MTU, PACKET_INFO_BYTES};
 
-/// Says of a packet to the kernel: the checksum at this place of it is not computed. It then trusts the packet, as it does
-/// with those of a local interface.
+/// Says of a packet to the kernel: the checksum at this place of it is not computed. It then trusts the packet, as it
+/// does with those of a local interface.
 const NEEDS_CHECKSUM: u8 = 1;
 /// Bytes of the IPv4 header of the packets that are sent: without options.
 const IP_HEADER_BYTES: u16 = 20;
@@ -64,7 +64,8 @@ impl Tun {
         }
     }
 
-    /// Puts a packet together in place and sends it. A packet that the kernel has no room for is lost, as packets may be.
+    /// Puts a packet together in place and sends it. A packet that the kernel has no room for is lost, as packets may
+    /// be.
     pub(super) fn write<R>(&self, length: usize, checksum: Checksum, fill: impl FnOnce(&mut [u8]) -> R) -> R {
         PACKET.with_borrow_mut(|buffer| {
             let whole = &mut buffer[..PACKET_INFO_BYTES + length.min(MTU)];

@@ -1,8 +1,13 @@
 use super::*;
-use coditect_protocol::Coded;
+use crate::needs;
+use coditect_protocol::{Coded, UserId, WorkspaceId};
+use coditect_sandbox::{SandboxMode, SandboxSettings};
 use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::sync::watch;
+use uuid::Uuid;
+
+mod walls;
 
 /// A repository with one commit, and a hook and a configuration that would betray themselves if they ran.
 fn repository(folder: &Path) -> PathBuf {
@@ -27,10 +32,15 @@ fn repository(folder: &Path) -> PathBuf {
 struct Run {
     dir: TempDir,
     settings: ImportSettings,
+    sandboxes: Sandboxes,
 }
 
 impl Run {
-    fn new() -> Self {
+    async fn new() -> Self {
+        Self::behind(SandboxMode::None, |_| {}).await.unwrap()
+    }
+
+    async fn behind(mode: SandboxMode, change: impl FnOnce(&mut SandboxSettings)) -> Option<Self> {
         let dir = TempDir::new().unwrap();
         std::fs::create_dir_all(dir.path().join("open")).unwrap();
         std::fs::create_dir_all(dir.path().join("closed")).unwrap();
@@ -40,7 +50,10 @@ impl Run {
             allow_private_hosts: true,
             ..ImportSettings::default()
         };
-        Self { dir, settings }
+        let mut sandboxes = needs::sandbox_settings(dir.path(), mode);
+        change(&mut sandboxes);
+        let sandboxes = needs::sandboxes(sandboxes).await?;
+        Some(Self { dir, settings, sandboxes })
     }
 
     fn target(&self) -> PathBuf {
@@ -50,8 +63,20 @@ impl Run {
     async fn clone_with(&self, address: &str, cancel: &CancellationToken) -> Result<(), WorkspaceError> {
         let address = GitAddress::parse(address, &self.settings)?;
         let (progress, _) = watch::channel(Progress::step(""));
-        let work = self.dir.path().join("work");
-        clone(&address, &self.target(), work, Vec::new(), &self.settings, &progress, cancel).await
+        let cloning = Cloning {
+            sandboxes: &self.sandboxes,
+            id: SandboxId { person: UserId(Uuid::new_v4()), workspace: WorkspaceId(Uuid::new_v4()) },
+            address: &address,
+            target: &self.target(),
+            work: self.dir.path().join("work"),
+            files: Vec::new(),
+        };
+        let result = clone(cloning, &self.settings, &progress, cancel).await;
+        if result.is_err() {
+            // As whoever fills a workspace does; what is not empty stays to be seen.
+            let _ = std::fs::remove_dir(self.target());
+        }
+        result
     }
 
     async fn clone(&self, address: &str) -> Result<(), WorkspaceError> {
@@ -70,7 +95,7 @@ impl Run {
 
 #[tokio::test]
 async fn clones_from_an_open_folder() {
-    let run = Run::new();
+    let run = Run::new().await;
     let source = repository(&run.dir.path().join("open"));
     run.clone(&source.display().to_string()).await.unwrap();
     assert_eq!(std::fs::read_to_string(run.target().join("README.md")).unwrap(), "hello");
@@ -80,7 +105,7 @@ async fn clones_from_an_open_folder() {
 
 #[tokio::test]
 async fn no_other_path_is_cloned() {
-    let run = Run::new();
+    let run = Run::new().await;
     let source = repository(&run.dir.path().join("closed"));
     std::os::unix::fs::symlink(&source, run.dir.path().join("open/link")).unwrap();
     let open = run.dir.path().join("open");
@@ -92,7 +117,7 @@ async fn no_other_path_is_cloned() {
 
 #[tokio::test]
 async fn no_repository_leads_out_of_its_folder() {
-    let run = Run::new();
+    let run = Run::new().await;
     let (open, closed) = (run.dir.path().join("open"), run.dir.path().join("closed"));
     let secret = repository(&closed);
     let git_dir = secret.join(".git");
@@ -156,7 +181,7 @@ async fn no_repository_leads_out_of_its_folder() {
 
 #[tokio::test]
 async fn forbidden_folders_are_refused_in_open_ones() {
-    let mut run = Run::new();
+    let mut run = Run::new().await;
     let open = run.dir.path().join("open");
     let source = repository(&open);
     for forbidden in [open.clone(), source.clone(), source.join(".git"), source.join(".git/objects")] {
@@ -170,7 +195,7 @@ async fn forbidden_folders_are_refused_in_open_ones() {
 
 #[tokio::test]
 async fn errors_do_not_tell_the_servers_places() {
-    let mut run = Run::new();
+    let mut run = Run::new().await;
     let source = repository(&run.dir.path().join("open"));
     let alias = run.dir.path().join("alias");
     std::os::unix::fs::symlink(&source, &alias).unwrap();
@@ -181,27 +206,21 @@ async fn errors_do_not_tell_the_servers_places() {
 }
 
 #[tokio::test]
-async fn git_is_bounded() {
-    let mut run = Run::new();
-    std::fs::create_dir(run.dir.path().join("open/x")).unwrap();
-    // The limits are set right after the start: the script looks until they are there.
-    run.pretend(
-        "until [ \"$(ulimit -t)\" != unlimited ]; do :; done
-         echo \"fatal: memory $(ulimit -v) files $(ulimit -n) time $(ulimit -t)\" >&2; exit 1",
-    );
-    run.settings.clone_timeout = Duration::from_secs(60);
-    let error = run.clone(&run.dir.path().join("open/x").display().to_string()).await.unwrap_err().to_string();
-    let number = |word: &str| -> u64 {
-        let (_, rest) = error.split_once(word).unwrap();
-        rest.split_whitespace().next().unwrap().trim_end_matches('.').parse().unwrap_or(u64::MAX)
+async fn git_is_bounded_as_all_programs_are() {
+    let change = |settings: &mut SandboxSettings| {
+        settings.limits.memory_bytes = 1 << 30;
+        settings.limits.open_files = 200;
     };
-    assert!(number("memory ") <= MAX_GIT_MEMORY_BYTES / 1024 && number("files ") <= MAX_GIT_OPEN_FILES, "{error}");
-    assert!(number("time ") < u64::MAX, "{error}");
+    let mut run = Run::behind(SandboxMode::None, change).await.unwrap();
+    std::fs::create_dir(run.dir.path().join("open/x")).unwrap();
+    run.pretend("echo \"fatal: memory $(ulimit -d) files $(ulimit -n) dumps $(ulimit -c)\" >&2; exit 1");
+    let error = run.clone(&run.dir.path().join("open/x").display().to_string()).await.unwrap_err().to_string();
+    assert!(error.contains("memory 1048576 files 200 dumps 0"), "{error}");
 }
 
 #[tokio::test]
 async fn failures_give_gits_reason_without_secrets() {
-    let run = Run::new();
+    let run = Run::new().await;
     // A port where nothing listens: bound by us, never accepted from, then closed.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -216,7 +235,7 @@ async fn failures_give_gits_reason_without_secrets() {
 
 #[tokio::test]
 async fn credentials_and_configuration_go_by_file_not_by_argument() {
-    let mut run = Run::new();
+    let mut run = Run::new().await;
     run.pretend(
         "echo \"fatal: $* | $(env | sort | tr '\\n' ' ') | $(tr '\\n' ' ' < \"$GIT_CONFIG_GLOBAL\")\" >&2; exit 1",
     );
@@ -242,7 +261,7 @@ async fn credentials_and_configuration_go_by_file_not_by_argument() {
 
 #[tokio::test]
 async fn cancelling_ends_git_and_all_it_started() {
-    let mut run = Run::new();
+    let mut run = Run::new().await;
     std::fs::create_dir(run.dir.path().join("open/x")).unwrap();
     let pid_file = run.dir.path().join("pid");
     // The helper outlives its parent unless the whole group is ended; it keeps standard error open.
@@ -275,7 +294,7 @@ async fn cancelling_ends_git_and_all_it_started() {
 
 #[tokio::test]
 async fn a_clone_that_takes_too_long_is_given_up() {
-    let mut run = Run::new();
+    let mut run = Run::new().await;
     std::fs::create_dir(run.dir.path().join("open/x")).unwrap();
     run.pretend("sleep 1000");
     run.settings.clone_timeout = Duration::from_millis(50);
@@ -285,7 +304,7 @@ async fn a_clone_that_takes_too_long_is_given_up() {
 
 #[tokio::test]
 async fn a_missing_git_is_named() {
-    let mut run = Run::new();
+    let mut run = Run::new().await;
     repository(&run.dir.path().join("open"));
     run.settings.git_program = run.dir.path().join("no-git");
     let error = run.clone(&run.dir.path().join("open/repo").display().to_string()).await.unwrap_err();

@@ -5,7 +5,7 @@ use std::io;
 use std::ops::Range;
 
 use coditect_protocol::RelPath;
-use coditect_protocol::search::{ReplaceText, ReplacedLines};
+use coditect_protocol::search::{ReplaceText, ReplacedLines, in_case_of};
 use grep_matcher::{Captures as _, Match, Matcher as _};
 use grep_regex::{RegexCaptures, RegexMatcher};
 use grep_searcher::{Searcher, Sink, SinkMatch};
@@ -76,23 +76,6 @@ impl Replacement {
             to.extend(made);
         }
         Ok(())
-    }
-}
-
-/// `text` in small letters, capital ones, or with a capital one first, as `model` is.
-fn in_case_of(model: &str, text: &str) -> String {
-    let letters = || model.chars().filter(|letter| letter.is_alphabetic());
-    let mut rest = text.chars();
-    if letters().next().is_none() {
-        text.to_owned()
-    } else if letters().all(char::is_lowercase) {
-        text.to_lowercase()
-    } else if letters().all(char::is_uppercase) && letters().nth(1).is_some() {
-        text.to_uppercase()
-    } else if model.starts_with(char::is_uppercase) {
-        rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
-    } else {
-        text.to_owned()
     }
 }
 

@@ -248,8 +248,9 @@ fn query() -> impl Strategy<Value = SearchText> {
             regex,
             multiline,
             case_sensitive,
-            // Before version 14, `rg` takes parts of words for words where a pattern fits those, too.
-            whole_word: whole_word && !regex,
+            // Before version 14, `rg` takes parts of words for words where a pattern fits those, too, and of two neighbours
+            // without a letter only the first.
+            whole_word: whole_word && !regex && query.starts_with(char::is_alphanumeric),
             include_ignored,
             lines_before,
             lines_after,

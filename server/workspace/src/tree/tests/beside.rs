@@ -1,7 +1,7 @@
 //! Trash, permissions, pages and quota.
 
 use super::*;
-use crate::usage::Meter;
+use crate::usage::{Kind, Meter, Room};
 use coditect_protocol::files::MAX_PAGE_ENTRIES;
 
 /// A workspace's folder with its files and what is beside them; `outside` is a neighbour that nothing may reach.
@@ -17,11 +17,15 @@ impl Place {
     }
 
     pub(super) async fn with_quota(quota: Option<u64>) -> Self {
+        Self::with_room(Room { bytes: quota, ..Room::default() }).await
+    }
+
+    pub(super) async fn with_room(room: Room) -> Self {
         let dir = TempDir::new().unwrap();
         std::fs::create_dir_all(dir.path().join("ws/files")).unwrap();
         std::fs::create_dir_all(dir.path().join("outside")).unwrap();
         std::fs::write(dir.path().join("outside/secret"), "secret").unwrap();
-        let meter = Arc::new(Meter::new(dir.path().join("ws"), quota));
+        let meter = Arc::new(Meter::new(dir.path().join("ws"), Kind::Workspace, room));
         let tree = Self::open(&dir, &meter).await;
         Self { dir, tree, meter }
     }
@@ -88,7 +92,7 @@ async fn what_is_deleted_can_be_had_back() {
         seen,
         [("link", FileKind::BrokenLink, "Ada"), ("file", FileKind::File, "Ada"), ("folder", FileKind::Folder, "Ada")]
     );
-    assert!(listed[2].size > 0 && listed[0].deleted_at >= listed[2].deleted_at);
+    assert!(listed[1].size > 0 && listed[0].deleted_at >= listed[2].deleted_at);
     let back = w.tree.restore(listed[2].id, None).await.unwrap();
     assert_eq!((back.kind, &*w.text("folder/a/one")), (FileKind::Folder, "one"));
     // Where it was there is another one now: nothing is replaced, and it stays in the trash.
@@ -253,6 +257,180 @@ async fn permissions_are_told_and_set() {
     assert_eq!(code(f.tree.set_permissions(&rel("broken"), 0o777).await), "files.not_a_file");
     assert_eq!(std::fs::metadata(f.dir.path().join("outside/secret")).unwrap().permissions(), before);
     assert_eq!(code(f.tree.set_permissions(&rel("none"), 0o777).await), "files.not_found");
+    symlink(".", f.real("here")).unwrap();
+    for root in ["", "here"] {
+        assert_eq!(code(f.tree.set_permissions(&rel(root), 0).await), "files.is_the_root");
+    }
+}
+
+/// A program keeps a folder moving all the time, which holds nobody up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_goes_to_the_trash_before_its_size_is_known() {
+    let w = Place::new().await;
+    w.put("folder/a/b/file", bytes(MIB));
+    let (stop, above) = (Arc::new(AtomicBool::new(false)), w.real("folder/a"));
+    let mover = std::thread::spawn({
+        let stop = Arc::clone(&stop);
+        move || {
+            let above = Dir::open_ambient_dir(above, ambient_authority()).unwrap();
+            while !stop.load(Ordering::Relaxed) {
+                above.rename("b", &above, "c").unwrap();
+                above.rename("c", &above, "b").unwrap();
+            }
+        }
+    });
+    w.discard("folder").await.unwrap();
+    stop.store(true, Ordering::Relaxed);
+    mover.join().unwrap();
+    w.put("other/file", bytes(MIB));
+    w.discard("other").await.unwrap();
+    let size_of_newest = async || w.trash().await.first().map(|entry| entry.size);
+    while size_of_newest().await < Some(MIB) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    w.tree.empty_trash(Vec::new()).await.unwrap();
+    assert_eq!(w.count("trash"), 0);
+}
+
+#[tokio::test]
+async fn folders_that_may_not_be_written_to_come_and_go_with_their_permissions() {
+    let w = Place::new().await;
+    w.put("mod/file", "kept");
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    std::fs::set_permissions(w.real("mod"), std::fs::Permissions::from_mode(0o555)).unwrap();
+    w.discard("mod").await.unwrap();
+    let entry = w.trash().await.remove(0);
+    assert_eq!(mode(&w.dir.path().join("ws/trash").join(entry.id.to_string())), 0o555);
+    w.tree.restore(entry.id, Some(rel("elsewhere/mod"))).await.unwrap();
+    assert_eq!((mode(&w.real("elsewhere/mod")), &*w.text("elsewhere/mod/file")), (0o555, "kept"));
+    if rustix::process::geteuid().is_root() {
+        // Nothing is forbidden to it.
+        return;
+    }
+    // One whose parent may not be written to stays where it is, as it is.
+    std::fs::set_permissions(w.real("elsewhere"), std::fs::Permissions::from_mode(0o555)).unwrap();
+    assert_eq!(code(w.discard("elsewhere/mod").await), "files.no_permission");
+    assert_eq!((mode(&w.real("elsewhere/mod")), w.count("trash")), (0o555, 0));
+    std::fs::set_permissions(w.real("elsewhere"), std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_count_during_a_deletion_does_not_pass_for_one_after_it() {
+    let w = Place::with_quota(Some(u64::MAX)).await;
+    for number in 0..2000 {
+        w.put(&format!("folder/{}/{number}", number % 7), "x");
+    }
+    let over = Arc::new(AtomicBool::new(false));
+    let counting = tokio::spawn({
+        let (over, meter) = (Arc::clone(&over), Arc::clone(&w.meter));
+        async move {
+            while !over.load(Ordering::Relaxed) {
+                meter.left().await.unwrap();
+            }
+        }
+    });
+    w.tree.delete(&rel("folder"), for_good(true)).await.unwrap();
+    over.store(true, Ordering::Relaxed);
+    counting.await.unwrap();
+    // Either the last count saw that all is gone, or it is known to be wrong and a write has it done again.
+    assert!(w.meter.recount().await || w.tree.usage(false).await.unwrap().entries < 3);
+    assert!(w.tree.usage(false).await.unwrap().entries < 3);
+}
+
+#[tokio::test]
+async fn one_person_takes_neither_all_slots_nor_the_places_of_others() {
+    let w = Place::new().await;
+    let (ada, eve) = (Arc::<Places>::default(), Arc::<Places>::default());
+    let (of_ada, of_eve) = (w.tree.for_person(Arc::clone(&ada)), w.tree.for_person(Arc::clone(&eve)));
+    let mut held = Vec::new();
+    while let Ok(Some(place)) = tokio::time::timeout(Duration::from_millis(50), ada.work()).await {
+        held.push(place);
+    }
+    assert!(held.len() < DEFAULT_MAX_CONCURRENT_CALLS);
+    of_eve.stat(&RelPath::root()).await.unwrap();
+    let root = RelPath::root();
+    let mut waiting = std::pin::pin!(of_ada.stat(&root));
+    assert!(tokio::time::timeout(Duration::from_millis(50), &mut waiting).await.is_err());
+    held.pop();
+    waiting.await.unwrap();
+}
+
+#[tokio::test]
+async fn who_waits_for_a_count_takes_no_slot() {
+    let w = Place::with_quota(Some(u64::MAX)).await;
+    let held_up = w.meter.hold_up().await;
+    let tasks: Vec<_> = (0..3 * DEFAULT_MAX_CONCURRENT_CALLS)
+        .map(|_| {
+            let tree = Arc::clone(&w.tree);
+            tokio::spawn(async move { tree.usage(true).await.unwrap() })
+        })
+        .collect();
+    let write = tokio::spawn({
+        let tree = Arc::clone(&w.tree);
+        async move { tree.write(&rel("file"), Bytes::from_static(b"x"), WriteMode::CreateNew).await }
+    });
+    tokio::task::yield_now().await;
+    w.tree.stat(&RelPath::root()).await.unwrap();
+    assert!(!write.is_finished(), "it is not judged by a figure that nobody knows");
+    drop(held_up);
+    write.await.unwrap().unwrap();
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn there_are_only_so_many_files() {
+    let w = Place::with_room(Room { entries: Some(12), ..Room::default() }).await;
+    let write = async |path: &str| w.tree.write(&rel(path), Bytes::new(), WriteMode::Overwrite).await;
+    // Beside them there are the folders of files, trash and uploads.
+    for number in 0..8 {
+        write(&format!("f{number}")).await.unwrap();
+    }
+    let full = "workspace.too_many_files";
+    assert_eq!(code(w.tree.make_folder(&rel("a/b")).await), full);
+    w.tree.make_folder(&rel("a")).await.unwrap();
+    assert_eq!(code(write("new").await), full);
+    assert_eq!(code(w.tree.make_folder(&rel("b")).await), full);
+    assert_eq!(code(w.tree.copy(&rel("f0"), &rel("f9"), false).await), full);
+    assert_eq!(code(w.tree.begin_upload(UserId(uuid::Uuid::nil()), &rel("u"), 1).await), full);
+    // What is there can be changed, moved and deleted; in the trash it still counts.
+    write("f0").await.unwrap();
+    w.tree.rename(&rel("f1"), &rel("a/f1"), false).await.unwrap();
+    w.discard("f2").await.unwrap();
+    assert_eq!(code(write("new").await), full);
+    w.tree.empty_trash(Vec::new()).await.unwrap();
+    write("new").await.unwrap();
+}
+
+#[tokio::test]
+async fn the_reserve_of_the_disk_is_left_by_all_writes() {
+    let w = Place::with_room(Room { disk_reserve_bytes: u64::MAX / 2, ..Room::default() }).await;
+    w.put("file", "x");
+    let full = "files.disk_reserve";
+    assert_eq!(code(w.tree.write(&rel("new"), bytes(1), WriteMode::Overwrite).await), full);
+    assert_eq!(code(w.tree.write(&rel("file"), bytes(1), WriteMode::Overwrite).await), full);
+    assert_eq!(code(w.tree.copy(&rel("file"), &rel("copy"), false).await), full);
+    assert_eq!(code(w.tree.begin_upload(UserId(uuid::Uuid::nil()), &rel("u"), 1).await), full);
+    // Room is made as ever.
+    w.discard("file").await.unwrap();
+    w.tree.empty_trash(Vec::new()).await.unwrap();
+    assert_eq!(w.count("files") + w.count("trash"), 0);
+}
+
+/// What stays of a file and what a part puts over it is the same room.
+#[tokio::test]
+async fn a_part_of_a_file_needs_room_only_for_what_it_adds() {
+    let w = Place::with_quota(Some(5 * MIB)).await;
+    w.tree.write(&rel("file"), bytes(3 * MIB), WriteMode::CreateNew).await.unwrap();
+    let put = async |path: &str, offset, size| {
+        let content = futures_util::stream::iter([Ok::<_, std::io::Error>(bytes(size))]);
+        w.tree.write_range(&rel(path), offset, content, None, 8 * MIB).await
+    };
+    put("file", MIB, 2 * MIB).await.unwrap();
+    put("file", 2 * MIB, 2 * MIB).await.unwrap();
+    assert_eq!(code(put("file", 4 * MIB, 4 * MIB).await), "workspace.quota");
+    assert_eq!(w.tree.stat(&rel("file")).await.unwrap().size, 4 * MIB);
 }
 
 #[tokio::test]
@@ -280,7 +458,8 @@ async fn the_quota_is_of_everything_that_is_there() {
     // In the trash it still takes its room; emptied, it does not.
     w.discard("a").await.unwrap();
     assert_eq!(code(write("b", 2 * MIB).await), "workspace.quota");
-    let usage = w.tree.usage(true).await.unwrap();
+    w.meter.left().await.unwrap();
+    let usage = w.tree.usage(false).await.unwrap();
     assert!(usage.trash_bytes >= 3 * MIB && usage.bytes >= usage.trash_bytes, "{usage:?}");
     assert_eq!(usage.quota_bytes, Some(4 * MIB));
     w.tree.empty_trash(Vec::new()).await.unwrap();
@@ -292,7 +471,8 @@ async fn the_quota_is_of_everything_that_is_there() {
     w.put("closed/deep/file", bytes(3 * MIB));
     std::fs::set_permissions(w.real("closed"), std::fs::Permissions::from_mode(0o000)).unwrap();
     w.put(".coditect-tmp-nhidden", bytes(MIB));
-    assert!(w.tree.usage(true).await.unwrap().bytes >= 4 * MIB);
+    assert_eq!(w.meter.left().await, None);
+    assert!(w.tree.usage(false).await.unwrap().bytes >= 4 * MIB);
     assert_eq!(std::fs::metadata(w.real("closed")).unwrap().permissions().mode() & 0o777, 0o000);
     assert_eq!(code(write("c", 1).await), "workspace.quota");
     std::fs::set_permissions(w.real("closed"), std::fs::Permissions::from_mode(0o700)).unwrap();
@@ -335,13 +515,14 @@ async fn writes_that_race_never_exceed_the_quota_together() {
             Err(error) => assert_eq!(error.code(), "workspace.quota"),
         }
     }
-    let usage = w.tree.usage(true).await.unwrap();
+    w.meter.left().await.unwrap();
+    let usage = w.tree.usage(false).await.unwrap();
     assert!(written > 0 && usage.bytes <= 8 * MIB, "{written} written, {usage:?}");
 }
 
 #[tokio::test]
 async fn a_tree_of_any_depth_is_counted() {
-    let w = Place::new().await;
+    let w = Place::with_quota(Some(u64::MAX)).await;
     let before = w.tree.usage(true).await.unwrap();
     // Deeper than a path can name, and than there are descriptors.
     let mut here = Dir::open_ambient_dir(w.real(""), ambient_authority()).unwrap();
@@ -351,7 +532,8 @@ async fn a_tree_of_any_depth_is_counted() {
     }
     here.write("file", &bytes(MIB)[..]).unwrap();
     here.hard_link("file", &here, "again").unwrap();
-    let usage = w.tree.usage(true).await.unwrap();
+    w.meter.left().await.unwrap();
+    let usage = w.tree.usage(false).await.unwrap();
     assert_eq!(usage.entries - before.entries, 3002);
     let grown = usage.bytes - before.bytes;
     assert!((MIB..2 * MIB + 3000 * 4096).contains(&grown) && grown < MIB + 3001 * 4096, "{grown}");

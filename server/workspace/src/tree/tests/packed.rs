@@ -4,9 +4,14 @@ use super::*;
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read as _};
 
+fn somebody() -> UserId {
+    UserId(uuid::Uuid::from_u128(1))
+}
+
 async fn taken(f: &Fixture, paths: &[&str], kind: PackKind) -> Result<Vec<u8>, WorkspaceError> {
     let paths = paths.iter().map(|path| rel(path)).collect();
-    let mut stream = std::pin::pin!(f.tree.pack(paths, kind).await?);
+    let place = Downloads::default().begin(somebody())?;
+    let mut stream = std::pin::pin!(f.tree.pack(paths, kind, place).await?);
     let mut all = Vec::new();
     while let Some(piece) = stream.next().await {
         all.extend_from_slice(&piece?);
@@ -104,19 +109,75 @@ async fn the_root_comes_without_a_name_and_nothing_from_outside() {
 async fn a_download_that_nobody_takes_any_more_ends() {
     let f = Fixture::new().await;
     std::fs::File::create(f.real("huge")).unwrap().set_len(1 << 40).unwrap();
+    let downloads = Downloads::default();
     for kind in [PackKind::Tar, PackKind::Zip] {
         let mut streams = Vec::new();
         for _ in 0..4 {
-            let mut stream = Box::pin(f.tree.pack(vec![rel("huge")], kind).await.unwrap());
+            let place = downloads.begin(somebody()).unwrap();
+            let mut stream = Box::pin(f.tree.pack(vec![rel("huge")], kind, place).await.unwrap());
             assert!(stream.next().await.unwrap().is_ok());
             streams.push(stream);
         }
-        let refused = f.tree.pack(vec![rel("huge")], kind).await.map(drop);
-        assert_eq!(code(refused), "files.too_many_downloads");
+        assert_eq!(code(downloads.begin(somebody()).map(drop)), "files.too_many_downloads");
         drop(streams);
-        while f.tree.downloads.available_permits() < 4 {
+        while downloads.begin(somebody()).is_err() {
             tokio::task::yield_now().await;
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_download_that_is_not_taken_for_a_while_breaks_off() {
+    let f = Fixture::new().await;
+    std::fs::File::create(f.real("huge")).unwrap().set_len(1 << 40).unwrap();
+    let downloads = Downloads::default();
+    let _others: Vec<_> = (0..3).map(|_| downloads.begin(somebody()).unwrap()).collect();
+    let place = downloads.begin(somebody()).unwrap();
+    let mut stream = Box::pin(f.tree.pack(vec![rel("huge")], PackKind::Tar, place).await.unwrap());
+    while downloads.begin(somebody()).is_err() {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        std::thread::yield_now();
+    }
+    let mut last = None;
+    while let Some(piece) = stream.next().await {
+        last = Some(piece.map(drop));
+    }
+    assert_eq!(code(last.unwrap()), "files.interrupted", "what is not whole does not end like what is");
+}
+
+#[tokio::test]
+async fn what_has_one_name_in_two_folders_is_told_apart() {
+    let f = Fixture::new().await;
+    for path in ["x/a/index.ts", "x/b/index.ts", "x/b/deep/one", "x/back\\slash"] {
+        f.put(path, path);
+    }
+    for kind in [PackKind::Tar, PackKind::Zip] {
+        let names = async |paths: &[&str]| -> Vec<String> {
+            let bytes = taken(&f, paths, kind).await.unwrap();
+            let mut names: Vec<String> = match kind {
+                PackKind::Tar => tar::Archive::new(Cursor::new(bytes))
+                    .entries()
+                    .unwrap()
+                    .map(|entry| String::from_utf8(entry.unwrap().path_bytes().into_owned()).unwrap())
+                    .collect(),
+                PackKind::Zip => zip::ZipArchive::new(Cursor::new(bytes))
+                    .unwrap()
+                    .file_names()
+                    .map(|name| name.unwrap().into_owned())
+                    .collect(),
+            };
+            names.sort();
+            names
+        };
+        assert_eq!(names(&["x/a/index.ts", "x/b/index.ts"]).await, ["a/index.ts", "b/index.ts"]);
+        // Each once, whatever is named with it.
+        assert_eq!(
+            names(&["x/b/deep", "x/b", "x/b/index.ts", "x/b"]).await,
+            ["b/", "b/deep/", "b/deep/one", "b/index.ts"]
+        );
+        assert_eq!(names(&["x/a/index.ts"]).await, ["index.ts"]);
+        let shown = if kind == PackKind::Zip { "back\u{ff3c}slash" } else { "back\\slash" };
+        assert_eq!(names(&["x/back\\slash"]).await, [shown]);
     }
 }
 
@@ -126,7 +187,8 @@ async fn a_file_that_shrinks_does_not_spoil_the_archive() {
     let f = Fixture::new().await;
     std::fs::create_dir(f.real("d")).unwrap();
     std::fs::File::create(f.real("d/shrinks")).unwrap().set_len(64 << 20).unwrap();
-    let mut stream = Box::pin(f.tree.pack(vec![rel("d")], PackKind::Tar).await.unwrap());
+    let place = Downloads::default().begin(somebody()).unwrap();
+    let mut stream = Box::pin(f.tree.pack(vec![rel("d")], PackKind::Tar, place).await.unwrap());
     let mut all = stream.next().await.unwrap().unwrap().to_vec();
     std::fs::File::options().write(true).open(f.real("d/shrinks")).unwrap().set_len(10).unwrap();
     while let Some(piece) = stream.next().await {

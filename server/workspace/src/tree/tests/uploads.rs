@@ -82,10 +82,55 @@ async fn an_upload_is_only_for_who_began_it_and_there_are_not_many() {
     assert_eq!(w.tree.upload(user(ADA), id).await.unwrap().received, 0);
     assert_eq!(code(w.tree.begin_upload(eve, &rel("g"), u64::MAX).await), "workspace.quota");
     assert_eq!(code(w.tree.begin_upload(eve, &RelPath::root(), 1).await), "files.is_a_folder");
-    for _ in 1..100 {
+    for _ in 0..50 {
         w.tree.begin_upload(eve, &rel("g"), 0).await.unwrap();
     }
+    assert_eq!(code(w.tree.begin_upload(eve, &rel("g"), 0).await), "upload.too_many");
+    // Others have their own places, as long as there are any.
+    for number in 3..6 {
+        for _ in 0..if number == 5 { 49 } else { 50 } {
+            w.tree.begin_upload(user(number), &rel("g"), 0).await.unwrap();
+        }
+    }
     assert_eq!(code(w.tree.begin_upload(user(ADA), &rel("g"), 0).await), "upload.too_many");
+    // Who may not write any more leaves none behind.
+    w.tree.forget_uploads(eve).await.unwrap();
+    w.tree.begin_upload(user(ADA), &rel("g"), 0).await.unwrap();
+    let left = std::fs::read_dir(w.dir.path().join("ws/uploads")).unwrap().count();
+    assert_eq!(left, 2 * (1 + 50 + 50 + 49 + 1), "a record and content each");
+}
+
+#[tokio::test]
+async fn a_server_that_dies_while_it_finishes_knows_what_it_did() {
+    let mut w = Place::new().await;
+    let whole = async |w: &Place, path: &str| {
+        let upload = w.tree.begin_upload(user(ADA), &rel(path), 2).await.unwrap();
+        w.tree.continue_upload(user(ADA), upload.id, 0, chunks(&["ab"])).await.unwrap();
+        upload.id
+    };
+    let (id, other) = (whole(&w, "file").await, whole(&w, "other").await);
+    let records = w.dir.path().join("ws/uploads");
+    for (id, path) in [(id, "file"), (other, "other")] {
+        w.tree.finish_upload(user(ADA), id, WriteMode::CreateNew).await.unwrap();
+        // As it stands between putting the file in place and saying so.
+        let record = records.join(format!("{id}.json"));
+        let mut said: serde_json::Value = serde_json::from_slice(&std::fs::read(&record).unwrap()).unwrap();
+        assert!(said["finishing"].is_u64());
+        said["done"] = serde_json::Value::Null;
+        std::fs::write(&record, said.to_string()).unwrap();
+        assert_eq!(w.text(path), "ab");
+    }
+    w.again().await;
+    let known = w.tree.stat(&rel("file")).await.unwrap().etag;
+    for _ in 0..2 {
+        let stat = w.tree.finish_upload(user(ADA), id, WriteMode::CreateNew).await.unwrap();
+        assert_eq!(stat.etag, known);
+    }
+    // Another one is there by now.
+    std::fs::remove_file(w.real("other")).unwrap();
+    w.put("other", "theirs");
+    assert_eq!(code(w.tree.finish_upload(user(ADA), other, WriteMode::CreateNew).await), "files.changed");
+    assert_eq!(w.text("other"), "theirs");
 }
 
 /// The first sender hangs on a connection that is gone, as the server learns only after a while.

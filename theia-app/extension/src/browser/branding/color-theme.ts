@@ -373,6 +373,8 @@ function terminal(p: Palette): Colors {
         'terminalCursor.foreground': p.accent,
         'terminalCursor.background': p.paper,
         'terminal.selectionBackground': `${p.accent}44`,
+        // What is found is a selection, too, while the focus is where it is searched from.
+        'terminal.inactiveSelectionBackground': `${p.accent}44`,
         'terminal.border': p.border,
         'terminal.ansiBlack': p.ansi.black,
         'terminal.ansiRed': p.red,

@@ -2,13 +2,21 @@ import { Command, CommandContribution, CommandRegistry, MenuContribution, MenuMo
 import { AbstractViewContribution } from '@theia/core/lib/browser';
 import { UriAwareCommandHandler } from '@theia/core/lib/common/uri-command-handler';
 import { inject, injectable } from '@theia/core/shared/inversify';
-import { NavigatorContextMenu } from '@theia/navigator/lib/browser/navigator-contribution';
+import { FileSelection } from '@theia/filesystem/lib/browser/file-selection';
+import { FileSystemCommands } from '@theia/filesystem/lib/browser/filesystem-frontend-contribution';
+import { NAVIGATOR_CONTEXT_MENU, NavigatorContextMenu } from '@theia/navigator/lib/browser/navigator-contribution';
 import { ShellHost } from '../shell/shell-host';
 import { ShellProblem } from '../shell/shell-problem';
 import { describePermissions, parsePermissions } from './permissions';
-import { TrashWidget } from './trash-widget';
+import { ServerFileDownload } from './server-file-download';
+import { ServerFileUpload } from './server-file-upload';
+import { SHOW_TRASH, TrashWidget } from './trash-widget';
 
+const DOWNLOAD_TAR: Command = { id: 'coditect:download-tar', category: 'File', label: 'Download as tar' };
 const SET_PERMISSIONS: Command = { id: 'coditect:set-permissions', category: 'File', label: 'Set Permissions…' };
+
+/** Where the explorer's menu has Theia's own “Download”. */
+const DOWNLOAD_MENU = [...NAVIGATOR_CONTEXT_MENU, '6_downloadupload'];
 
 /** Opens the trash as a view at the left. */
 @injectable()
@@ -22,6 +30,11 @@ export class TrashViewContribution extends AbstractViewContribution<TrashWidget>
             toggleCommandId: 'coditect:toggle-trash'
         });
     }
+
+    override registerCommands(commands: CommandRegistry): void {
+        super.registerCommands(commands);
+        commands.registerCommand(SHOW_TRASH, { execute: () => this.openView({ activate: true }) });
+    }
 }
 
 /** What can be done with files that Theia has no command for. */
@@ -29,11 +42,23 @@ export class TrashViewContribution extends AbstractViewContribution<TrashWidget>
 export class FileCommands implements CommandContribution, MenuContribution {
 
     @inject(ShellHost) protected readonly host: ShellHost;
+    @inject(ServerFileDownload) protected readonly downloads: ServerFileDownload;
+    @inject(ServerFileUpload) protected readonly uploads: ServerFileUpload;
     @inject(SelectionService) protected readonly selection: SelectionService;
     @inject(QuickInputService) protected readonly quickInput: QuickInputService;
     @inject(MessageService) protected readonly messages: MessageService;
 
     registerCommands(commands: CommandRegistry): void {
+        // Theia offers it only where something is selected, so an empty workspace could not be filled.
+        commands.registerHandler(FileSystemCommands.UPLOAD.id, {
+            isEnabled: (...args: unknown[]) => !FileSelection.is(args[0]) && this.isNothingSelected(),
+            execute: () => this.uploads.upload(this.host.rootUri, {})
+        });
+        commands.registerCommand(DOWNLOAD_TAR, UriAwareCommandHandler.MultiSelect(this.selection, {
+            execute: uris => this.downloads.downloadTar(uris),
+            isEnabled: uris => this.areInWorkspace(uris),
+            isVisible: uris => this.areInWorkspace(uris)
+        }));
         commands.registerCommand(SET_PERMISSIONS, UriAwareCommandHandler.MultiSelect(this.selection, {
             execute: uris => this.setPermissions(uris),
             isEnabled: uris => this.areFiles(uris),
@@ -42,7 +67,17 @@ export class FileCommands implements CommandContribution, MenuContribution {
     }
 
     registerMenus(menus: MenuModelRegistry): void {
+        menus.registerMenuAction(DOWNLOAD_MENU, { commandId: DOWNLOAD_TAR.id, order: 'c' });
         menus.registerMenuAction(NavigatorContextMenu.MODIFICATION, { commandId: SET_PERMISSIONS.id, order: 'z' });
+    }
+
+    protected isNothingSelected(): boolean {
+        const { selection } = this.selection;
+        return !(Array.isArray(selection) ? selection : [selection]).some(each => FileSelection.is(each));
+    }
+
+    protected areInWorkspace(uris: URI[]): boolean {
+        return uris.length > 0 && uris.every(uri => uri.scheme === 'file' && this.host.rootUri.isEqualOrParent(uri));
     }
 
     protected areFiles(uris: URI[]): boolean {

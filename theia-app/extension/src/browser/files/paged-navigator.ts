@@ -1,11 +1,14 @@
+import { Disposable } from '@theia/core';
 import { Container, injectable, inject, interfaces } from '@theia/core/shared/inversify';
-import { CompositeTreeNode, SelectableTreeNode, TreeNode } from '@theia/core/lib/browser';
+import * as React from '@theia/core/shared/react';
+import { CompositeTreeNode, open, SelectableTreeNode, TreeNode } from '@theia/core/lib/browser';
 import { FileStat } from '@theia/filesystem/lib/common/files';
-import { FileStatNode } from '@theia/filesystem/lib/browser';
+import { FileNode, FileStatNode } from '@theia/filesystem/lib/browser';
 import { createFileNavigatorContainer } from '@theia/navigator/lib/browser/navigator-container';
 import { FileNavigatorModel } from '@theia/navigator/lib/browser/navigator-model';
 import { FileNavigatorTree } from '@theia/navigator/lib/browser/navigator-tree';
 import { FileNavigatorWidget } from '@theia/navigator/lib/browser/navigator-widget';
+import { keepFocus } from './kept-focus';
 import { ShellFileSystemProvider } from './shell-file-system-provider';
 
 /** Entries of a folder that are shown before the person asks for more of them. */
@@ -78,7 +81,24 @@ export class PagedNavigatorTree extends FileNavigatorTree {
 @injectable()
 export class PagedNavigatorModel extends FileNavigatorModel {
 
+    /** While a preview is on its way. */
+    protected keptFocus = Disposable.NULL;
+
+    /** The next key after a click, such as Delete, is meant for the tree, and must not go into the file that is shown. */
+    override previewNode(node: TreeNode): void {
+        if (!FileNode.is(node)) {
+            return;
+        }
+        this.keptFocus.dispose();
+        const { activeElement } = document;
+        const kept = activeElement instanceof HTMLElement && activeElement !== document.body ? keepFocus(activeElement) : Disposable.NULL;
+        this.keptFocus = kept;
+        // What goes wrong is told like everything that nobody waits for.
+        open(this.openerService, node.uri, { mode: 'reveal', preview: true }).finally(() => kept.dispose());
+    }
+
     protected override doOpenNode(node: TreeNode): void {
+        this.keptFocus.dispose();
         if (MoreNode.is(node)) {
             (this.tree as PagedNavigatorTree).showMore(node).catch(error => console.error(error));
             return;
@@ -97,6 +117,11 @@ export class PagedNavigatorWidget extends FileNavigatorWidget {
             return;
         }
         super.tapNode(node);
+    }
+
+    /** Files of the person's computer are copied here, and some sources allow nothing else. */
+    protected override getDropEffect(event: React.DragEvent): 'copy' | 'move' {
+        return event.dataTransfer.types.includes('Files') ? 'copy' : super.getDropEffect(event);
     }
 }
 

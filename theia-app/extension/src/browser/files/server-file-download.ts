@@ -24,21 +24,31 @@ export class ServerFileDownload extends FileDownloadServiceImpl {
     @inject(ShellHost) protected readonly host: ShellHost;
 
     override async download(uris: URI[]): Promise<void> {
+        const found = await this.linkTo(uris);
+        await (found ? this.follow(found.url, found.name) : super.download(uris));
+    }
+
+    /** What is in the workspace, as one tar: unlike a zip it keeps permissions and symbolic links. */
+    async downloadTar(uris: URI[]): Promise<void> {
+        await this.follow(this.archiveUrl(uris, 'tar'), '');
+    }
+
+    /** Where the server has it; nothing for what is in the home. */
+    protected async linkTo(uris: URI[]): Promise<{ url: string, name: string } | undefined> {
         const [uri] = uris;
+        if (uris.length === 0 || !uris.every(each => this.host.rootUri.isEqualOrParent(each))) {
+            return undefined;
+        }
         const path = uris.length === 1 ? this.host.rootUri.relative(uri)?.toString() : undefined;
         if (path && (await this.fileService.resolve(uri)).isFile) {
-            // Renews the cookie that the link needs, if it ran out.
-            await this.host.shell.session();
-            this.follow(this.host.fileUrl(path), uri.path.base);
-            return;
+            return { url: this.host.fileUrl(path), name: uri.path.base };
         }
-        if (uris.every(each => this.host.rootUri.isEqualOrParent(each))) {
-            await this.host.shell.session();
-            // Its name comes with it.
-            this.follow(this.host.shell.downloadUrl(uris.map(each => each.path.toString()), 'zip'), '');
-            return;
-        }
-        await super.download(uris);
+        // Its name comes with it.
+        return { url: this.archiveUrl(uris, 'zip'), name: '' };
+    }
+
+    protected archiveUrl(uris: URI[], format: 'zip' | 'tar'): string {
+        return this.host.shell.downloadUrl(uris.map(each => each.path.toString()), format);
     }
 
     protected override async addFileToArchive(archive: Archive, file: ArchivedFile, abortSignal: AbortSignal): Promise<void> {
@@ -50,7 +60,9 @@ export class ServerFileDownload extends FileDownloadServiceImpl {
         await new Promise<void>((resolve, reject) => archive.entry(header, buffer, error => error ? reject(error) : resolve()));
     }
 
-    protected follow(url: string, name: string): void {
+    protected async follow(url: string, name: string): Promise<void> {
+        // Renews the cookie that the link needs, if it ran out.
+        await this.host.shell.session();
         const link = document.createElement('a');
         link.href = url;
         link.download = name;

@@ -28,8 +28,24 @@ class ServerFileResource extends FileResource {
 
     /** What a person may do in a workspace can change while a file is open; the stock one asks only about the whole file system. */
     protected override async updateReadOnly(): Promise<void> {
+        this.setReadOnly((await this.fileService.resolve(this.uri)).isReadonly);
+    }
+
+    /** The stock one takes whatever has an older time, such as a file that was moved here, for what it read; and never looks at permissions again. */
+    protected override async isInSync(): Promise<boolean> {
+        try {
+            await this.writingLock.waitForUnlock();
+            const { mtime, isReadonly } = await this.fileService.resolve(this.uri, { resolveMetadata: true });
+            this.setReadOnly(isReadonly);
+            return this.version?.mtime === mtime;
+        } catch {
+            return !this.version;
+        }
+    }
+
+    protected setReadOnly(byItself = false): void {
         const { readOnly } = this.options;
-        const locked = this.mayOnlyLook() || ((await this.fileService.resolve(this.uri)).isReadonly ?? false);
+        const locked = this.mayOnlyLook() || byItself;
         this.options.readOnly = locked;
         if (locked !== readOnly) {
             this.updateSavingContentChanges();
@@ -103,8 +119,9 @@ export class ServerFileResourceResolver extends FileResourceResolver {
         const answer = await new ChoiceDialog<Answer>(
             `“${name}” was changed meanwhile`,
             `${this.whoChanged(uri)}On the server “${this.labelProvider.getLongName(uri)}” is not the version any more that you began with. Overwriting it loses what was written`
-            + ' there; comparing shows both beside each other and changes nothing. (files.changed)',
-            [{ label: 'Overwrite', value: 'overwrite' }, { label: 'Compare', value: 'compare' }]
+            + ' there; comparing shows both beside each other and changes nothing; keeping yours leaves it in the editor, not saved. (files.changed)',
+            [{ label: 'Overwrite', value: 'overwrite' }, { label: 'Compare', value: 'compare' }],
+            'Keep mine'
         ).open();
         if (answer === 'compare') {
             this.compare(uri).catch(error => this.messages.error(ShellProblem.describe(error)));

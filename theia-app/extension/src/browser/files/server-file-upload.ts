@@ -27,17 +27,22 @@ export class ServerFileUpload extends FileUploadServiceImpl {
 
     @inject(ShellHost) protected readonly host: ShellHost;
 
+    /** Folders without any file, of an upload under way. The stock service only knows of files, and would lose them. */
+    protected readonly emptyFolders = new WeakMap<CancellationToken, URI[]>();
+
     protected override async uploadFiles(target: URI, params: FileUploadService.UploadParams): Promise<FileUploadService.UploadResult> {
         const { source, progress, token = CancellationToken.None, onDidUpload } = params;
         const uploaded: string[] = [];
         if (!source) {
             return { uploaded };
         }
+        const empty: URI[] = [];
+        this.emptyFolders.set(token, empty);
         const files = await this.enumerateFiles(target, source, token);
         const batch = new Batch(files, (message, total, done) => progress?.report({ message, work: { total, done } }));
         const conflicts = new Conflicts();
         const sendNext = async (): Promise<void> => {
-            for (let entry = batch.next(); entry && !token.isCancellationRequested; entry = batch.next()) {
+            for (let entry = batch.next(); entry && !token.isCancellationRequested && !conflicts.cancelled; entry = batch.next()) {
                 const { file, uri } = entry;
                 try {
                     if (await this.send(file, uri, conflicts, token, bytes => batch.sent(uri, bytes))) {
@@ -54,9 +59,33 @@ export class ServerFileUpload extends FileUploadServiceImpl {
             }
         };
         await Promise.all(Array.from({ length: UPLOADS_AT_ONCE }, sendNext));
+        if (!conflicts.cancelled) {
+            await this.makeFolders(empty, batch, token);
+        }
         this.tell(batch.failures);
         this.onDidUploadEmitter.fire(uploaded);
         return { uploaded };
+    }
+
+    protected override async traverseEntry(base: URI, entry: FileSystemEntry, token: CancellationToken): Promise<FileUploadService.UploadEntry[]> {
+        const files = await super.traverseEntry(base, entry, token);
+        if (entry.isDirectory && files.length === 0) {
+            this.emptyFolders.get(token)?.push(base.resolve(entry.name));
+        }
+        return files;
+    }
+
+    protected async makeFolders(folders: readonly URI[], batch: Batch, token: CancellationToken): Promise<void> {
+        for (const folder of folders) {
+            if (token.isCancellationRequested) {
+                return;
+            }
+            try {
+                await this.fileService.createFolder(folder);
+            } catch (error) {
+                batch.failed(folder, ShellProblem.describe(error));
+            }
+        }
     }
 
     /** Sends one file; answers whether it is there now, and not left out because of what was. */
@@ -150,6 +179,8 @@ class Batch {
 /** Asks about what is there already, one file after the other, and remembers what holds for all. */
 class Conflicts {
 
+    /** Nothing further is sent. */
+    cancelled = false;
     protected forAll: boolean | undefined;
     protected readonly allowed = new Set<string>();
     protected asking: Promise<unknown> = Promise.resolve();
@@ -184,7 +215,8 @@ class Conflicts {
             ]
         ).open();
         const replace = answer === 'replace' || answer === 'replace_all';
-        if (answer === 'replace_all' || answer === 'skip_all') {
+        this.cancelled = answer === undefined;
+        if (answer === 'replace_all' || answer === 'skip_all' || this.cancelled) {
             this.forAll = replace;
         }
         return replace;

@@ -4,13 +4,14 @@ import { inject, injectable, postConstruct } from '@theia/core/shared/inversify'
 import {
     createFileSystemProviderError, FileChange, FileChangeType, FileDeleteOptions, FileOverwriteOptions, FilePermission, FileReadStreamOptions,
     FileSystemProviderCapabilities, FileSystemProviderErrorCode, FileSystemProviderWithAccessCapability, FileSystemProviderWithFileFolderCopyCapability,
-    FileSystemProviderWithFileReadStreamCapability, FileSystemProviderWithFileReadWriteCapability, FileType, FileWriteOptions, Stat
+    FileSystemProviderWithFileReadStreamCapability, FileSystemProviderWithFileReadWriteCapability, FileType, FileWriteOptions, Stat, WatchOptions
 } from '@theia/filesystem/lib/common/files';
 import { fileUri } from '../shell/file-uri';
 import { ShellHost } from '../shell/shell-host';
 import type { ShellChange, ShellFileStat, WriteMode } from '../shell/shell-types';
 import { changedMeanwhile, isChangedMeanwhile, toProviderError } from './file-problems';
-import { isWithin, VersionLedger } from './version-ledger';
+import { FileVersion, isWithin, VersionLedger } from './version-ledger';
+import { WatchedPlaces } from './watched-places';
 
 /** What a file is read with at first, in bytes: most files are whole then, and a huge one is known before it crosses the wire. */
 const FIRST_READ_BYTES = 256 * 1024;
@@ -49,6 +50,7 @@ export class ShellFileSystemProvider implements FileSystemProviderWithFileReadWr
     readonly onDidChangeFile = this.changeEmitter.event;
 
     protected readonly versions = new VersionLedger();
+    protected readonly watched = new WatchedPlaces();
     /** Folders that were listed here, in the order of use. */
     protected readonly listed = new Set<string>();
 
@@ -65,9 +67,9 @@ export class ShellFileSystemProvider implements FileSystemProviderWithFileReadWr
         this.host.shell.onChanges((change: ShellChange) => this.changeEmitter.fire(this.toChanges(change)));
     }
 
-    /** The server watches the whole workspace and the home as long as the connection lives. */
-    watch(): Disposable {
-        return Disposable.NULL;
+    /** The server watches the whole workspace and the home as long as the connection lives; here is kept what is not wanted of it. */
+    watch(resource: URI, { excludes }: WatchOptions): Disposable {
+        return this.watched.add(pathOf(resource), excludes);
     }
 
     async stat(resource: URI): Promise<Stat> {
@@ -154,25 +156,40 @@ export class ShellFileSystemProvider implements FileSystemProviderWithFileReadWr
     /** Writes, and answers the facts of just what was written, so that no other change can slip between. */
     async save(resource: URI, content: Uint8Array, intent: WriteIntent): Promise<Stat> {
         const path = pathOf(resource);
-        let mode: WriteMode = { type: 'overwrite' };
-        if (intent.type === 'version') {
-            const etag = this.versions.etagOf(path, intent.modified);
-            if (etag === undefined) {
-                throw changedMeanwhile(path);
-            }
-            mode = { type: 'replace', etag };
+        if (intent.type === 'anything') {
+            return this.toStat(resource, await this.run(this.store(resource, content, { type: 'overwrite' })));
+        }
+        const held = this.versions.find(path, intent.modified);
+        if (!held) {
+            throw changedMeanwhile(path);
         }
         try {
-            return this.toStat(resource, await this.store(resource, content, mode));
+            return this.toStat(resource, await this.replace(resource, content, held));
         } catch (error) {
             throw isChangedMeanwhile(error) ? changedMeanwhile(path) : toProviderError(error);
         }
     }
 
+    /** Where only permissions or times changed since, there is nothing that could be lost, and nobody is asked. */
+    protected async replace(resource: URI, content: Uint8Array, held: FileVersion): Promise<ShellFileStat> {
+        try {
+            return await this.store(resource, content, { type: 'replace', etag: held.etag });
+        } catch (error) {
+            if (!isChangedMeanwhile(error) || held.digest === undefined) {
+                throw error;
+            }
+            const { bytes, stat: { etag } } = await this.host.shell.readFile(pathOf(resource));
+            if (await digestOf(bytes) !== held.digest) {
+                throw error;
+            }
+            return this.store(resource, content, { type: 'replace', etag });
+        }
+    }
+
     protected async store(resource: URI, content: Uint8Array, mode: WriteMode): Promise<ShellFileStat> {
         const path = pathOf(resource);
-        const stat = await this.host.shell.writeFile(path, content, mode);
-        this.versions.wrote(path, stat.modified, stat.etag);
+        const [stat, digest] = await Promise.all([this.host.shell.writeFile(path, content, mode), digestOf(content)]);
+        this.versions.wrote(path, stat.modified, { etag: stat.etag, digest });
         return stat;
     }
 
@@ -185,7 +202,7 @@ export class ShellFileSystemProvider implements FileSystemProviderWithFileReadWr
         if (bytes.length < stat.size) {
             ({ bytes, stat } = await this.host.shell.readFile(path));
         }
-        this.versions.see(path, stat.modified, stat.etag);
+        this.versions.see(path, stat.modified, { etag: stat.etag, digest: await digestOf(bytes) });
         return bytes;
     }
 
@@ -219,7 +236,7 @@ export class ShellFileSystemProvider implements FileSystemProviderWithFileReadWr
         if (change.type === 'watching') {
             return [];
         }
-        return change.changes.map(({ kind, path }) => ({ type: CHANGE_TYPES[kind], resource: fileUri(path) }));
+        return change.changes.filter(({ path }) => this.watched.wants(path)).map(({ kind, path }) => ({ type: CHANGE_TYPES[kind], resource: fileUri(path) }));
     }
 
     protected toStat(resource: URI, stat: ShellFileStat): Stat {
@@ -250,6 +267,12 @@ function pathOf(resource: URI): string {
 function toFileType(kind: ShellFileStat['kind'], isLink: boolean): FileType {
     const type = kind === 'file' ? FileType.File : kind === 'folder' ? FileType.Directory : FileType.Unknown;
     return isLink || kind === 'broken_link' ? type | FileType.SymbolicLink : type;
+}
+
+/** Tells a content from any other; `undefined` where the browser computes that only for pages that came encrypted. */
+async function digestOf(content: Uint8Array): Promise<string | undefined> {
+    const digest = await globalThis.crypto.subtle?.digest('SHA-256', content as Uint8Array<ArrayBuffer>);
+    return digest && Array.from(new Uint8Array(digest), byte => byte.toString(16).padStart(2, '0')).join('');
 }
 
 function concat(chunks: Uint8Array[]): Uint8Array {

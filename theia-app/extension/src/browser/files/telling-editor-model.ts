@@ -1,4 +1,4 @@
-import { ILogger, MessageService, Resource } from '@theia/core';
+import { CommandService, ILogger, MessageService, Resource } from '@theia/core';
 import { CancellationToken } from '@theia/core/lib/common/cancellation';
 import { Saveable, SaveOptions, SaveReason } from '@theia/core/lib/browser';
 import { inject, injectable } from '@theia/core/shared/inversify';
@@ -8,6 +8,10 @@ import { MonacoEditorModelFactory } from '@theia/monaco/lib/browser/monaco-text-
 import { MonacoToProtocolConverter } from '@theia/monaco/lib/browser/monaco-to-protocol-converter';
 import { ProtocolToMonacoConverter } from '@theia/monaco/lib/browser/protocol-to-monaco-converter';
 import { ShellProblem } from '../shell/shell-problem';
+import { SHOW_TRASH } from './trash-widget';
+
+/** In the messages that there is no room left which the person can make: the trash is where that is done. */
+const FULL_CODE = /\((?:workspace\.quota|workspace\.too_many_files|files\.disk_reserve)\)/;
 
 /**
  * An editor's text that tells the person when it cannot be saved; the stock one only writes that into the console. It stays dirty, so
@@ -22,7 +26,7 @@ class TellingEditorModel extends MonacoEditorModel {
 
     constructor(
         resource: Resource, m2p: MonacoToProtocolConverter, p2m: ProtocolToMonacoConverter, logger: ILogger, preferences: EditorPreferences,
-        protected readonly messages: MessageService
+        protected readonly messages: MessageService, protected readonly commands: CommandService
     ) {
         super(resource, m2p, p2m, logger, preferences);
         this.toDispose.push(this.onDirtyChanged(() => {
@@ -81,10 +85,11 @@ class TellingEditorModel extends MonacoEditorModel {
 
     protected tell(text: string): void {
         const again = 'Save again';
-        this.messages.error(`${text} What you changed is still in the editor.`, again).then(
-            choice => choice === again ? this.save() : undefined,
-            error => this.logger?.error(error)
-        );
+        const trash = 'Show the trash';
+        const offered = FULL_CODE.test(text) ? [trash, again] : [again];
+        this.messages.error(`${text} What you changed is still in the editor.`, ...offered).then(
+            choice => choice === again ? this.save() : choice === trash ? this.commands.executeCommand(SHOW_TRASH.id) : undefined
+        ).catch(error => this.logger?.error(error));
     }
 }
 
@@ -98,8 +103,9 @@ export class TellingEditorModelFactory implements MonacoEditorModelFactory {
     @inject(ILogger) protected readonly logger: ILogger;
     @inject(EditorPreferences) protected readonly preferences: EditorPreferences;
     @inject(MessageService) protected readonly messages: MessageService;
+    @inject(CommandService) protected readonly commands: CommandService;
 
     createModel(resource: Resource): MonacoEditorModel {
-        return new TellingEditorModel(resource, this.m2p, this.p2m, this.logger, this.preferences, this.messages);
+        return new TellingEditorModel(resource, this.m2p, this.p2m, this.logger, this.preferences, this.messages, this.commands);
     }
 }

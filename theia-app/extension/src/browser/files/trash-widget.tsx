@@ -1,4 +1,4 @@
-import { MessageService, URI } from '@theia/core';
+import { Command, MessageService, URI } from '@theia/core';
 import { ConfirmDialog, ReactWidget, SingleTextInputDialog } from '@theia/core/lib/browser';
 import { Message } from '@theia/core/lib/browser/widgets';
 import { inject, injectable, postConstruct } from '@theia/core/shared/inversify';
@@ -9,6 +9,9 @@ import { fileUri } from '../shell/file-uri';
 import { ShellHost } from '../shell/shell-host';
 import { ShellProblem } from '../shell/shell-problem';
 import type { TrashItem } from '../shell/shell-types';
+
+/** Opens the trash, and leaves it open where it is. */
+export const SHOW_TRASH: Command = { id: 'coditect:show-trash', category: 'File', label: 'Show the Trash' };
 
 /** Pause after a deletion before the list is asked for again, in milliseconds. */
 const REFRESH_AFTER_MS = 300;
@@ -79,13 +82,16 @@ export class TrashWidget extends ReactWidget {
 
     protected renderItem(item: TrashItem): React.ReactNode {
         const uri = fileUri(item.path);
-        const about = `${this.host.rootUri.relative(uri.parent)?.toString() || '.'} · ${BinarySize.formatSize(item.size)}`;
+        const folder = this.host.rootUri.relative(uri.parent)?.toString();
+        const about = `${folder ? `${folder} · ` : ''}${BinarySize.formatSize(item.size)}`;
         const when = `Deleted ${new Date(item.deleted_at).toLocaleString()} by ${item.deleted_by}`;
         return <li key={item.id} title={`${item.path}\n${when}`}>
             <span className={`codicon codicon-${item.kind === 'folder' ? 'folder' : 'file'}`} />
             <span className='coditect-trash-name'>{uri.path.base}<small>{about}<br />{when}</small></span>
-            <button className='theia-button secondary' onClick={() => this.restore(item)} aria-label={`Restore ${uri.path.base}`}>Restore</button>
-            <button className='theia-button secondary' onClick={() => this.remove(item)} aria-label={`Delete ${uri.path.base} for good`}>
+            <button className='theia-button secondary' onClick={() => this.restore(item)} aria-label={`Restore ${uri.path.base}`} title='Restore'>
+                <span className='codicon codicon-discard' />
+            </button>
+            <button className='theia-button secondary' onClick={() => this.remove(item)} aria-label={`Delete ${uri.path.base} for good`} title='Delete for good'>
                 <span className='codicon codicon-close' />
             </button>
         </li>;

@@ -52,7 +52,7 @@ export class UsageView implements FrontendApplicationContribution {
             priority: 1,
             text: `$(codicon-${scarce ? 'warning' : 'database'}) ${text}`,
             tooltip: `The workspace takes ${text} on the disk, ${BinarySize.formatSize(trash_bytes)} of it in the trash.`
-                + (scarce ? ' Delete something, or empty the trash, before it is full.' : ''),
+                + (scarce ? ' Delete what is not needed, then empty the trash, before it is full.' : ''),
             command: 'coditect:toggle-trash',
             accessibilityInformation: { label: `Disk: ${text}` }
         }).catch(error => console.error(error));

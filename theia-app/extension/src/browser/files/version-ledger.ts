@@ -3,16 +3,24 @@ export const MAX_REMEMBERED_FILES = 10_000;
 /** Most versions remembered of one file. */
 export const MAX_REMEMBERED_VERSIONS = 8;
 
+/** A version of a file. */
+export interface FileVersion {
+    /** Entity tag of the server; it changes with permissions, too. */
+    readonly etag: string;
+    /** Tells the content from any other, where the page can compute that. */
+    readonly digest?: string;
+}
+
 /**
- * Remembers which version (entity tag) of a file was read or written here.
+ * Remembers which version of a file was read or written here.
  *
  * Theia identifies the version that an editor holds by its modification time. That is too weak to overwrite a file by: two versions can
- * share a time, and a file can change to one of the same size. So the time only finds the entity tag here, and the server compares that.
+ * share a time, and a file can change to one of the same size. So the time only finds the version here, and the server compares its entity tag.
  */
 export class VersionLedger {
 
-    /** Path → modification time → entity tag; the order of both is that of use. */
-    protected readonly files = new Map<string, Map<number, string>>();
+    /** Path → modification time → version; the order of both is that of use. */
+    protected readonly files = new Map<string, Map<number, FileVersion>>();
 
     constructor(
         protected readonly maxFiles = MAX_REMEMBERED_FILES,
@@ -20,10 +28,10 @@ export class VersionLedger {
     ) { }
 
     /** A version was seen. Of two with the same time the first one stays: if it is the wrong one, saving asks instead of overwriting. */
-    see(path: string, modified: number, etag: string): void {
-        const versions = this.files.get(path) ?? new Map<number, string>();
+    see(path: string, modified: number, version: FileVersion): void {
+        const versions = this.files.get(path) ?? new Map<number, FileVersion>();
         if (!versions.has(modified)) {
-            versions.set(modified, etag);
+            versions.set(modified, version);
         }
         this.files.delete(path);
         this.files.set(path, versions);
@@ -32,13 +40,13 @@ export class VersionLedger {
     }
 
     /** We wrote this version ourselves, so at this time it is the one. */
-    wrote(path: string, modified: number, etag: string): void {
+    wrote(path: string, modified: number, version: FileVersion): void {
         this.files.get(path)?.delete(modified);
-        this.see(path, modified, etag);
+        this.see(path, modified, version);
     }
 
-    /** The entity tag of the version with this time, if it was seen. */
-    etagOf(path: string, modified: number): string | undefined {
+    /** The version with this time, if it was seen. */
+    find(path: string, modified: number): FileVersion | undefined {
         return this.files.get(path)?.get(modified);
     }
 

@@ -1,22 +1,22 @@
-import { AbstractDialog } from '@theia/core/lib/browser';
+import { AbstractDialog, Dialog } from '@theia/core/lib/browser';
 
 export interface Choice<T> {
     readonly label: string;
     readonly value: T;
 }
 
-/** Asks which of several ways to go on. Leaving it open-ended, by Escape, the cross or “Cancel”, answers `undefined` and does nothing. */
+/** Asks which of several ways to go on. Leaving it open-ended, by Escape, the cross or the button `leave`, answers `undefined` and does nothing. */
 export class ChoiceDialog<T> extends AbstractDialog<T | undefined> {
 
     protected chosen: T | undefined;
 
     /** The last choice is the one that Enter takes; it should be the one that loses nothing. */
-    constructor(title: string, text: string, choices: readonly Choice<T>[]) {
+    constructor(title: string, text: string, choices: readonly Choice<T>[], leave = Dialog.CANCEL) {
         super({ title, maxWidth: 560, wordWrap: 'break-word' });
         const message = document.createElement('div');
         message.textContent = text;
         this.contentNode.appendChild(message);
-        this.appendCloseButton();
+        this.appendCloseButton(leave);
         choices.forEach((choice, index) => this.appendChoice(choice, index === choices.length - 1));
     }
 

@@ -7,8 +7,8 @@ import type { GitProgress, GitReply, GitRequest, ReplyName, ReplyOf } from './gi
 
 /** How long something runs before its progress is shown, in milliseconds; most of it is done by then. */
 const PROGRESS_AFTER_MS = 600;
-/** How often a person may try to log in to a site for one request. */
-const MAX_LOGINS = 3;
+/** How often one request is tried again after a person did something about its refusal: logged in, or gave a name. */
+const MAX_REMEDIES = 4;
 /** Longest line of a hook that is shown as progress, in characters. */
 const MAX_PROGRESS_LINE = 120;
 
@@ -40,41 +40,50 @@ export class GitClient {
     }
 
     protected async runRemedied(repository: string, request: GitRequest, report: (progress: GitProgress) => void, signal: AbortSignal): Promise<GitReply> {
-        for (let logins = 0; ; logins++) {
+        const logins: string[] = [];
+        for (let tries = 0; ; tries++) {
             try {
                 return await this.host.shell.git(repository, request, report, signal);
             } catch (error) {
-                const remedy = logins < MAX_LOGINS ? this.remedyOf(error) : undefined;
+                const remedy = this.remedyOf(error);
                 if (!remedy) {
                     throw error;
                 }
-                if (!await remedy(repository)) {
+                // A login that is wrong from the beginning is not worth keeping.
+                for (const id of logins.splice(0)) {
+                    await this.host.shell.removeGitCredential(id);
+                }
+                if (tries === MAX_REMEDIES) {
+                    throw error;
+                }
+                if (!await remedy(repository, logins)) {
                     throw new GivenUp();
                 }
             }
         }
     }
 
-    /** What a person can do about a refusal, so that it may be tried again. */
-    protected remedyOf(error: unknown): ((repository: string) => Promise<boolean>) | undefined {
+    /** What a person can do about a refusal, so that it may be tried again. Logins that this saves are noted. */
+    protected remedyOf(error: unknown): ((repository: string, logins: string[]) => Promise<boolean>) | undefined {
         if (!ShellProblem.is(error)) {
             return undefined;
         }
-        switch (error.code) {
-            case 'git.auth_needed': return () => this.logIn(error);
+        const { code, subject } = error;
+        switch (code) {
+            case 'git.auth_needed':
+            case 'git.auth_refused': return subject === undefined ? undefined : (_, logins) => this.logIn(subject, code === 'git.auth_refused', logins);
             case 'git.no_identity': return repository => this.introduce(repository);
             default: return undefined;
         }
     }
 
-    /** The refusal begins with the site that wants the login. */
-    protected async logIn({ message }: ShellProblem): Promise<boolean> {
-        const host = message.split(' ', 1)[0];
-        const credential = await this.prompts.credential(host);
+    protected async logIn(host: string, refused: boolean, logins: string[]): Promise<boolean> {
+        const credential = await this.prompts.credential(host, refused);
         if (!credential) {
             return false;
         }
-        await this.host.shell.addGitCredential({ host, ...credential });
+        const { id } = await this.host.shell.addGitCredential({ host, ...credential });
+        logins.push(id);
         return true;
     }
 
@@ -108,7 +117,8 @@ export class GitClient {
                 if (progress.type === 'step') {
                     last = progress.step;
                     percent = progress.percent ?? percent;
-                } else {
+                } else if (!/^(fatal|error|hint): /.test(progress.text)) {
+                    // Why it fails is told, or asked about, when it has ended.
                     last = progress.text.slice(0, MAX_PROGRESS_LINE);
                 }
                 tell?.();

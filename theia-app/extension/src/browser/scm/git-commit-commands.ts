@@ -79,8 +79,7 @@ export class GitCommitCommands extends GitCommandContribution {
         if (options.all || options.amend || options.allow_empty || operation || index.length > 0) {
             return options.all ?? false;
         }
-        const changed = work_tree.length + untracked.length;
-        if (changed === 0) {
+        if (work_tree.length + untracked.length === 0) {
             this.messages.info('There is nothing to commit: no file is changed.');
             return undefined;
         }
@@ -88,8 +87,9 @@ export class GitCommitCommands extends GitCommandContribution {
             ...untracked.length > 0 ? [{ label: 'Stage Everything and Commit', value: 'everything' as const }] : [],
             ...work_tree.length > 0 ? [{ label: 'Commit All Tracked Changes', value: 'tracked' as const }] : []
         ];
-        const text = `Nothing is staged. ${work_tree.length} tracked and ${untracked.length} untracked ${changed === 1 ? 'file is' : 'files are'} changed.`;
-        const choice = await new ChoiceDialog('Nothing is staged', text, choices).open();
+        const files = (count: number, change: string): string[] => count === 0 ? [] : [`${count} ${count === 1 ? 'file is' : 'files are'} ${change}`];
+        const text = [...files(work_tree.length, 'changed'), ...files(untracked.length, 'not tracked yet')].join(', ');
+        const choice = await new ChoiceDialog('Nothing is staged', `${text}.`, choices).open();
         if (choice === 'everything') {
             await repository.run('Staging', { stage: { paths: [''] } });
         }

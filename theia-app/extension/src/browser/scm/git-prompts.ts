@@ -58,10 +58,10 @@ export class GitPrompts {
         return await new ConfirmDialog({ title, msg: message, ok, cancel: nls.localizeByDefault('Cancel'), maxWidth: 560 }).open() === true;
     }
 
-    /** A name and a secret for a site. */
-    async credential(host: string): Promise<{ username: string, secret: string } | undefined> {
+    /** A name and a secret for a site, which may have refused those that it was given. */
+    async credential(host: string, refused: boolean): Promise<{ username: string, secret: string } | undefined> {
         const title = `Log in to ${host}`;
-        const username = await this.input({ title, prompt: `Your name at ${host}` });
+        const username = await this.input({ title, prompt: refused ? `${host} refused the login. Your name there, once more` : `Your name at ${host}` });
         if (username === undefined) {
             return undefined;
         }

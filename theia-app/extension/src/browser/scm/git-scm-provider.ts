@@ -180,7 +180,8 @@ export class GitScmProvider implements ScmProvider {
         const { CONTINUE, SKIP, ABORT } = GitCommands;
         const more = state.operation?.type === 'rebase' ? [SKIP, ABORT] : [ABORT];
         return {
-            command: this.toScmCommand(CONTINUE.id, `$(debug-continue) Continue (${state.operation_name})`),
+            // What goes on stands in the status bar: there is no room for it in a narrow view.
+            command: { ...this.toScmCommand(CONTINUE.id, '$(debug-continue) Continue'), tooltip: state.operation_name },
             secondaryCommands: [more.map(({ id, label }) => this.toScmCommand(id, label!))],
             enabled: state.merge.length === 0
         };

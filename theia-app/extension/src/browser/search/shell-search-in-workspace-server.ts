@@ -1,15 +1,12 @@
-import { URI } from '@theia/core';
 import { inject, injectable } from '@theia/core/shared/inversify';
-import {
-    SearchInWorkspaceClient, SearchInWorkspaceOptions, SearchInWorkspaceServer, SearchMatch
-} from '@theia/search-in-workspace/lib/common/search-in-workspace-interface';
-import { fileUri } from '../shell/file-uri';
+import { SearchInWorkspaceClient, SearchInWorkspaceOptions, SearchInWorkspaceServer } from '@theia/search-in-workspace/lib/common/search-in-workspace-interface';
 import { ShellHost } from '../shell/shell-host';
 import { ShellProblem } from '../shell/shell-problem';
-import type { FileMatches, TextMatch } from '../shell/shell-types';
+import type { FileMatches } from '../shell/shell-types';
 import { toSearchQuery } from './search-query';
+import { toSearchResult } from './search-result';
 
-/** Search in files. */
+/** Search in files for what is not the search view, which takes more of what the server tells. */
 @injectable()
 export class ShellSearchInWorkspaceServer implements SearchInWorkspaceServer {
 
@@ -42,17 +39,7 @@ export class ShellSearchInWorkspaceServer implements SearchInWorkspaceServer {
     }
 
     protected async run(id: number, query: string, rootUris: string[], options: SearchInWorkspaceOptions, signal: AbortSignal): Promise<void> {
-        const report = (found: FileMatches) => this.report(id, rootUris, found);
+        const report = (found: FileMatches) => this.client?.onResult(id, toSearchResult(rootUris, found));
         await this.host.shell.searchText(toSearchQuery(query, rootUris, options), report, signal);
     }
-
-    protected report(id: number, rootUris: string[], { path, matches }: FileMatches): void {
-        const file = fileUri(path);
-        const root = rootUris.find(candidate => new URI(candidate).isEqualOrParent(file)) ?? rootUris[0];
-        this.client?.onResult(id, { root, fileUri: file.toString(), matches: matches.map(toSearchMatch) });
-    }
-}
-
-function toSearchMatch({ line, column, length, text, text_column }: TextMatch): SearchMatch {
-    return { line, character: column, length, lineText: text_column === column ? text : { text, character: text_column } };
 }

@@ -2,6 +2,8 @@
 export interface ShellProblem extends Error {
     readonly code: string;
     readonly kind: string;
+    /** What it is about, where a program goes on with that: the site that wants a login. */
+    readonly subject?: string;
 }
 
 export namespace ShellProblem {

@@ -21,6 +21,11 @@ export class EndBar implements Disposable {
         parent.append(this.bar);
     }
 
+    /** How much of the terminal it covers, in pixels: narrow ones break its text into lines. */
+    get height(): number {
+        return this.bar.offsetHeight;
+    }
+
     dispose(): void {
         this.bar.remove();
     }

@@ -68,6 +68,19 @@ export class ServerTerminalContribution extends TerminalFrontendContribution {
         });
     }
 
+    /** Theia forgets one that is closed only where it was in front. */
+    protected override setCurrentTerminal(current: TerminalWidget | undefined): void {
+        const isNew = current !== this._currentTerminal;
+        super.setCurrentTerminal(current);
+        if (isNew) {
+            current?.onDidDispose(() => {
+                if (this._currentTerminal === current) {
+                    super.setCurrentTerminal(undefined);
+                }
+            });
+        }
+    }
+
     protected override async openTerminal(options?: ApplicationShell.WidgetOptions, terminalProfile?: TerminalProfile): Promise<void> {
         await this.profilesKnown;
         // Without any the server takes the person's own shell.

@@ -1,4 +1,4 @@
-import { DisposableCollection, PreferenceService, URI } from '@theia/core';
+import { Disposable, DisposableCollection, PreferenceService, URI } from '@theia/core';
 import { codicon, Message, open, OpenerService } from '@theia/core/lib/browser';
 import { inject, injectable, postConstruct } from '@theia/core/shared/inversify';
 import { TerminalWidgetImpl } from '@theia/terminal/lib/browser/terminal-widget-impl';
@@ -9,10 +9,10 @@ import { TerminalEnd } from './terminal-end';
 import { toldFolder } from './terminal-paths';
 import { CLOSE_ON_EXIT } from './terminal-preferences';
 
-/** Rows that the line about the end covers. */
-const END_BAR_ROWS = 2;
 /** The escape sequence by which a shell tells its folder. */
 const OSC_FOLDER = 7;
+/** Most that is kept of what is typed before there is a program to read it, in characters. */
+const MAX_TYPED_AHEAD_CHARS = 4096;
 /** What the terminal gives for the keys that the line about the end names. */
 const ENTER = '\r';
 const CTRL_D = '\x04';
@@ -20,6 +20,8 @@ const CTRL_D = '\x04';
 /** What is kept of a terminal over a reload. */
 interface State {
     readonly terminal?: string;
+    /** It was asked for, and the server had not answered yet. */
+    readonly starting?: boolean;
     readonly titleLabel?: string;
     readonly hasUserTitle?: boolean;
     readonly shellName?: string;
@@ -37,9 +39,12 @@ export class ServerTerminalWidget extends TerminalWidgetImpl {
     @inject(PreferenceService) protected readonly settings: PreferenceService;
 
     protected end: TerminalEnd | undefined;
+    protected endBar: EndBar | undefined;
     protected readonly toDisposeOnStart = new DisposableCollection();
     /** What the title was before the end. */
     protected name: string;
+    /** What was typed while the program was being started. */
+    protected typedAhead = '';
     /** The program rang while nobody looked. */
     protected rang = false;
 
@@ -50,6 +55,7 @@ export class ServerTerminalWidget extends TerminalWidgetImpl {
         super.init();
         this.toDispose.push(this.term.parser.registerOscHandler(OSC_FOLDER, address => this.onFolder(address)));
         this.toDispose.push(this.term.onBell(() => this.onBell()));
+        this.toDispose.push(this.term.onData(text => this.typeAhead(text)));
         this.term.options.linkHandler = {
             activate: (event, address) => this.onLink(event, address),
             // A link's text may say something else than where it leads.
@@ -83,6 +89,10 @@ export class ServerTerminalWidget extends TerminalWidgetImpl {
             this.exitStatus = undefined;
             this.connectTerminalProcess();
             this.resizeTerminalProcess();
+            if (this.typedAhead) {
+                this.sendText(this.typedAhead);
+                this.typedAhead = '';
+            }
             this.onDidOpenEmitter.fire();
             return terminal;
         } catch (error) {
@@ -126,7 +136,8 @@ export class ServerTerminalWidget extends TerminalWidgetImpl {
     override storeState(): object {
         const state = super.storeState();
         const terminal = this.terminals.info(this.terminalId)?.id;
-        return this.transient ? state : { ...state, titleLabel: this.plainTitle, terminal };
+        const starting = this.terminalId === NO_TERMINAL && !this.end;
+        return this.transient ? state : { ...state, titleLabel: this.plainTitle, terminal, starting };
     }
 
     override restoreState(oldState: object): void {
@@ -134,13 +145,15 @@ export class ServerTerminalWidget extends TerminalWidgetImpl {
             super.restoreState(oldState);
             return;
         }
-        const { terminal, titleLabel, hasUserTitle, shellName }: State = oldState;
+        const { terminal, starting, titleLabel, hasUserTitle, shellName }: State = oldState;
         this.restored = true;
         this.hasUserTitle = hasUserTitle ?? false;
         this._shellName = shellName;
         this.title.label = titleLabel ?? this.title.label;
         if (terminal) {
             this.resume(terminal);
+        } else if (starting) {
+            this.start();
         } else {
             this.showEnd(TerminalEnd.GONE);
         }
@@ -193,11 +206,14 @@ export class ServerTerminalWidget extends TerminalWidgetImpl {
         this.name = this.plainTitle;
         this.end = end;
         if (end) {
+            this.typedAhead = '';
             const restart = () => {
                 this.term.focus();
                 this.restart();
             };
-            this.toDisposeOnStart.push(new EndBar(this.node, end, { restart, close: () => this.close() }));
+            const endBar = this.endBar = new EndBar(this.node, end, { restart, close: () => this.close() });
+            this.toDisposeOnStart.push(endBar);
+            this.toDisposeOnStart.push(Disposable.create(() => this.endBar = undefined));
             this.toDisposeOnStart.push(this.term.onData(key => {
                 if (key === ENTER) {
                     restart();
@@ -209,6 +225,13 @@ export class ServerTerminalWidget extends TerminalWidgetImpl {
         this.updateTitle();
         this.needsResize = true;
         this.update();
+    }
+
+    /** A person need not wait for the server before they type. */
+    protected typeAhead(text: string): void {
+        if (this.terminalId === NO_TERMINAL && !this.end && !this.options.isPseudoTerminal) {
+            this.typedAhead = (this.typedAhead + text).slice(0, MAX_TYPED_AHEAD_CHARS);
+        }
     }
 
     protected updateTitle(): void {
@@ -231,10 +254,10 @@ export class ServerTerminalWidget extends TerminalWidgetImpl {
 
     /** What is said of the end must not cover the last lines. */
     protected override doResizeTerminal(): void {
-        super.doResizeTerminal();
-        if (this.end && !this.isDisposed) {
-            this.term.resize(this.term.cols, Math.max(1, this.term.rows - END_BAR_ROWS));
+        if (this.term.element) {
+            this.term.element.style.paddingBottom = `${this.endBar?.height ?? 0}px`;
         }
+        super.doResizeTerminal();
     }
 
     protected onFolder(address: string): boolean {

@@ -1,5 +1,5 @@
-//! The whole network, with a real kernel at its inner end: each test starts this test program again in a user namespace of
-//! its own, which makes its network as an agent does and then does what the test is about.
+//! The whole network, with a real kernel at its inner end: each test starts this test program again in a user namespace
+//! of its own, which makes its network as an agent does and then does what the test is about.
 
 mod inside;
 
@@ -40,7 +40,7 @@ struct Double;
 impl Machine for Double {
     fn resolve(&self, name: String) -> BoxFuture<'_, io::Result<Vec<IpAddr>>> {
         Box::pin(async move {
-            match name.as_str() {
+            match name.trim_end_matches('.') {
                 HOST => Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]),
                 SLOW => std::future::pending().await,
                 name => match REBOUND.iter().find(|(known, _)| *known == name) {
@@ -358,7 +358,12 @@ async fn a_flood_of_openings_is_bounded() {
     let (_, api) = watch::channel(None);
     let gate = Gate::new(policy, Box::new(Double), api);
     let slow = gate.names().address_of(SLOW).unwrap();
-    let shared = Arc::new(Shared { tun: Tun::new(theirs).unwrap(), gate, events: Events::new(sender) });
+    let shared = Arc::new(Shared {
+        tun: Tun::new(theirs).unwrap(),
+        gate,
+        questions: Questions::new(),
+        events: Events::new(sender),
+    });
     let cancel = CancellationToken::new();
     let serving = tokio::spawn(Router::new(Arc::clone(&shared)).run(cancel.clone()));
     for source in 1..=u16::MAX {
