@@ -28,6 +28,7 @@ before(async () => {
     await eventually('the clone', async () => (await person.call('GET', `workspaces/${id}`)).state.type === 'ready');
     files = stack.filesOf(id);
     assert.equal(trackedFiles(files).length, FILES + 4);
+    introduce();
     await page.goto(person.ideUrl(id));
     await ide.ready();
     await scm.open();
@@ -58,6 +59,12 @@ const read = name => fs.readFileSync(path.join(files, name), 'utf8');
 const log = (...args) => here('log', '-1', ...args).trim();
 const CLEAN = { Changes: [] };
 
+/** Who commits, for this repository only. */
+function introduce() {
+    here('config', 'user.name', 'Ada Lovelace');
+    here('config', 'user.email', 'ada@example.org');
+}
+
 async function restart() {
     for (const command of ['rebase', 'merge', 'cherry-pick', 'revert']) {
         try {
@@ -67,6 +74,7 @@ async function restart() {
     here('checkout', '-q', '-f', '-B', 'main', 'origin/main');
     here('clean', '-q', '-f', '-d');
     here('stash', 'clear');
+    introduce();
     for (const branch of here('branch', '--format=%(refname:short)').trim().split('\n').filter(branch => branch !== 'main')) { here('branch', '-q', '-D', branch); }
     await ide.escape();
     await ide.clearMessages();
@@ -176,6 +184,7 @@ step('single lines are staged and unstaged in the comparison, and a change besid
 });
 
 step('the first commit asks who commits; it is amended, signed off and undone', async () => {
+    here('config', '--remove-section', 'user');
     write('new.txt', 'new\n');
     await scm.shows({ ...CLEAN, Untracked: ['U new.txt'] });
     await scm.act('Untracked', 'new.txt', 'Stage Changes');

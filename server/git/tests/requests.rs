@@ -307,6 +307,32 @@ async fn who_commits_and_what_hooks_say() {
     assert!(bench.git(&["log", "-1", "--format=%B"]).contains("Signed-off-by: B. O'B ö <b@example.org>"));
 }
 
+#[tokio::test]
+async fn nothing_stops_half_done_for_want_of_a_name() {
+    let mut bench = Bench::with_repository().await;
+    bench.write("a", "1\n");
+    bench.commit("First").await;
+    bench.git(&["switch", "--quiet", "--create", "series"]);
+    bench.write("a", "series\n");
+    bench.commit("One").await;
+    bench.write("b", "2\n");
+    bench.commit("Two").await;
+    bench.git(&["switch", "--quiet", "main"]);
+    bench.write("a", "main\n");
+    bench.commit("Main").await;
+    bench.git(&["switch", "--quiet", "series"]);
+    let conflict = GitReply::Integrated(Integration::Conflicts { paths: paths(&["a"]) });
+    assert_eq!(bench.ok(GitRequest::Rebase { onto: "main".to_owned() }).await, conflict);
+    let (config, aside) = (bench.folder.path().join("home/.gitconfig"), bench.folder.path().join("aside"));
+    std::fs::rename(&config, &aside).unwrap();
+    // Else it would begin with the next commit, and the same request once more would skip that one, too.
+    assert_eq!(bench.code(GitRequest::SkipCommit).await, "git.no_identity");
+    assert_eq!(bench.status().await.operation, Some(GitOperation::Rebase { done: 1, total: 2 }));
+    std::fs::rename(&aside, &config).unwrap();
+    assert_eq!(bench.ok(GitRequest::SkipCommit).await, GitReply::Integrated(Integration::Complete));
+    assert_eq!(bench.content("b"), "2\n");
+}
+
 fn make_executable(file: &std::path::Path) {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).unwrap();

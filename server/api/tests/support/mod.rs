@@ -335,7 +335,12 @@ impl Page {
         loop {
             let socket = self.socket.as_mut().expect("the page is away");
             let message = tokio::time::timeout(LIMIT, socket.next()).await.expect("nothing came");
-            let Some(Ok(Message::Binary(bytes))) = message else { return Ok(None) };
+            let bytes = match message {
+                Some(Ok(Message::Binary(bytes))) => bytes,
+                // The server asks after a page that is quiet for long; the library answers.
+                Some(Ok(Message::Ping(_))) => continue,
+                _ => return Ok(None),
+            };
             match Frame::decode(&bytes).unwrap() {
                 Frame::Data { seq, body } => {
                     if let Some(message) = self.session.receive(seq, &body).unwrap() {

@@ -14,6 +14,12 @@ pub(crate) async fn identity(work: &Work) -> Result<Option<GitIdentity>, GitErro
     Ok(if outcome.ok() { parse(&String::from_utf8_lossy(&outcome.stdout)) } else { None })
 }
 
+/// Fails where git does not know who commits, before anything is begun that would stop half done for it: who then says it is who
+/// has the same request carried out again, and a commit would be skipped twice.
+pub(super) async fn required(work: &Work) -> Result<(), GitError> {
+    identity(work).await?.map(drop).ok_or(GitError::NoIdentity)
+}
+
 /// `Ada Lovelace <ada@example.org> 1700000000 +0100`.
 fn parse(text: &str) -> Option<GitIdentity> {
     let (name, rest) = text.split_once(" <")?;

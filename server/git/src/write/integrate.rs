@@ -5,6 +5,7 @@ use coditect_protocol::git::{GitOperation, Integration};
 
 use super::branches::known;
 use super::commit::named;
+use super::identity;
 use crate::error::GitError;
 use crate::faults;
 use crate::read::{commit_id, conflicts, operation};
@@ -25,6 +26,9 @@ pub(super) async fn merge(
     if is_contained(work, revision).await? {
         return Ok(Integration::UpToDate);
     }
+    if !squash && (no_fast_forward || !goes_forward(work, revision).await?) {
+        identity::required(work).await?;
+    }
     let how = match (squash, no_fast_forward) {
         (true, _) => ["--squash", "--no-commit"],
         (false, true) => ["--no-ff", "--no-edit"],
@@ -40,8 +44,15 @@ async fn is_contained(work: &Work, revision: &str) -> Result<bool, GitError> {
     Ok(outcome.ok())
 }
 
+/// Whether the revision has all commits of `HEAD`, so that no commit has to be made.
+pub(super) async fn goes_forward(work: &Work, revision: &str) -> Result<bool, GitError> {
+    let outcome = work.look("merge-base").args(["--is-ancestor", "HEAD", revision]).run().await?;
+    Ok(outcome.ok())
+}
+
 pub(super) async fn rebase(work: &Work, onto: &str) -> Result<Integration, GitError> {
     let onto = known(work, onto).await?;
+    identity::required(work).await?;
     let before = head(work).await?;
     let ended = settle(work, work.git("rebase").arg(onto)).await?;
     let is_same = ended == Integration::Complete && head(work).await? == before;
@@ -60,6 +71,7 @@ pub(super) async fn take_over(work: &Work, command: &'static str, revision: Stri
             Ok((id.to_string(), repository.find_commit(id)?.parent_ids().count() > 1))
         })
         .await?;
+    identity::required(work).await?;
     let call = work.git(command).arg_if(command == "revert", "--no-edit");
     let call = if is_merge { call.args(["--mainline", "1"]) } else { call };
     let outcome = call.arg(id).told().run().await?;
@@ -81,6 +93,7 @@ pub(super) async fn go_on(work: &Work) -> Result<Integration, GitError> {
     if !paths.is_empty() {
         return Ok(Integration::Conflicts { paths });
     }
+    identity::required(work).await?;
     let command = match operation {
         GitOperation::Merge { .. } => "merge",
         GitOperation::Rebase { .. } => "rebase",
@@ -108,6 +121,7 @@ pub(super) async fn skip(work: &Work) -> Result<Integration, GitError> {
         GitOperation::Mailbox => "am",
         GitOperation::Merge { .. } | GitOperation::Bisect => return Err(GitError::NoOperation),
     };
+    identity::required(work).await?;
     settle(work, work.git(command).arg("--skip")).await
 }
 

@@ -3,7 +3,7 @@
 use coditect_protocol::git::Integration;
 
 use super::view::View;
-use super::{branches, integrate, remotes};
+use super::{branches, identity, integrate, remotes};
 use crate::credential::{self, Desk};
 use crate::error::GitError;
 use crate::faults;
@@ -103,6 +103,9 @@ pub(super) async fn pull(
     let has_commits = work.read(|repository| Ok(repository::head_id(repository)?.is_some())).await?;
     if has_commits && work.look("merge-base").args(["--is-ancestor", "FETCH_HEAD", "HEAD"]).run().await?.ok() {
         return Ok(Integration::UpToDate);
+    }
+    if has_commits && (rebase || !integrate::goes_forward(work, "FETCH_HEAD").await?) {
+        identity::required(work).await?;
     }
     let call = match rebase && has_commits {
         true => work.git("rebase").arg("FETCH_HEAD"),

@@ -118,9 +118,9 @@ impl Counted {
         self.good_for().is_zero()
     }
 
-    /// It is so young that nobody may have it counted again just to see.
-    fn is_young(&self) -> bool {
-        self.at.elapsed() < FRESH.max(self.took * PAUSE_FACTOR)
+    /// How long nobody may have it counted again just to see.
+    fn young_for(&self) -> Duration {
+        FRESH.max(self.took * PAUSE_FACTOR).saturating_sub(self.at.elapsed())
     }
 }
 
@@ -131,11 +131,17 @@ impl Meter {
         Self { folder, kind, room, state: Mutex::default(), turn: Arc::default() }
     }
 
-    /// What it takes; counted now if it never was, or if `fresh` and not just done.
+    /// What it takes; counted now if it never was or if `fresh`, but not all the time: of a tree that takes long to count the last
+    /// figure has to do.
     pub(crate) async fn usage(self: &Arc<Self>, fresh: bool) -> Result<Usage, WorkspaceError> {
-        let known = self.state().counted;
-        let counted = match known {
-            Some(counted) if counted.is_young() || !fresh && !counted.is_due() => counted,
+        let asked = Instant::now();
+        if let Some(counted) = self.counted().filter(|_| fresh) {
+            let wait = counted.young_for();
+            tokio::time::sleep(if wait <= MOST_WAITED_PAUSE { wait } else { Duration::ZERO }).await;
+        }
+        let counted = match self.counted() {
+            Some(counted) if counted.at >= asked || !counted.young_for().is_zero() => counted,
+            Some(counted) if !fresh && !counted.is_due() => counted,
             Some(counted) => self.count(Some(&COUNTS)).await.unwrap_or(counted),
             None => self.count(Some(&COUNTS)).await?,
         };
@@ -185,6 +191,10 @@ impl Meter {
         Writing::of(Arc::clone(self))
     }
 
+    fn counted(&self) -> Option<Counted> {
+        self.state().counted
+    }
+
     /// Sees to it that a figure that is stale is counted anew, when its pause is over.
     fn count_when_due(self: &Arc<Self>) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
@@ -210,8 +220,7 @@ impl Meter {
     async fn count(self: &Arc<Self>, places: Option<&'static Semaphore>) -> Result<Counted, WorkspaceError> {
         let asked = Instant::now();
         let turn = Arc::clone(&self.turn).lock_owned().await;
-        let known = self.state().counted;
-        if let Some(counted) = known {
+        if let Some(counted) = self.counted() {
             // Counted while this one waited for its turn.
             if counted.at >= asked {
                 return Ok(counted);
