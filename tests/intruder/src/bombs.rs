@@ -237,7 +237,8 @@ pub(crate) fn spin() -> ExitCode {
 /// Writes so many megabytes to the terminal, with everything in it that a terminal understands.
 pub(crate) fn flood(given: &[String]) -> ExitCode {
     let megabytes: usize = given.first().and_then(|count| count.parse().ok()).unwrap_or(64);
-    let line = b"\x1b]0;title\x07\x1b[31mflood\x1b[0m\x1b[2J\x1b]8;;http://example.org\x07link\x1b]8;;\x07\x00\xff\xfe\r\n";
+    let line =
+        b"\x1b]0;title\x07\x1b[31mflood\x1b[0m\x1b[2J\x1b]8;;http://example.org\x07link\x1b]8;;\x07\x00\xff\xfe\r\n";
     let block: Vec<u8> = line.iter().copied().cycle().take(WRITE_BYTES).collect();
     let mut out = io::stdout().lock();
     for _ in 0..megabytes {

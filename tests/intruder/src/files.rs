@@ -15,7 +15,8 @@ const LOOKED_AT_BYTES: u64 = 256 * 1024;
 /// What comes from packages; nobody's secrets are there.
 const SYSTEM: [&str; 6] = ["/usr", "/lib", "/lib64", "/bin", "/sbin", "/sys"];
 /// Ways to the root of something else.
-const DETOURS: [&str; 5] = ["/proc/1/root", "/proc/self/root", "/proc/1/cwd/../../../..", "/proc/thread-self/root", "/dev/fd/../root"];
+const DETOURS: [&str; 5] =
+    ["/proc/1/root", "/proc/self/root", "/proc/1/cwd/../../../..", "/proc/thread-self/root", "/dev/fd/../root"];
 
 /// Looks at everything that can be seen, but for the folders that are the person's own.
 pub(crate) fn hunt(report: &mut Report, own: &[String]) {
@@ -113,7 +114,13 @@ pub(crate) fn links(report: &mut Report, paths: &[String]) {
         report.attempt(format!("rename of {path}"), fs::rename(path, "own-rename"));
         let _source = fs::write("own-source", b"x");
         report.attempt(format!("rename onto {path}"), fs::rename("own-source", path));
-        let mount = nix::mount::mount(Some(path.as_str()), "own-mount", None::<&str>, nix::mount::MsFlags::MS_BIND, None::<&str>);
+        let mount = nix::mount::mount(
+            Some(path.as_str()),
+            "own-mount",
+            None::<&str>,
+            nix::mount::MsFlags::MS_BIND,
+            None::<&str>,
+        );
         report.attempt(format!("bind mount of {path}"), mount);
         for left in ["own-link", "own-hard-link", "own-rename", "own-source"] {
             let _cleared = fs::remove_file(left);

@@ -14,7 +14,10 @@ use rustix::fs::MemfdFlags;
 use crate::Report;
 
 /// The devices that programs need.
-const DEVICES: [&str; 15] = ["null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "shm", "fd", "stdin", "stdout", "stderr", "console", "core"];
+const DEVICES: [&str; 15] = [
+    "null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "shm", "fd", "stdin", "stdout", "stderr",
+    "console", "core",
+];
 const SETTINGS: [&str; 8] = [
     "/proc/sys/kernel/core_pattern",
     "/proc/sys/kernel/hostname",
@@ -33,7 +36,8 @@ pub(crate) fn attack(report: &mut Report) {
         report.attempt(format!("change of {setting}"), fs::OpenOptions::new().write(true).open(setting));
     }
     for secret in SECRETS {
-        let outcome = fs::read(secret).and_then(|bytes| if is_empty(&bytes) { Err(io::ErrorKind::NotFound.into()) } else { Ok(bytes) });
+        let outcome = fs::read(secret)
+            .and_then(|bytes| if is_empty(&bytes) { Err(io::ErrorKind::NotFound.into()) } else { Ok(bytes) });
         report.attempt(format!("read of {secret}"), outcome);
     }
     for device in fs::read_dir("/dev").into_iter().flatten().flatten() {
@@ -108,7 +112,10 @@ fn rights(report: &mut Report) {
     report.attempt("another host name", sethostname("intruder"));
     report.attempt("a higher priority", rustix::process::setpriority_process(None, -10));
     if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        report.attempt("more open files", setrlimit(Resource::RLIMIT_NOFILE, most.saturating_add(1), most.saturating_add(1)));
+        report.attempt(
+            "more open files",
+            setrlimit(Resource::RLIMIT_NOFILE, most.saturating_add(1), most.saturating_add(1)),
+        );
     }
     report.attempt("room on the disk that no limit counts", room_on_the_disk());
     report.attempt("a file in memory that no limit counts", rustix::fs::memfd_create("intruder", MemfdFlags::empty()));
@@ -122,13 +129,16 @@ fn rights(report: &mut Report) {
         report.attempt("every processor, asked for", sched_setaffinity(Pid::from_raw(0), &all));
     }
     for program in ["/usr/bin/su", "/usr/bin/sudo", "/usr/bin/mount", "/usr/bin/passwd"] {
-        if Path::new(program).exists() && fs::read_to_string("/proc/self/status").is_ok_and(|text| text.contains("NoNewPrivs:\t0")) {
+        if Path::new(program).exists()
+            && fs::read_to_string("/proc/self/status").is_ok_and(|text| text.contains("NoNewPrivs:\t0"))
+        {
             report.check(format!("rights by {program}"), true);
         }
     }
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     for set in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
-        let held = status.lines().find_map(|line| line.strip_prefix(set)?.strip_prefix(":\t")).unwrap_or("0").to_owned();
+        let held =
+            status.lines().find_map(|line| line.strip_prefix(set)?.strip_prefix(":\t")).unwrap_or("0").to_owned();
         report.check(format!("capabilities {set} {held}"), held.bytes().any(|digit| digit != b'0'));
     }
 }

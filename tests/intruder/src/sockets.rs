@@ -26,7 +26,8 @@ pub(crate) fn attack(report: &mut Report, given: &[String]) {
             Some(("abstract", name)) => abstract_socket(report, name),
             Some(("path", path)) => {
                 report.attempt(format!("socket {path}"), UnixStream::connect(path));
-                report.attempt(format!("messages to {path}"), UnixDatagram::unbound().and_then(|own| own.connect(path)));
+                report
+                    .attempt(format!("messages to {path}"), UnixDatagram::unbound().and_then(|own| own.connect(path)));
             }
             _ => report.attempt(format!("understanding {target}"), Ok::<_, String>(())),
         }
@@ -52,7 +53,8 @@ pub(crate) fn attack(report: &mut Report, given: &[String]) {
         (AddressFamily::Alg, SockType::SeqPacket, "the kernel's ciphers"),
         (AddressFamily::Bluetooth, SockType::Raw, "Bluetooth"),
     ] {
-        let protocol: Option<SockProtocol> = (kind == SockType::Raw && family == AddressFamily::Inet).then_some(SockProtocol::Icmp);
+        let protocol: Option<SockProtocol> =
+            (kind == SockType::Raw && family == AddressFamily::Inet).then_some(SockProtocol::Icmp);
         report.attempt(name, socket(family, kind, SockFlag::empty(), protocol));
     }
 }
@@ -66,7 +68,8 @@ fn tcp(report: &mut Report, address: &str) {
     };
     report.attempt(format!("connection to {address}"), TcpStream::connect_timeout(&address, LIMIT));
     let datagram = || -> std::io::Result<usize> {
-        let own = UdpSocket::bind((if address.is_ipv4() { IpAddr::from([0; 4]) } else { IpAddr::from([0_u16; 8]) }, 0))?;
+        let own =
+            UdpSocket::bind((if address.is_ipv4() { IpAddr::from([0; 4]) } else { IpAddr::from([0_u16; 8]) }, 0))?;
         own.set_read_timeout(Some(Duration::from_millis(200)))?;
         own.connect(address)?;
         own.send(b"hello")?;

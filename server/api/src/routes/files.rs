@@ -66,10 +66,7 @@ pub(super) const CHANGING: Refusals =
 const SENDING: Refusals = &[
     (Kind::Invalid, &["files.interrupted"]),
     (Kind::TooLarge, &["files.too_large"]),
-    (
-        Kind::OutOfSpace,
-        &["files.disk_reserve", "files.out_of_space", "workspace.quota", "workspace.too_many_files"],
-    ),
+    (Kind::OutOfSpace, &["files.disk_reserve", "files.out_of_space", "workspace.quota", "workspace.too_many_files"]),
 ];
 pub(super) const WRITE: &[Refusals] = &[PLACE, CHANGING, SENDING];
 pub(super) const WRITE_PART: &[Refusals] = &[

@@ -30,10 +30,8 @@ const WORKSPACE: Refusals = &[
     (Kind::NotFound, &["workspace.not_found"]),
     (Kind::Conflict, &["workspace.not_ready"]),
 ];
-const FULL: Refusals = &[(
-    Kind::OutOfSpace,
-    &["files.disk_reserve", "files.out_of_space", "workspace.quota", "workspace.too_many_files"],
-)];
+const FULL: Refusals =
+    &[(Kind::OutOfSpace, &["files.disk_reserve", "files.out_of_space", "workspace.quota", "workspace.too_many_files"])];
 pub(super) const BEGIN: &[Refusals] = &[
     WORKSPACE,
     FULL,

@@ -184,6 +184,7 @@ async fn start(dir: &Path, walls: Walls) -> (Child, String) {
         ("--sandbox-open-files", OPEN_FILES),
         ("--sandbox-temporary-bytes", MEMORY_BYTES / 4),
         ("--workspace-quota-bytes", QUOTA_BYTES),
+        ("--home-quota-bytes", QUOTA_BYTES),
     ];
     let mut server = Command::new(env!("CARGO_BIN_EXE_coditect-v5-api"))
         .args(["serve", "--listen", "127.0.0.1:0", "--store", "memory:", "--llm-discover", "off", "--log", "info"])

@@ -40,10 +40,13 @@ pub(super) fn run(control: OwnedFd, setup: &Setup) -> Result<(), String> {
             drop((control, telling));
             let waiting = signals::descriptor(&[Signal::CHILD, Signal::TERM]).map_err(|error| failed(&error))?;
             // Whoever started the guard may have ended before the guard asked to be told.
+            let mut asked = Asked { line: Some(listening), modes: None, setup };
             if getppid() == supervisor {
-                watch(&waiting, agent, &mut Asked { line: Some(listening), modes: None, setup });
+                watch(&waiting, agent, &mut asked);
             }
+            // What asks now waits until it is killed: without a listener it would be told that there is no such call.
             end_all(&waiting, own);
+            drop(asked);
             Ok(())
         }
         _ => Err(failed(&std::io::Error::last_os_error())),

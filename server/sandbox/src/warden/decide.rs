@@ -281,13 +281,13 @@ impl Ward {
     }
 
     /// The directories were measured. What is too much ends the sandbox's programs as a whole, whoever wrote: first without
-    /// those that the agent started, unless they wrote themselves, so that a shell is left to remove something with;
-    /// should it become more nevertheless, all.
+    /// those that the agent started, unless they wrote themselves, so that a shell is left to remove something with, and
+    /// what it starts then as long as it writes little; should it become more nevertheless, all.
     pub(super) fn measured(&mut self, used_bytes: u64, now: Duration) -> Vec<Action> {
         let Some(quota) = self.quota_bytes else { return Vec::new() };
         let took = self.asked_at.take().map_or(Duration::ZERO, |asked| now.saturating_sub(asked));
         self.unseen_from = now + UNSEEN_PAUSE.max(took * UNSEEN_PAUSE_FACTOR);
-        self.unmeasured_bytes = 0;
+        let written = std::mem::take(&mut self.unmeasured_bytes);
         let left = quota.saturating_sub(used_bytes);
         self.allowance_bytes = (left / ALLOWANCE_PART).clamp(*ALLOWANCE_BYTES.start(), *ALLOWANCE_BYTES.end());
         let held = self.release();
@@ -295,9 +295,14 @@ impl Ward {
             self.over_bytes = None;
             return held.into_iter().map(Action::Continue).collect();
         }
-        let before = self.over_bytes.unwrap_or(used_bytes);
-        let all = used_bytes > before.saturating_add(*ALLOWANCE_BYTES.start());
-        self.over_bytes = Some(before.min(used_bytes));
+        let (before, much) = (self.over_bytes.replace(used_bytes), *ALLOWANCE_BYTES.start());
+        let all = before.is_some_and(|before| used_bytes > before.saturating_add(much));
+        if let Some(before) = before.filter(|_| !all) {
+            self.over_bytes = Some(before.min(used_bytes));
+            if written < much {
+                return held.into_iter().map(Action::Continue).collect();
+            }
+        }
         let goes = |(name, seen): (&Name, &Seen)| {
             let goes = seen.killed_at.is_none() && (all || !seen.is_leader || held.contains(name));
             goes.then_some(*name)

@@ -109,6 +109,12 @@ fn a_shell_is_left_to_remove_something_with() {
     check(&mut ward, &[waited], PLENTY, 15, &[AskDisk]);
     assert_eq!(ward.measured(108 * MIB, at(15)), []);
     check(&mut ward, &[waited, process(5, 1, 1, 4)], PLENTY, 20, &[AskDisk, Stop(name(5))]);
+    // Others took the room: what looks for something to remove goes on.
+    let mut other = Ward::new(limits(), Some(100 * MIB));
+    check(&mut other, &[process(1, 1, 1, 17)], PLENTY, 0, &[AskDisk, Stop(name(1))]);
+    assert_eq!(other.measured(110 * MIB, at(0)), [Stop(name(1)), Kill(name(1)), Tell(EndCause::Disk)]);
+    check(&mut other, &[process(2, 1, 1, 0)], PLENTY - 100 * MIB, 10, &[AskDisk, Stop(name(2))]);
+    assert_eq!(other.measured(110 * MIB, at(10)), [Continue(name(2))]);
     let all = [Stop(name(1)), Stop(name(5)), Kill(name(1)), Kill(name(5)), Tell(EndCause::Disk)];
     assert_eq!(ward.measured(113 * MIB, at(20)), all, "it became more");
 }

@@ -21,14 +21,18 @@ impl Workspaces {
     }
 
     /// Bytes of [`Self::program_quota_bytes`] that are taken, counted now: so many that what is left fits into the workspace as well as
-    /// into the home. More than all where one of them has more than it may, in bytes or in files, and where that cannot be told.
+    /// into the home. More than all, by how much there is too much, where one of them has more than it may; one more where that cannot
+    /// be told or there are too many files.
     pub async fn program_bytes(&self, person: UserId, workspace: WorkspaceId) -> u64 {
         let quota = self.program_quota_bytes().unwrap_or(MOST_PROGRAM_BYTES);
         let places = self.0.places(person);
         let _place = places.count().await;
         let (workspace, home) = (self.0.meter(TreeKey::Workspace(workspace)), self.0.meter(TreeKey::Home(person)));
         match tokio::join!(workspace.left(), home.left()) {
-            (Some(workspace), Some(home)) => quota.saturating_sub(workspace.min(home)),
+            (Some(workspace), Some(home)) => {
+                let taken = i128::from(quota) - workspace.min(home);
+                u64::try_from(taken.max(0)).unwrap_or(u64::MAX)
+            }
             _ => quota + 1,
         }
     }

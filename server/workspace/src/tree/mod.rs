@@ -479,7 +479,7 @@ impl Tree {
         let ended_well = Arc::clone(&is_whole);
         tokio::task::spawn_blocking(move || {
             let _place = place;
-            pack::pack(&confined, &paths, kind, pack::Taker { outlet, runtime, is_whole });
+            pack::pack(&confined, &paths, kind, &pack::Taker { outlet, runtime, is_whole });
         });
         Ok(futures_util::stream::unfold(Some((pieces, ended_well)), async |going_on| {
             let (mut pieces, ended_well) = going_on?;

@@ -63,8 +63,7 @@ pub(super) struct Taker {
 impl Taker {
     /// Hands a piece over.
     fn give(&self, piece: Piece) -> io::Result<()> {
-        let given = tokio::time::timeout(TAKEN_WITHIN, self.outlet.send(piece));
-        match self.runtime.block_on(async { given.await }) {
+        match self.runtime.block_on(tokio::time::timeout(TAKEN_WITHIN, self.outlet.send(piece))) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(Errno::CANCELED.into()),
             Err(_) => Err(Errno::TIMEDOUT.into()),
@@ -73,9 +72,9 @@ impl Taker {
 }
 
 /// Packs `paths` with everything below. Ends when nobody takes it any more.
-pub(super) fn pack(confined: &Confined, paths: &[RelPath], kind: PackKind, taker: Taker) {
+pub(super) fn pack(confined: &Confined, paths: &[RelPath], kind: PackKind, taker: &Taker) {
     let broken = Cell::new(false);
-    let outlet = Outlet { taker: &taker, broken: &broken };
+    let outlet = Outlet { taker, broken: &broken };
     let writer = BufWriter::with_capacity(PIECE_BYTES, outlet);
     let note = |packed: Result<(), Failed>| packed.inspect_err(|_| broken.set(true));
     let packed = match kind {

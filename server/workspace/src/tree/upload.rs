@@ -9,7 +9,7 @@ use super::write::PendingWrite;
 use super::{at, is_missing};
 use crate::error::WorkspaceError;
 use crate::usage::Writing;
-use cap_std::fs::{File, MetadataExt as _, OpenOptions, OpenOptionsExt as _};
+use cap_std::fs::{File, Metadata, MetadataExt as _, OpenOptions, OpenOptionsExt as _};
 use coditect_protocol::files::{FileStat, Upload, WriteMode};
 use coditect_protocol::{RelPath, UploadId, UserId};
 use serde::{Deserialize, Serialize};
@@ -41,9 +41,25 @@ struct Record {
     /// Facts of the file, once it is in place: for who asks again because the answer was lost.
     #[serde(default)]
     done: Option<FileStat>,
-    /// Inode of the content, noted before it is put in place: where the server dies in between, that is how it is found there.
+    /// What tells the content from any other, noted before it is put in place: where the server dies in between, that is how it is
+    /// found there.
     #[serde(default)]
-    finishing: Option<u64>,
+    finishing: Option<Marks>,
+}
+
+/// Inode, size and time of the last change of content. A rename changes none of them; who writes another file in the same place gets
+/// another time at the least, should it even get the inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Marks {
+    inode: u64,
+    size: u64,
+    changed: (i64, i64),
+}
+
+impl Marks {
+    fn of(facts: &Metadata) -> Self {
+        Self { inode: facts.ino(), size: facts.len(), changed: (facts.mtime(), facts.mtime_nsec()) }
+    }
 }
 
 impl Record {
@@ -218,7 +234,7 @@ pub(super) fn finish(
     let stat = match beside.uploads.symlink_metadata(id.0.to_string()) {
         Err(error) if is_missing(&error) && record.finishing.is_some() => put_before(confined, &record)?,
         facts => {
-            record.finishing = Some(facts.map_err(beside_error)?.ino());
+            record.finishing = Some(Marks::of(&facts.map_err(beside_error)?));
             put_record(&beside.uploads, id.0, &record).map_err(beside_error)?;
             PendingWrite::arrived(confined, &record.path, &beside.uploads, id.0.to_string().into())?.commit(mode)?
         }
@@ -234,8 +250,8 @@ pub(super) fn finish(
 /// The file that was put in place when the server died before it could say so; unless somebody has replaced it since.
 fn put_before(confined: &Confined, record: &Record) -> Result<FileStat, WorkspaceError> {
     let (stat, file) = confined.open_file(&record.path)?;
-    let found = file.metadata().map_err(at(&record.path))?;
-    if Some(std::os::unix::fs::MetadataExt::ino(&found)) == record.finishing {
+    let found = Metadata::from_file(&file).map_err(at(&record.path))?;
+    if Some(Marks::of(&found)) == record.finishing {
         Ok(stat)
     } else {
         Err(WorkspaceError::Changed(record.path.clone()))

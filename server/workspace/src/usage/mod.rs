@@ -149,16 +149,18 @@ impl Meter {
         Ok(Usage { bytes, entries, trash_bytes, quota_bytes: self.room.bytes })
     }
 
-    /// Bytes that may still be written by whoever does not ask for them, counted now: none where it takes more than it may, and where
-    /// that cannot be told. As many as can be where there is no limit.
-    pub(crate) async fn left(self: &Arc<Self>) -> Option<u64> {
+    /// Bytes that may still be written by whoever does not ask for them, counted now; below 0 what there is too much. `None` where
+    /// there are more files than may be, and where that cannot be told. As many as can be where there is no limit.
+    pub(crate) async fn left(self: &Arc<Self>) -> Option<i128> {
         if self.room.bytes.is_none() && self.room.entries.is_none() {
-            return Some(u64::MAX);
+            return Some(u64::MAX.into());
         }
         let counted = self.count(Some(&COUNTS)).await.ok().filter(|counted| !counted.is_partial)?;
-        let within = |limit: Option<u64>, taken| limit.map_or(Some(u64::MAX), |limit| limit.checked_sub(taken));
-        within(self.room.entries, counted.all_entries)?;
-        within(self.room.bytes, counted.bytes)
+        if self.room.entries.is_some_and(|limit| counted.all_entries > limit) {
+            return None;
+        }
+        let left = |limit| i128::from(limit) - i128::from(counted.bytes);
+        Some(self.room.bytes.map_or(u64::MAX.into(), left))
     }
 
     /// Whether writes can be judged.

@@ -98,7 +98,7 @@ async fn files_are_limited_with_those_in_the_trash() {
     assert_eq!(meter.begin().add_entries(1).unwrap_err().code(), "workspace.too_many_files");
     writing.grow(u64::MAX).unwrap();
     drop(writing);
-    assert_eq!(meter.left().await, Some(u64::MAX));
+    assert_eq!(meter.left().await, Some(u64::MAX.into()));
     std::fs::create_dir(dir.path().join("trash")).unwrap();
     for number in 0..10 {
         std::fs::write(dir.path().join(format!("trash/{number}")), "").unwrap();
@@ -251,7 +251,7 @@ async fn a_home_is_counted_with_all_that_is_in_it() {
     assert_eq!((counted.entries, counted.all_entries, counted.trash_bytes), (2, 2, 0));
     assert_eq!(meter.begin().grow(MIB + 1).unwrap_err().code(), "home.quota");
     std::fs::write(dir.path().join("large"), vec![1; 2 * 1024 * 1024]).unwrap();
-    assert_eq!(meter.left().await, None);
+    assert!(meter.left().await.is_some_and(|left| left < 0));
 }
 
 #[test]

@@ -166,7 +166,8 @@ fn content() -> impl Strategy<Value = Vec<u8>> {
                     all
                 },
             ),
-            2 => [&text, b"\0".as_slice(), &text].concat(),
+            // Early: how much of a file counts that turns out to be none of text later differs from one `rg` to the next.
+            2 => [&text[..text.len().min(30_000)], b"\0".as_slice(), &text].concat(),
             _ => text,
         }
     })
