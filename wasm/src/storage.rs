@@ -143,6 +143,7 @@ impl Shell {
 
     /// The address at which files and folders of the workspace come as one archive, `zip` or `tar`.
     #[wasm_bindgen(js_name = downloadUrl)]
+    #[expect(clippy::needless_pass_by_value, reason = "a list comes from the page by value")]
     pub fn download_url(&self, paths: Vec<String>, format: &str) -> Result<String, ShellError> {
         self.core.download_url(&paths, format)
     }
