@@ -138,4 +138,3 @@ async fn a_bomb_of_processes_stays_inside() {
     })
     .await;
 }
-
