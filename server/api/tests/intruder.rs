@@ -170,7 +170,8 @@ async fn memory_has_an_end(walls: Walls) {
         let terminal = stage.ada.start(attack).await;
         let holder = stage.holder();
         let most = stage.ada.most_memory(holder, terminal).await;
-        assert!(most < MEMORY_BYTES * 2, "{attack} took {most} bytes");
+        // What can be taken between two looks, four of which there are in a second, comes on top.
+        assert!(most < MEMORY_BYTES * 4, "{attack} took {most} bytes");
     }
     assert!(stage.is_running());
     stage.strike().await;

@@ -127,6 +127,11 @@ impl Work {
         }
     }
 
+    /// Enough was done for something to be lost.
+    const fn is_worth_it(&self) -> bool {
+        self.new_files > 5 && self.edits > 5 && self.lines_typed > 5
+    }
+
     const fn is_idle(&self) -> bool {
         self.new_file == 0 && self.edit == 0 && self.typed == 0 && self.ended
     }
@@ -179,7 +184,7 @@ async fn a_thousand_broken_connections_lose_nothing_of_what_was_acknowledged() {
     };
     let working = async {
         work.start().await;
-        while network.cuts() < rounds {
+        while network.cuts() < rounds || !work.is_worth_it() {
             work.step(true).await;
         }
         network.mend();
@@ -214,7 +219,6 @@ fn check(work: &Work, files: &Path, rounds: u64) {
         assert_eq!(line, format!("line {number} of what was told"));
     });
     assert_eq!(end, format!("end {}", count.count()));
-    assert!(work.new_files > 5 && work.edits > 5 && work.lines_typed > 5, "hardly anything was done");
     println!(
         "{rounds} cuts: {} files, {} edits, {} lines typed, {} bytes of output",
         work.new_files,

@@ -32,7 +32,7 @@ pub const DEFAULT_SCROLLBACK_BYTES: usize = 1024 * 1024;
 /// Most bytes of one write to a terminal.
 pub const MAX_INPUT_BYTES: usize = 256 * 1024;
 /// Default of [`TerminalSettings::stall_limit`].
-pub const DEFAULT_STALL_LIMIT: Duration = Duration::from_secs(10);
+pub const DEFAULT_STALL_LIMIT: Duration = Duration::from_secs(30);
 /// Default of [`TerminalSettings::close_grace`].
 pub const DEFAULT_CLOSE_GRACE: Duration = Duration::from_secs(2);
 
