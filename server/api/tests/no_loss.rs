@@ -21,7 +21,7 @@ use tokio::time::timeout;
 const CUTS: u64 = 1_000;
 const CUTS_VARIABLE: &str = "CODITECT_CUT_ROUNDS";
 /// Bytes after which a connection breaks: at the least little more than what it begins with; at the most what holds the largest message.
-const CUT_AFTER_BYTES: Range<u64> = 2_000..120_000;
+const CUT_AFTER_BYTES: Range<u64> = 2_000..50_000;
 const LIMIT: Duration = Duration::from_secs(300);
 /// What the terminal that is watched prints, in lines that are numbered.
 const COUNTER: &str =

@@ -97,6 +97,8 @@ pub struct Roaming {
     session: Session,
     link: Option<LinkId>,
     socket: Option<Socket>,
+    /// What is written goes nowhere any more; what came before the connection broke is still there to be read.
+    deaf: bool,
     /// How often it came back to its link.
     pub resumed: u64,
 }
@@ -108,18 +110,23 @@ impl Roaming {
     pub fn new(network: SocketAddr, token: &str, seed: u64) -> Self {
         let base = format!("http://{network}/api/v5");
         let random = SmallRng::seed_from_u64(seed);
-        Self { base, token: token.to_owned(), random, session: Session::new(), link: None, socket: None, resumed: 0 }
+        Self {
+            base,
+            token: token.to_owned(),
+            random,
+            session: Session::new(),
+            link: None,
+            socket: None,
+            deaf: false,
+            resumed: 0,
+        }
     }
 
     /// Sends a message, sooner or later.
     pub async fn send(&mut self, message: &ClientMessage) {
         let frame = self.session.send(message).unwrap();
         // While there is no connection it waits in the session.
-        if let Some(socket) = &mut self.socket
-            && socket.send(Message::Binary(frame)).await.is_err()
-        {
-            self.socket = None;
-        }
+        self.put_bytes(Message::Binary(frame)).await;
     }
 
     /// The next message of the server, however many connections that takes.
@@ -139,7 +146,7 @@ impl Roaming {
         }
         let Ok(frame) = timeout(ACK_DELAY, self.take()).await else {
             // Nothing else moves: the server may wait for room.
-            self.acknowledge().await?;
+            self.acknowledge().await;
             return Ok(None);
         };
         let message = match frame? {
@@ -150,42 +157,45 @@ impl Roaming {
             }
             other => panic!("{other:?}"),
         };
-        if self.random.random_bool(0.3) && self.acknowledge().await.is_err() {
-            // What was received must not be lost with the connection.
-            self.socket = None;
+        if self.random.random_bool(0.3) {
+            self.acknowledge().await;
         }
         Ok(message)
     }
 
     async fn come_back(&mut self) -> Result<(), Broken> {
         self.socket = Some(connect(&self.base, &self.token, None).await.map_err(|_| Broken)?);
+        self.deaf = false;
         let resume = self.link.map(|link| Resume { link, received: self.session.received() });
-        self.put(Frame::Hello(Hello { protocol: PROTOCOL_VERSION, resume, user: None })).await?;
+        self.put(Frame::Hello(Hello { protocol: PROTOCOL_VERSION, resume, user: None })).await;
         let Frame::Welcome(welcome) = self.take().await? else { panic!("no welcome") };
         assert_eq!(welcome.resumed, self.link.is_some(), "the link is gone");
         self.resumed += u64::from(welcome.resumed);
         self.link = Some(welcome.link);
         let again: Vec<_> = self.session.resume(welcome.received).unwrap().collect();
         for frame in again {
-            self.put_bytes(Message::Binary(frame)).await?;
+            self.put_bytes(Message::Binary(frame)).await;
         }
         Ok(())
     }
 
-    async fn acknowledge(&mut self) -> Result<(), Broken> {
-        match self.session.take_ack() {
-            Some(ack) => self.put(ack).await,
-            None => Ok(()),
+    async fn acknowledge(&mut self) {
+        if let Some(ack) = self.session.take_ack() {
+            self.put(ack).await;
         }
     }
 
-    async fn put(&mut self, frame: Frame) -> Result<(), Broken> {
-        self.put_bytes(Message::Binary(frame.encode().unwrap())).await
+    async fn put(&mut self, frame: Frame) {
+        self.put_bytes(Message::Binary(frame.encode().unwrap())).await;
     }
 
-    async fn put_bytes(&mut self, message: Message) -> Result<(), Broken> {
-        let socket = self.socket.as_mut().ok_or(Broken)?;
-        socket.send(message).await.map_err(|_| Broken)
+    /// That it failed shows when everything that came is read, as in a browser.
+    async fn put_bytes(&mut self, message: Message) {
+        if let Some(socket) = &mut self.socket
+            && !self.deaf
+        {
+            self.deaf = socket.send(message).await.is_err();
+        }
     }
 
     async fn take(&mut self) -> Result<Frame, Broken> {
