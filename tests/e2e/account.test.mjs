@@ -226,6 +226,41 @@ step('a token does what it was made for and nothing else, until it is revoked', 
     await eventually('the token to be refused', async () => (await ask('GET', 'workspaces', { token })).status === 401, OUT_MS);
 });
 
+step('a login for a git site is kept without ever being shown, and forgotten', async () => {
+    const { page, faults } = member;
+    await page.goto(`${stack.url}account`);
+    await choose(page, 'Git logins');
+    await page.getByText('You have no login for another site.').waitFor();
+    const keep = async (site, secret) => {
+        await page.getByLabel('Site').fill(site);
+        await page.getByLabel('Your name there').fill(MEMBER);
+        await page.getByLabel('Access token or password').fill(secret);
+        await button(page, 'Keep the login').click();
+    };
+    await button(page, 'Add a login').click();
+    await faults.during([refused(400)], async () => {
+        await keep('https://git.example.org/', 'wombat-one');
+        await problem(page, 'git.bad_credential').waitFor();
+    });
+    await picture(page, 'account-git-login-refused');
+    await keep('git.example.org', 'wombat-one');
+    const rows = page.locator('.rows li');
+    await rows.filter({ hasText: 'git.example.org' }).getByText('Never used').waitFor();
+    await button(page, 'Add a login').click();
+    await keep('Git.Example.org', 'wombat-two');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await page.reload();
+    await rows.getByText('git.example.org').waitFor();
+    assert.equal(await rows.count(), 1);
+    assert.doesNotMatch(await page.content(), /wombat/);
+    await picture(page, 'account-git-logins');
+    await button(page, `Forget ${MEMBER} at git.example.org`).click();
+    await picture(page, 'account-git-login-forget');
+    await button(page, 'Forget it').click();
+    await page.getByText('You have no login for another site.').waitFor();
+    assert.deepEqual(await new Person(member.context, stack.url, MEMBER).call('GET', 'git/credentials'), []);
+});
+
 step('another password ends the other logins and keeps this one', async () => {
     const { page, faults } = member;
     const other = await open(browser);
@@ -405,7 +440,7 @@ step('the API can be read, searched and linked to, with nothing from elsewhere',
 step('on a phone no page is wider than the phone', async () => {
     const phone = await open(browser, { viewport: { width: 360, height: 740 }, colorScheme: 'dark', storageState: await admin.context.storageState() });
     try {
-        for (const address of ['login', 'register', 'reset-password', 'account', 'account/password', 'account/second-factor', 'account/sessions', 'account/tokens', 'admin/people', 'admin/invites', 'admin/keys', 'device', 'api-docs']) {
+        for (const address of ['login', 'register', 'reset-password', 'account', 'account/password', 'account/second-factor', 'account/sessions', 'account/tokens', 'account/git-logins', 'admin/people', 'admin/invites', 'admin/keys', 'device', 'api-docs']) {
             await phone.page.goto(`${stack.url}${address}`);
             await phone.page.locator('h1').first().waitFor();
             const tooWide = await phone.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);

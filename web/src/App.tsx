@@ -31,6 +31,7 @@ const VIEWS: Record<PagePath, ComponentType> = {
     '/account/second-factor': Account,
     '/account/sessions': Account,
     '/account/tokens': Account,
+    '/account/git-logins': Account,
     '/admin/people': Admin,
     '/admin/invites': Admin,
     '/admin/keys': Admin,

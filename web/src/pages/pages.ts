@@ -12,6 +12,7 @@ export const PAGES = {
     '/account/second-factor': 'Second factor · Coditect',
     '/account/sessions': 'Logins · Coditect',
     '/account/tokens': 'Access tokens · Coditect',
+    '/account/git-logins': 'Git logins · Coditect',
     '/admin/people': 'People · Coditect',
     '/admin/invites': 'Invitations · Coditect',
     '/admin/keys': 'Signing keys · Coditect',

@@ -1,4 +1,4 @@
-import type { PersonEntry, SessionEntry, SessionInfo, TokenEntry, UserInfo } from 'coditect-shell';
+import type { GitCredential, PersonEntry, SessionEntry, SessionInfo, TokenEntry, UserInfo } from 'coditect-shell';
 
 /** People and what belongs to them, for tests. */
 export const user = (login: string, more: Partial<UserInfo> = {}): UserInfo => ({ id: `id-${login}`, login, role: 'member', created_at: 1_000, ...more });
@@ -10,6 +10,9 @@ export const login = (device: string, more: Partial<SessionEntry> = {}): Session
 
 export const token = (name: string, more: Partial<TokenEntry> = {}): TokenEntry =>
     ({ id: `id-${name}`, name, scopes: ['files:read'], ends_with: 'abcd', created_at: 1_000, expires_at: Date.now() + 86_400_000, ...more });
+
+export const gitLogin = (host: string, more: Partial<GitCredential> = {}): GitCredential =>
+    ({ id: `id-${host}`, host, username: 'ada', created_at: 1_000, used_at: undefined, ...more });
 
 export const rules = { registration: 'open', password_min_chars: 12, password_max_chars: 128, sends_mail: false } as const;
 

@@ -3,6 +3,7 @@ import { plainPath } from '../../logic/next';
 import { Sections } from '../../parts/Sections';
 import { When } from '../../parts/When';
 import { useAddress } from '../../parts/router';
+import { GitLogins } from './GitLogins';
 import { Password } from './Password';
 import { SecondFactor } from './SecondFactor';
 import { Sessions } from './Sessions';
@@ -14,6 +15,7 @@ const SECTIONS = [
     ['/account/second-factor', 'Second factor'],
     ['/account/sessions', 'Logins'],
     ['/account/tokens', 'Access tokens'],
+    ['/account/git-logins', 'Git logins'],
 ] as const;
 
 /** All that a person can see and change of their own account. */
@@ -28,6 +30,7 @@ function sectionAt(path: string, user: UserInfo) {
         case '/account/second-factor': return <SecondFactor user={user} />;
         case '/account/sessions': return <Sessions />;
         case '/account/tokens': return <Tokens user={user} />;
+        case '/account/git-logins': return <GitLogins />;
         default: return <You user={user} />;
     }
 }

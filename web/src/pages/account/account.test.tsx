@@ -1,11 +1,12 @@
 import { beforeEach, expect, test, vi } from 'vitest';
-import { login, refusal, rules, session, token } from '../../test/account';
+import { gitLogin, login, refusal, rules, session, token } from '../../test/account';
 import { doing, fill, later, named, one, render } from '../../test/render';
 import { Account } from './Account';
 
 const rust = vi.hoisted(() => ({
     session: vi.fn(), authConfig: vi.fn(), changePassword: vi.fn(), secondFactor: vi.fn(), beginTotp: vi.fn(), confirmTotp: vi.fn(), renewRecoveryCodes: vi.fn(), disableSecondFactor: vi.fn(),
     listSessions: vi.fn(), endSession: vi.fn(), endOtherSessions: vi.fn(), listTokens: vi.fn(), makeToken: vi.fn(), revokeToken: vi.fn(),
+    listGitCredentials: vi.fn(), addGitCredential: vi.fn(), removeGitCredential: vi.fn(),
 }));
 vi.mock('../../shell', () => ({ shell: () => Promise.resolve(rust), warmUp: () => undefined }));
 
@@ -187,4 +188,46 @@ test('who has a second factor gives a code of it for a token, also when only the
     await submit();
     expect(rust.makeToken).toHaveBeenLastCalledWith({ name: 'backup', scopes: ['files:read'], expires_in_days: 30, password: 'violet teapot', code: '123456' });
     expect(one('.once .secret').textContent).toBe('secret');
+});
+
+test('a git login is added with its site, takes the place of its like, and is forgotten after a question', async () => {
+    rust.listGitCredentials.mockResolvedValue([gitLogin('a.example.org', { used_at: 2_000 }), gitLogin('c.example.org')]);
+    await show('/account/git-logins');
+    expect(rows()).toEqual(['a.example.org', 'c.example.org']);
+    const facts = [...document.querySelectorAll('.rows .facts')].map(row => row.textContent);
+    expect(facts[0]).toMatch(/^adaAdded .*Last used /);
+    expect(facts[1]).toContain('Never used');
+    await doing(() => named('Add a login').click());
+    expect(document.activeElement).toBe(one('#git-host'));
+    await fill('#git-host', ' b.example.org ');
+    await fill('#git-username', 'ada');
+    await fill('#git-secret', 'a secret ');
+    rust.addGitCredential.mockRejectedValueOnce(refusal('git.bad_credential'));
+    await submit();
+    expect(one('#dialog-problem').textContent).toContain('git.bad_credential');
+    expect(one<HTMLInputElement>('#git-secret').value).toBe('a secret ');
+    // What the server lists afterwards comes later than its answer.
+    const listed = later<unknown>();
+    rust.listGitCredentials.mockReturnValue(listed.promise);
+    rust.addGitCredential.mockResolvedValue(gitLogin('b.example.org'));
+    await submit();
+    expect(rust.addGitCredential).toHaveBeenLastCalledWith({ host: 'b.example.org', username: 'ada', secret: 'a secret ' });
+    expect(rows()).toEqual(['a.example.org', 'b.example.org', 'c.example.org']);
+    expect(document.body.innerHTML).not.toContain('a secret');
+
+    await doing(() => named('Add a login').click());
+    await fill('#git-host', 'c.example.org');
+    await fill('#git-username', 'ada');
+    await fill('#git-secret', 'another');
+    rust.addGitCredential.mockResolvedValue(gitLogin('c.example.org', { id: 'renewed' }));
+    await submit();
+    expect(rows()).toEqual(['a.example.org', 'b.example.org', 'c.example.org']);
+
+    rust.listGitCredentials.mockResolvedValue([gitLogin('a.example.org'), gitLogin('b.example.org')]);
+    await doing(() => named('Forget ada at c.example.org').click());
+    expect(rust.removeGitCredential).not.toHaveBeenCalled();
+    await doing(() => named('Forget it').click());
+    expect(rust.removeGitCredential).toHaveBeenCalledExactlyOnceWith('renewed');
+    expect(rows()).toEqual(['a.example.org', 'b.example.org']);
+    expect(document.activeElement).toBe(one('h1'));
 });
