@@ -264,6 +264,13 @@ pub enum Request {
         /// Rows.
         rows: u16,
     },
+    /// → [`Reply::Done`].
+    RenameTerminal {
+        /// Which.
+        terminal: TerminalId,
+        /// Its new title; that of the beginning where empty.
+        title: String,
+    },
     /// Ends its processes and forgets it → [`Reply::Done`].
     CloseTerminal {
         /// Which.
@@ -380,6 +387,7 @@ impl Request {
             | Self::ListTerminals { .. }
             | Self::AttachTerminal { .. }
             | Self::ResizeTerminal { .. }
+            | Self::RenameTerminal { .. }
             | Self::ListModels { .. } => true,
             Self::Git { request, .. } => request.is_repeatable(),
             Self::Delete { .. }

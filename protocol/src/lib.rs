@@ -21,12 +21,14 @@ pub mod presence;
 pub mod problem;
 pub mod search;
 pub mod shape;
+pub mod size;
 pub mod terminal;
 pub mod workspace;
 
 pub use id::{CredentialId, InviteId, LinkId, SessionId, TerminalId, TokenId, TrashId, UploadId, UserId, WorkspaceId};
 pub use path::RelPath;
 pub use problem::{Coded, Kind, Problem};
+pub use size::ByteSize;
 
 /// Version of the WebSocket protocol; the server refuses another one and the page then asks to be reloaded.
 pub const PROTOCOL_VERSION: u32 = 1;

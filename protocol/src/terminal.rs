@@ -44,6 +44,9 @@ pub struct TerminalInfo {
     pub number: u32,
     /// Title.
     pub title: String,
+    /// The person gave it that title while it ran.
+    #[serde(default)]
+    pub renamed: bool,
     /// Program it runs.
     pub program: String,
     /// Its arguments.

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { launch, open, picture } from './harness/browser.mjs';
 import { GitServer, outerAddress } from './harness/git-server.mjs';
 import { makeHistory } from './harness/history.mjs';
@@ -13,21 +13,23 @@ import { eventually } from './harness/process.mjs';
 import { skipWithout } from './harness/requirements.mjs';
 import { SourceControl } from './harness/source-control.mjs';
 import { Stack, commit, git } from './harness/stack.mjs';
+import { steps } from './harness/steps.mjs';
 
 const SECRET = 'wombat-token-4711';
 const CLEAN = { Changes: [] };
 const address = outerAddress();
 const skip = skipWithout('network', address === undefined && 'this machine has no address but its loopback');
 
-let browser, stack, server, hosted, ada, bob;
+let browser, stack, server, moved, hosted, ada, bob;
 
 before(async () => {
     if (skip) { return; }
     hosted = fs.mkdtempSync(path.join(os.tmpdir(), 'coditect-e2e-hosted-'));
     makeHistory(path.join(hosted, 'project.git'));
     server = await GitServer.startSecure(hosted, `ada:${SECRET}`, address);
-    // As an operator does for a git host in the own network.
-    stack = await Stack.start({ flags: ['--sandbox-network-allow', server.host] });
+    moved = await GitServer.startRedirecting(server);
+    // As an operator does for git hosts in the own network.
+    stack = await Stack.start({ flags: ['--sandbox-network-allow', `${server.host},${moved.host}`] });
     browser = await launch();
     ada = await somebody('ada@example.org', 'Ada Lovelace');
     bob = await somebody('bob@example.org', 'Bob Builder');
@@ -36,7 +38,7 @@ before(async () => {
 });
 after(async () => {
     await browser?.close();
-    await Promise.all([stack?.stop(), server?.stop()]);
+    await Promise.all([stack?.stop(), server?.stop(), moved?.stop()]);
     if (hosted) { fs.rmSync(hosted, { recursive: true, force: true }); }
 });
 
@@ -48,21 +50,11 @@ async function somebody(email, name) {
     return { ...opened, person, email, name, ide, scm: new SourceControl(ide), home: path.join(stack.data, 'homes', person.id) };
 }
 
-function step(name, run) {
-    test(name, { skip }, async () => {
-        try {
-            await run();
-            ada.faults.assertNone();
-            bob.faults.assertNone();
-        } catch (error) {
-            await picture(ada.page, `failed-git-ada-${name.replaceAll(/\W+/g, '-').slice(0, 50)}`).catch(() => undefined);
-            await picture(bob.page, `failed-git-bob-${name.replaceAll(/\W+/g, '-').slice(0, 50)}`).catch(() => undefined);
-            // What the page told may be gone from the picture.
-            console.error(await ada.page.locator('.theia-notification-center .theia-notification-list-item').allTextContents());
-            throw error;
-        }
-    });
-}
+const step = steps('git-remote', () => [ada, bob].map(({ page, faults }) => ({ page, faults })), {
+    skip,
+    // What the page told may be gone from the picture.
+    failed: async () => console.error(await ada.page.locator('.theia-notification-center .theia-notification-list-item').allTextContents()),
+});
 
 /** Opens a new workspace of a person, and answers where its files are. */
 async function opens({ person, page, ide, scm }, name) {
@@ -210,6 +202,20 @@ step('a login that is forgotten is asked for again', async () => {
     await eventually('no question', async () => !await page.locator('.quick-input-widget').isVisible());
     await ada.ide.settled();
     assert.equal((await ada.person.call('GET', 'git/credentials')).length, 0);
+});
+
+step('a site that sends git to another one is told from it: no login goes there, and nobody is asked for one', async () => {
+    const { page, ide, scm, home } = ada;
+    git(project, 'config', '-f', path.join(home, '.gitconfig'), `http.https://${moved.host}/.sslCAInfo`, '~/host.pem');
+    git(project, 'remote', 'set-url', 'origin', moved.url('project.git'));
+    await ide.clearMessages();
+    await scm.run('Fetch');
+    const told = ide.message(/git\.redirected/);
+    await told.waitFor();
+    assert.ok((await told.textContent()).includes(`${moved.host} redirects to ${server.host}, which wants a login`));
+    await picture(page, 'git-redirected');
+    assert.equal(await page.locator('.quick-input-widget').isVisible(), false);
+    git(project, 'remote', 'set-url', 'origin', server.url('project.git'));
 });
 
 /** Everything in a repository's own configuration that makes git run a program. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { launch, open, picture } from './harness/browser.mjs';
 import { COMMITS, FILES, lines, makeHistory } from './harness/history.mjs';
 import { Ide } from './harness/ide.mjs';
@@ -10,6 +10,7 @@ import { Person } from './harness/person.mjs';
 import { eventually } from './harness/process.mjs';
 import { SourceControl } from './harness/source-control.mjs';
 import { Stack, git, trackedFiles } from './harness/stack.mjs';
+import { steps } from './harness/steps.mjs';
 
 let browser, stack, page, faults, ide, scm, files;
 
@@ -38,20 +39,8 @@ after(async () => {
     await stack?.stop();
 });
 
-/** A step that begins with the main branch as it was cloned, nothing changed and no file open; after it nothing may have gone wrong unseen. */
-function step(name, run) {
-    test(name, async () => {
-        try {
-            await run();
-            await ide.settled();
-            faults.assertNone();
-        } catch (error) {
-            await picture(page, `failed-git-${name.replaceAll(/\W+/g, '-').slice(0, 60)}`).catch(() => undefined);
-            faults.errors.length = faults.console.length = 0;
-            throw error;
-        } finally { await restart(); }
-    });
-}
+/** Each begins with the main branch as it was cloned, nothing changed and no file open. */
+const step = steps('git', () => [{ page, faults, ide }], { always: () => restart() });
 
 const here = (...args) => git(files, ...args);
 const write = (name, text) => fs.writeFileSync(path.join(files, name), text);
@@ -343,6 +332,7 @@ step('a merge with a conflict is solved in the merge editor', async () => {
     const editor = page.locator('.theia-merge-editor');
     await editor.getByText('line 20 of the other side').first().waitFor();
     await editor.getByText('line 20 of main').first().waitFor();
+    await editor.getByText('origin/conflicting', { exact: true }).waitFor();
     await picture(page, 'git-merge-editor');
     await editor.getByText('Accept Incoming', { exact: true }).first().click();
     await editor.getByText('0 Conflicts Remaining').waitFor();

@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { launch, open, picture, refused } from './harness/browser.mjs';
 import { Ide } from './harness/ide.mjs';
 import { Person } from './harness/person.mjs';
 import { eventually } from './harness/process.mjs';
 import { Stack } from './harness/stack.mjs';
+import { steps } from './harness/steps.mjs';
 
 let browser, stack, ada, bob, id;
 
@@ -33,19 +34,7 @@ async function somebody(email) {
     return { ...opened, person, ide: new Ide(opened.page) };
 }
 
-function step(name, run) {
-    test(name, async () => {
-        try {
-            await run();
-            ada.faults.assertNone();
-            bob.faults.assertNone();
-        } catch (error) {
-            await picture(ada.page, `failed-people-ada-${name.replaceAll(/\W+/g, '-').slice(0, 50)}`).catch(() => undefined);
-            await picture(bob.page, `failed-people-bob-${name.replaceAll(/\W+/g, '-').slice(0, 50)}`).catch(() => undefined);
-            throw error;
-        }
-    });
-}
+const step = steps('people', () => [ada, bob].map(({ page, faults }) => ({ page, faults })));
 
 const card = ({ page }) => page.locator('.workspace').filter({ hasText: 'ours' });
 const status = ({ page }, label) => page.locator(`#theia-statusBar [aria-label="${label}"]`);
@@ -119,6 +108,12 @@ step('who may only read sees everything and changes nothing', async () => {
     assert.equal(fileText('other.txt'), 'other\n');
     await ada.person.call('PATCH', `workspaces/${id}/members/${bob.person.id}`, { role: 'write' });
     await status(bob, 'You may only look at this workspace').waitFor({ state: 'detached' });
+    await bob.ide.typeAtEnd('x');
+    await eventually('the editor to take what is typed', () => bob.ide.isDirty());
+    await bob.page.keyboard.press('Control+z');
+    await eventually('the editor to be as it was', async () => !await bob.ide.isDirty());
+    // Files of the page that are not there, such as that of the keys, are looked at as well: that is no failure.
+    assert.equal(await bob.ide.message(/nonexistent file/).count(), 0);
 });
 
 step('a page that goes away goes out of sight', async () => {

@@ -13,6 +13,7 @@ import { eventually } from './harness/process.mjs';
 import { skipWithout } from './harness/requirements.mjs';
 import { SearchView } from './harness/search.mjs';
 import { Stack, commit } from './harness/stack.mjs';
+import { steps } from './harness/steps.mjs';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 /** The project's own sources that make up the repository. */
@@ -77,17 +78,8 @@ function write(name, text) {
 }
 const read = name => fs.readFileSync(path.join(folder, name), 'utf8');
 
-function step(name, run, options = {}) {
-    test(name, options, async () => {
-        try {
-            await run(opened.page);
-            opened.faults.assertNone();
-        } catch (error) {
-            await picture(opened.page, `failed-search-${name.replaceAll(/\W+/g, '-').slice(0, 50)}`).catch(() => undefined);
-            throw error;
-        }
-    });
-}
+const checked = steps('search', () => [opened]);
+const step = (name, run, options) => checked(name, () => run(opened.page), options);
 
 /** What `rg` finds in the same folder: each match with its place in UTF-16 code units. */
 function rg(pattern, ...flags) {

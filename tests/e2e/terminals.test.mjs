@@ -3,12 +3,13 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { launch, open, picture } from './harness/browser.mjs';
 import { Ide } from './harness/ide.mjs';
 import { Person } from './harness/person.mjs';
 import { eventually, isAlive, residentBytes } from './harness/process.mjs';
 import { Stack } from './harness/stack.mjs';
+import { steps } from './harness/steps.mjs';
 
 /** Longest time from Ctrl+C to the prompt, under a flood of output, in milliseconds: what is on its way to the page is drawn first. */
 const INTERRUPT_LIMIT_MS = 2000;
@@ -45,18 +46,7 @@ after(async () => {
     await stack?.stop();
 });
 
-function step(name, run) {
-    test(name, async () => {
-        try {
-            await run();
-            await ide.settled();
-            faults.assertNone();
-        } catch (error) {
-            await picture(page, `failed-terminals-${name.replaceAll(/\W+/g, '-').slice(0, 60)}`).catch(() => undefined);
-            throw error;
-        }
-    });
-}
+const step = steps('terminals', () => [{ page, faults, ide }]);
 
 /** Runs in the page with its terminals. */
 const terminals = (run, argument, of = page) => of.evaluate(([run, argument]) => {
@@ -265,14 +255,16 @@ step('a reload brings them back: place, title, output, and what runs', async () 
 step('another computer of the same person takes part', async () => {
     const { there, ...other } = await elsewhere();
     await there.command('Attach to Running Terminal…');
-    const row = other.page.locator('.quick-input-list .monaco-list-row').filter({ hasText: /\d+: bash.*runs, started/ });
-    await eventually('both to be offered', async () => await row.count() === 2);
+    const row = other.page.locator('.quick-input-list .monaco-list-row').filter({ hasText: /\d+: (bash|the right one).*runs, started/ });
+    await eventually('both to be offered, by the names that they were given', async () =>
+        await row.count() === 2 && await row.filter({ hasText: 'the right one' }).count() === 1);
     await picture(other.page, 'terminals-attach');
     await other.page.keyboard.press('ArrowDown');
     await other.page.keyboard.press('Enter');
     await there.terminalText(/^line 500$/m);
     await there.run('echo "from there $MARK"');
     await there.terminalText(/^from there kept$/m);
+    await other.page.locator('.lm-TabBar-tab').filter({ hasText: 'the right one' }).first().waitFor();
     await shows('the right one', /^from there kept$/m);
     other.faults.assertNone();
     await other.context.close();

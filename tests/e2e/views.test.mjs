@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { LANGUAGES } from './fixtures/languages.mjs';
 import { launch, open, picture } from './harness/browser.mjs';
 import { Ide } from './harness/ide.mjs';
 import { Person } from './harness/person.mjs';
 import { eventually } from './harness/process.mjs';
 import { Stack } from './harness/stack.mjs';
+import { steps } from './harness/steps.mjs';
 
 let browser, stack, page, faults, ide;
 
@@ -31,22 +32,9 @@ after(async () => {
     await stack?.stop();
 });
 
-/** A step after which nothing may have gone wrong unseen. */
-function step(name, run) {
-    test(name, async () => {
-        try {
-            await run();
-            // What fails a moment later is seen by the next step, or by the last one.
-            await ide.settled();
-            faults.assertNone();
-        } catch (error) {
-            await picture(page, `failed-view-${name.replaceAll(/\W+/g, '-').slice(0, 60)}`).catch(() => undefined);
-            faults.errors.length = faults.console.length = 0;
-            for (let i = 0; i < 3; i++) { await page.keyboard.press('Escape'); }
-            throw error;
-        }
-    });
-}
+const step = steps('view', () => [{ page, faults, ide }], {
+    failed: async () => { for (let i = 0; i < 3; i++) { await page.keyboard.press('Escape'); } },
+});
 
 const menuItem = (label = '') => page.locator('.lm-Menu .lm-Menu-item:not(.lm-mod-collapsed)').filter({ hasText: label }).first();
 

@@ -393,6 +393,12 @@ impl Shell {
         self.run(|core| async move { core.resize_terminal(&id, cols, rows).await.map(|()| JsValue::UNDEFINED) })
     }
 
+    /// Gives a terminal another title, kept on the server; that of the beginning again where it is empty.
+    #[wasm_bindgen(js_name = renameTerminal, unchecked_return_type = "Promise<void>")]
+    pub fn rename_terminal(&self, id: String, title: String) -> Promise {
+        self.run(|core| async move { core.rename_terminal(&id, title).await.map(|()| JsValue::UNDEFINED) })
+    }
+
     /// Ends a terminal's processes and forgets it.
     #[wasm_bindgen(js_name = closeTerminal, unchecked_return_type = "Promise<void>")]
     pub fn close_terminal(&self, id: String) -> Promise {

@@ -70,6 +70,13 @@ impl Core {
         self.sizes.resize(terminal_id(id)?, (cols, rows)).await
     }
 
+    /// Gives a terminal another title.
+    pub(crate) async fn rename_terminal(&self, id: &str, title: String) -> Result<(), ShellError> {
+        let terminal = terminal_id(id)?;
+        let reply = self.link.call(Request::RenameTerminal { terminal, title }).await?;
+        expect_reply!(reply, Reply::Done => ())
+    }
+
     /// Ends a terminal's processes and forgets it.
     pub(crate) async fn close_terminal(&self, id: &str) -> Result<(), ShellError> {
         let terminal = terminal_id(id)?;

@@ -443,6 +443,7 @@ mod tests {
             id: TerminalId(uuid),
             number: 1,
             title: String::new(),
+            renamed: false,
             program: "sh".into(),
             args: vec!["-l".into()],
             profile: "bash".into(),

@@ -12,6 +12,9 @@ pub struct GitStatus {
     pub head: GitHead,
     /// What was begun and stopped, at a conflict mostly.
     pub operation: Option<GitOperation>,
+    /// What the other side of its conflicts is called: the branch that is merged or rebased, or the first digits of a commit.
+    #[serde(default)]
+    pub incoming: Option<String>,
     /// Changed, untracked and conflicting paths, by path.
     pub entries: Vec<GitEntry>,
     /// There are more than [`MAX_STATUS_ENTRIES`](super::MAX_STATUS_ENTRIES).

@@ -206,6 +206,8 @@ fn watch_settings(settings: &Settings) -> WatchSettings {
     WatchSettings {
         ignore: settings.watch_ignore.clone(),
         max_folders: settings.watch_max_folders,
+        max_trees_per_person: settings.watch_trees_per_person,
+        max_folders_per_person: settings.watch_folders_per_person,
         ..WatchSettings::default()
     }
 }

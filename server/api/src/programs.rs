@@ -55,7 +55,9 @@ pub(crate) fn give_tokens(
 /// Git with the helper beside the server, and the logins that people keep in the store.
 pub(crate) fn git(settings: &Settings, terminals: &Terminals, store: Store, master: MasterKey) -> Git {
     let launcher = SandboxLauncher::new(terminals.clone(), git_helper(settings));
-    Git::new(Arc::new(launcher), Credentials::new(store, master))
+    let git = Git::new(Arc::new(launcher), Credentials::new(store, master));
+    terminals.set_room_maker(git.room_maker());
+    git
 }
 
 /// The program that runs git in sandboxes.
@@ -104,6 +106,8 @@ fn sandbox_settings(settings: &Settings) -> Result<SandboxSettings, SandboxError
             temporary_bytes: settings.sandbox_temporary_bytes,
             disk_reserve_bytes: settings.sandbox_disk_reserve_bytes,
         },
+        per_person: settings.sandboxes_per_person,
+        memory_percent: settings.sandboxes_memory_percent,
         network: NetworkPolicy {
             mode: settings.sandbox_network.parse()?,
             allow: settings.sandbox_network_allow.iter().map(|entry| entry.parse()).collect::<Result<_, _>>()?,
@@ -135,12 +139,15 @@ mod tests {
             sandbox_network_allow: vec!["git.example.org:443".to_owned()],
             sandbox_connect_ports: vec![443],
             sandbox_memory_bytes: 7,
+            sandboxes_per_person: 2,
+            sandboxes_memory_percent: 50,
             terminal_keep_minutes: 3,
             ..Settings::default()
         };
         let made = sandbox_settings(&settings).unwrap();
         assert_eq!(made.run_dir, PathBuf::from("/srv/coditect/run"));
         assert_eq!((made.limits.memory_bytes, made.keep), (7, Duration::from_secs(180)));
+        assert_eq!((made.per_person, made.memory_percent), (2, 50));
         assert_eq!((made.network.allow.len(), made.connect_ports), (1, vec![443]));
         for secret in ["/srv/coditect", "/etc/coditect/key"] {
             assert!(made.hidden_paths.contains(&secret.into()), "{secret}");

@@ -112,6 +112,7 @@ fn calls(workspace: WorkspaceId) -> Vec<(Request, Scope)> {
         (Request::AttachTerminal { terminal, from: 0 }, Scope::Terminals),
         (Request::WriteTerminal { terminal, data: vec![1] }, Scope::Terminals),
         (Request::ResizeTerminal { terminal, cols: 80, rows: 24 }, Scope::Terminals),
+        (Request::RenameTerminal { terminal, title: "t".to_owned() }, Scope::Terminals),
         (Request::CloseTerminal { terminal }, Scope::Terminals),
         (Request::ListModels { refresh: false }, Scope::Llm),
     ]

@@ -124,6 +124,16 @@ pub enum GitError {
         /// It was given one that it does not take.
         refused: bool,
     },
+    /// Another site than that of the address wants a login.
+    #[error(
+        "{host} redirects to {asker}, which wants a login; logins are only sent to the site of the remote's own address, so change it to the one at {asker}."
+    )]
+    Redirected {
+        /// Site of the address.
+        host: String,
+        /// Site that asks.
+        asker: String,
+    },
     /// A login is wanted where it could be read on the way.
     #[error(
         "The remote wants a login, and saved ones are only sent over https; change its URL to begin with https://."
@@ -251,6 +261,7 @@ impl Coded for GitError {
             Self::NoSuchRemoteBranch(_) => "git.no_such_remote_branch",
             Self::AuthNeeded { refused: false, .. } => "git.auth_needed",
             Self::AuthNeeded { refused: true, .. } => "git.auth_refused",
+            Self::Redirected { .. } => "git.redirected",
             Self::InsecureLogin => "git.login_needs_https",
             Self::RemoteForbidden(_) => "git.forbidden",
             Self::SshDenied => "git.ssh_denied",

@@ -48,8 +48,14 @@ pub(crate) fn of_remote(outcome: &Outcome, hosts: &[String], given: bool) -> Git
     // It names the one that it spoke with; that is believed where it is one of those that it was sent to.
     let named = words.split('\'').filter_map(names::https_host).find(|host| hosts.contains(host));
     let host = || named.or_else(|| hosts.first().cloned()).unwrap_or_else(|| "The remote".to_owned());
-    if asked.iter().any(|needle| words.contains(needle)) {
-        return GitError::AuthNeeded { host: host(), refused: given };
+    let question = words.lines().find(|line| !line.starts_with("remote:") && asked.iter().any(|it| line.contains(it)));
+    if let Some(question) = question {
+        // Sent elsewhere, where no login goes: another one for the first site would change nothing.
+        let asker = question.split('\'').find_map(names::https_host).filter(|asker| !hosts.contains(asker));
+        return match (asker, hosts.is_empty()) {
+            (Some(asker), false) => GitError::Redirected { host: host(), asker },
+            _ => GitError::AuthNeeded { host: host(), refused: given },
+        };
     }
     if words.contains("returned error: 403") {
         return GitError::RemoteForbidden(host());
@@ -308,7 +314,21 @@ mod tests {
         let asked = outcome(128, "fatal: could not read Username for 'https://h:1': terminal prompts disabled");
         let problem = of_remote(&asked, &["first".to_owned(), "h:1".to_owned()], false).problem();
         assert_eq!((problem.code.as_str(), problem.subject.as_deref()), ("git.auth_needed", Some("h:1")));
-        let problem = of_remote(&asked, &["other".to_owned()], true).problem();
-        assert_eq!((problem.code.as_str(), problem.subject.as_deref()), ("git.auth_refused", Some("other")));
+        let refused = outcome(128, "remote: no\nfatal: Authentication failed for 'https://h:1/a.git/'");
+        let problem = of_remote(&refused, &["h:1".to_owned()], true).problem();
+        assert_eq!((problem.code.as_str(), problem.subject.as_deref()), ("git.auth_refused", Some("h:1")));
+    }
+
+    #[test]
+    fn who_asks_for_a_login_after_a_redirection_is_named() {
+        let hosts = ["first".to_owned()];
+        let asked = "fatal: could not read Username for 'https://h:1': terminal prompts disabled";
+        let error = of_remote(&outcome(128, asked), &hosts, false);
+        assert_eq!(error, GitError::Redirected { host: "first".to_owned(), asker: "h:1".to_owned() });
+        // What the site itself writes names nobody.
+        let said = format!("remote: Authentication failed for 'https://evil/'\n{}", asked.replace("h:1", "first"));
+        assert_eq!(of_remote(&outcome(128, &said), &hosts, false).code(), "git.auth_needed");
+        // A login that could be read on the way is another matter.
+        assert_eq!(of_remote(&outcome(128, asked), &[], false).code(), "git.auth_needed");
     }
 }

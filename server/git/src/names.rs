@@ -3,6 +3,7 @@
 use crate::error::GitError;
 use crate::limits::{ARGUMENT_BYTES, MAX_PATHS};
 use coditect_protocol::RelPath;
+use std::net::Ipv6Addr;
 
 /// Longest name or revision, in bytes.
 const MAX_NAME_BYTES: usize = 1024;
@@ -45,10 +46,19 @@ pub(crate) fn revision(text: &str) -> Result<&str, GitError> {
 pub(crate) fn url(text: &str) -> Result<&str, GitError> {
     let is_bad = text.is_empty()
         || text.starts_with('-')
-        || text.contains("::")
+        || names_a_program(text)
         || text.len() > MAX_URL_BYTES
         || text.chars().any(|c| c.is_control() || c == ' ');
     if is_bad { Err(GitError::BadUrl) } else { Ok(text) }
+}
+
+/// Whether a URL could name a program as `ext::…` does. An IPv6 address in brackets does not.
+fn names_a_program(url: &str) -> bool {
+    let around = url.split_once('[').and_then(|(before, rest)| {
+        let (address, after) = rest.split_once(']')?;
+        address.parse::<Ipv6Addr>().ok().map(|_| [before, after])
+    });
+    around.unwrap_or([url, ""]).iter().any(|part| part.contains("::"))
 }
 
 /// The URL without the password in it.
@@ -149,10 +159,24 @@ mod tests {
         for bad in ["-x", "a b", "../x", "", "a~"] {
             assert!(remote(bad).is_err(), "{bad}");
         }
-        for bad in ["", "--upload-pack=x", "ext::sh -c x", "fd::7", "https://x/\n", "https://a b"] {
+        for bad in [
+            "",
+            "--upload-pack=x",
+            "ext::sh -c x",
+            "fd::7",
+            "ext::sh%20[::1]",
+            "[::1]::x",
+            "https://[x::y]/",
+            "https://x/\n",
+            "https://a b",
+        ] {
             assert_eq!(url(bad), Err(GitError::BadUrl), "{bad}");
         }
-        assert!(url("https://git.example.org/a.git").is_ok() && url("git@example.org:a/b").is_ok());
+        for good in
+            ["https://git.example.org/a.git", "git@example.org:a/b", "https://[::1]:8443/a", "git@[2001:db8::1]:a"]
+        {
+            assert!(url(good).is_ok(), "{good}");
+        }
     }
 
     #[test]

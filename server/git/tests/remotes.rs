@@ -231,7 +231,9 @@ async fn a_redirect_takes_no_login_along() {
     bench.git(&["config", "--global", "http.sslCAInfo", bundle.to_str().unwrap()]);
     bench.git(&["remote", "set-url", "origin", &trap.url("origin.git")]);
     bench.logins = Box::new(|_, _| Some(login("ada", "hidden-4711")));
-    assert_eq!(bench.code(fetch()).await, "git.auth_needed");
+    let problem = bench.call(fetch()).await.unwrap_err();
+    assert_eq!(problem.code, "git.redirected");
+    assert!(problem.message.contains(&trap.host()) && problem.message.contains(&gateway.host()), "{problem}");
     assert!(!bench.asked.contains(&gateway.host()), "{:?}", bench.asked);
 }
 

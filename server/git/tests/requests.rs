@@ -178,6 +178,7 @@ async fn conflicts_of_a_merge_are_solved() {
     assert_eq!(bench.ok(merge("side")).await, conflicts);
     let status = bench.status().await;
     assert!(matches!(&status.operation, Some(GitOperation::Merge { message }) if message == "Merge branch 'side'"));
+    assert_eq!(status.incoming.as_deref(), Some("side"));
     assert_eq!(status.entries[0].conflict, Some(GitConflict::BothModified));
     assert_eq!(status.entries[1].conflict, Some(GitConflict::DeletedByThem));
     for (version, expected) in [(Version::Base, "base\n"), (Version::Ours, "ours\n"), (Version::Theirs, "theirs\n")] {
@@ -212,6 +213,8 @@ async fn what_stopped_is_aborted() {
         let shown = format!("{request:?}");
         let ended = bench.ok(request).await;
         assert!(matches!(ended, GitReply::Integrated(Integration::Conflicts { .. })), "{shown}: {ended:?}");
+        let status = bench.status().await;
+        assert_eq!(status.incoming.is_some(), status.operation.is_some(), "{shown}");
         bench.ok(GitRequest::AbortOperation).await;
         let status = bench.status().await;
         assert_eq!(
@@ -224,7 +227,10 @@ async fn what_stopped_is_aborted() {
         bench.ok(GitRequest::Rebase { onto: side() }).await,
         GitReply::Integrated(Integration::Conflicts { paths: paths(&["a", "gone"]) })
     );
-    assert!(matches!(bench.status().await.operation, Some(GitOperation::Rebase { done: 1, total: 1 })));
+    let status = bench.status().await;
+    assert!(matches!(status.operation, Some(GitOperation::Rebase { done: 1, total: 1 })));
+    // What is put onto the other branch comes in.
+    assert_eq!(status.incoming.as_deref(), Some("main"));
     assert_eq!(bench.ok(GitRequest::SkipCommit).await, GitReply::Integrated(Integration::Complete));
     assert_eq!(bench.content("a"), "theirs\n");
 }

@@ -62,6 +62,16 @@ pub enum SandboxError {
         found: u32,
     },
 
+    /// The person has programs running in as many workspaces as allowed.
+    #[error(
+        "You have programs running in {limit} workspaces, the most allowed at a time; close the terminals of one of them, or \
+         wait a minute until git has nothing left to do there."
+    )]
+    TooManySandboxes {
+        /// Limit.
+        limit: usize,
+    },
+
     /// No such terminal, or somebody else's.
     #[error("There is no such terminal; it was closed, or what ran it has ended.")]
     TerminalNotFound,
@@ -122,6 +132,7 @@ impl Coded for SandboxError {
             Self::Outside(_) => "files.outside",
             Self::Supervisor(_) => "sandbox.supervisor",
             Self::OtherVersion { .. } => "sandbox.other_version",
+            Self::TooManySandboxes { .. } => "sandbox.too_many",
             Self::TerminalNotFound => "terminal.not_found",
             Self::PlaceClosed => "workspace.not_found",
             Self::TooManyTerminals { .. } => "terminal.too_many",
@@ -147,7 +158,8 @@ impl Coded for SandboxError {
             Self::Invalid(_) | Self::ProgramFailed { .. } | Self::NotAFolder(_) => Kind::Invalid,
             Self::Outside(_) => Kind::Forbidden,
             Self::NotFound(_) | Self::TerminalNotFound | Self::PlaceClosed => Kind::NotFound,
-            Self::TooManyTerminals { .. }
+            Self::TooManySandboxes { .. }
+            | Self::TooManyTerminals { .. }
             | Self::TooManyTerminalsOfPerson { .. }
             | Self::TooManyAttachments { .. }
             | Self::TerminalBusy

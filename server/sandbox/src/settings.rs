@@ -18,6 +18,10 @@ pub const DEFAULT_OPEN_FILES: u32 = 4096;
 pub const DEFAULT_TEMPORARY_BYTES: u64 = 1024 * 1024 * 1024;
 /// Default of the setting for the bytes of the disk that sandboxes leave free.
 pub const DEFAULT_DISK_RESERVE_BYTES: u64 = 1024 * 1024 * 1024;
+/// Default of [`SandboxSettings::per_person`].
+pub const DEFAULT_SANDBOXES_PER_PERSON: usize = 8;
+/// Default of [`SandboxSettings::memory_percent`].
+pub const DEFAULT_MEMORY_PERCENT: u32 = 75;
 /// Default of the setting for how long terminals go on without a server.
 pub const DEFAULT_KEEP: Duration = Duration::from_mins(10);
 /// Default of the setting for the ports that programs behind Landlock may connect to: SSH, the web, git.
@@ -32,7 +36,7 @@ pub const DEFAULT_SCROLLBACK_BYTES: usize = 1024 * 1024;
 /// Most bytes of one write to a terminal.
 pub const MAX_INPUT_BYTES: usize = 256 * 1024;
 /// Default of [`TerminalSettings::stall_limit`].
-pub const DEFAULT_STALL_LIMIT: Duration = Duration::from_secs(30);
+pub const DEFAULT_STALL_LIMIT: Duration = Duration::from_secs(10);
 /// Default of [`TerminalSettings::close_grace`].
 pub const DEFAULT_CLOSE_GRACE: Duration = Duration::from_secs(2);
 
@@ -143,6 +147,10 @@ pub struct SandboxSettings {
     pub env: Vec<(String, String)>,
     /// What one sandbox may take.
     pub limits: Limits,
+    /// Most sandboxes of one person that run at once. One in which nothing runs makes room for another.
+    pub per_person: usize,
+    /// Most memory of all sandboxes together, in hundredths of what the machine has.
+    pub memory_percent: u32,
     /// What programs may reach over the network.
     pub network: NetworkPolicy,
     /// Behind Landlock, which knows no hosts: the ports that programs may connect to.
@@ -170,6 +178,8 @@ impl Default for SandboxSettings {
             hidden_paths: Vec::new(),
             env: Vec::new(),
             limits: Limits::default(),
+            per_person: DEFAULT_SANDBOXES_PER_PERSON,
+            memory_percent: DEFAULT_MEMORY_PERCENT,
             network: NetworkPolicy::default(),
             connect_ports: DEFAULT_CONNECT_PORTS.to_vec(),
             keep: DEFAULT_KEEP,

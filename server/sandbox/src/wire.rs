@@ -26,7 +26,7 @@ use crate::terminal::TerminalStart;
 use crate::{Place, Program, SandboxError, SandboxId, SandboxSettings};
 
 /// Goes up with every change of what is said after the greeting.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 /// Largest frame, in bytes: an input or a program with all its arguments fits with room to spare.
 pub(crate) const MAX_FRAME_BYTES: usize = 1024 * 1024;
 /// Largest frame of somebody who has not shown the token yet, in bytes.
@@ -121,6 +121,11 @@ pub(crate) enum Request {
         cols: u16,
         rows: u16,
     },
+    Rename {
+        person: UserId,
+        terminal: TerminalId,
+        title: String,
+    },
     Close {
         person: UserId,
         terminal: TerminalId,
@@ -161,6 +166,7 @@ impl Request {
             | Self::ListSandboxes(_)
             | Self::Look { .. }
             | Self::Resize { .. }
+            | Self::Rename { .. }
             | Self::Close { .. }
             | Self::End { .. }
             | Self::Signal { .. }

@@ -168,12 +168,12 @@ async fn nobody_gets_in_without_the_token() {
         assert!(said.is_empty(), "{said:?}");
     }
     // With it: the greeting, and nothing for another version.
-    for (version, right) in [(2, hello(2, &token)), (99, hello(99, &token))] {
+    for (version, right) in [(3, hello(3, &token)), (99, hello(99, &token))] {
         let said = knock(&address, &right).unwrap();
         assert!(!said.is_empty(), "{version}");
     }
     // A request that is none ends its connection and nothing else.
-    let mut nonsense = hello(2, &token);
+    let mut nonsense = hello(3, &token);
     nonsense.extend(frame(&"Nonsense"));
     knock(&address, &nonsense).unwrap();
     assert!(stage.sandboxes.terminal(stage.person(), info.id).await.unwrap().exit.is_none());

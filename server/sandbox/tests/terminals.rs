@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use coditect_protocol::terminal::{EndCause, TerminalExit};
 use coditect_protocol::{Coded as _, RelPath, TerminalId, UserId, WorkspaceId};
-use coditect_sandbox::client::Scope;
-use coditect_sandbox::terminal::{MAX_ATTACHMENTS, QUEUED_INPUTS, TerminalStart, WAITING_WRITES};
-use coditect_sandbox::{Place, SandboxError, SandboxId, SandboxMode, TerminalSettings};
+use coditect_sandbox::client::{SandboxEvent, Sandboxes, Scope};
+use coditect_sandbox::terminal::{MAX_ATTACHMENTS, MAX_TITLE_CHARS, QUEUED_INPUTS, TerminalStart, WAITING_WRITES};
+use coditect_sandbox::{Place, SandboxError, SandboxId, SandboxMode, SandboxSettings, TerminalSettings};
 use support::{PATIENCE, Stage, View, eventually, is_alive, sh};
 use uuid::Uuid;
 
@@ -174,7 +174,7 @@ async fn who_was_cut_off_is_waited_for_and_finds_all_of_it() {
         drop(view);
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert!(!stage.file("finished").exists(), "the program waits");
-        let again = coditect_sandbox::client::Sandboxes::start(stage.settings.clone(), None).await.unwrap();
+        let again = Sandboxes::start(stage.settings.clone(), None).await.unwrap();
         let mut view =
             View { attachment: again.attach(stage.person(), info.id, seen.len() as u64).await.unwrap(), seen };
         let mut offset = view.seen.len() as u64;
@@ -184,6 +184,22 @@ async fn who_was_cut_off_is_waited_for_and_finds_all_of_it() {
         }
         assert_eq!(view.attachment.exit().code, Some(0));
     }
+}
+
+#[tokio::test]
+async fn a_title_that_its_person_gave_is_kept() {
+    let stage = Stage::plain(TerminalSettings::default()).await;
+    let begun = stage.sh("sleep 1000").await;
+    let called = async |title: &str| {
+        stage.sandboxes.rename(stage.person(), begun.id, title).await.unwrap();
+        let info = stage.sandboxes.terminal(stage.person(), begun.id).await.unwrap();
+        (info.title, info.renamed)
+    };
+    assert!(!begun.renamed);
+    assert_eq!(called(" the \u{1b}right one\n").await, ("the right one".to_owned(), true));
+    assert_eq!(called(&"ä".repeat(1000)).await, ("ä".repeat(MAX_TITLE_CHARS), true));
+    assert_eq!(called(" \n").await, (begun.title.clone(), false));
+    stage.close(&begun).await;
 }
 
 #[tokio::test]
@@ -197,6 +213,7 @@ async fn belongs_to_its_person_alone() {
     check(sandboxes.attach(other, info.id, 0).await.map(drop));
     check(sandboxes.write(other, info.id, b"x").await);
     check(sandboxes.resize(other, info.id, 1, 1).await);
+    check(sandboxes.rename(other, info.id, "theirs").await);
     check(sandboxes.close(other, info.id).await);
     check(sandboxes.terminal(stage.person(), TerminalId(Uuid::new_v4())).await.map(drop));
     for scope in [Scope::Person(other), Scope::Workspace(WorkspaceId(Uuid::new_v4()))] {
@@ -250,6 +267,54 @@ async fn a_person_has_a_limit_across_workspaces() {
     stage.close(&first).await;
     create(person).await.unwrap();
     assert_eq!(create(person).await.unwrap_err().code(), "terminal.too_many_of_person");
+}
+
+#[tokio::test]
+async fn a_person_has_programs_in_so_many_workspaces_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    for folder in ["files", "home"] {
+        std::fs::create_dir(dir.path().join(folder)).unwrap();
+    }
+    let none = support::settings(dir.path(), SandboxMode::None, TerminalSettings::default());
+    let settings = SandboxSettings { per_person: 2, ..none };
+    let sandboxes = Sandboxes::start(settings, None).await.unwrap();
+    let mut events = sandboxes.events();
+    let place = support::place(dir.path());
+    let person = place.id.person;
+    let [a, b, c]: [Place; 3] = std::array::from_fn(|_| {
+        let id = SandboxId { person, workspace: WorkspaceId(Uuid::new_v4()) };
+        Place { id, ..place.clone() }
+    });
+    let busy = async |place| sandboxes.create_terminal(place, sh("sleep 1000")).await;
+    let running = async || {
+        let running = sandboxes.running(Scope::Person(person)).await.unwrap();
+        running.into_iter().map(|sandbox| sandbox.id).collect::<std::collections::HashSet<_>>()
+    };
+    // At the same time, with room for two of them.
+    let (first, second, third) = tokio::join!(busy(&a), busy(&b), busy(&c));
+    let refused: Vec<_> = [&first, &second, &third].into_iter().filter_map(|made| made.as_ref().err()).collect();
+    assert_eq!(refused.into_iter().map(coditect_protocol::Coded::code).collect::<Vec<_>>(), ["sandbox.too_many"]);
+    let wanted = async { while events.recv().await.unwrap() != (SandboxEvent::RoomWanted { person }) {} };
+    tokio::time::timeout(PATIENCE, wanted).await.unwrap();
+    // Somebody else has places of their own.
+    let theirs = support::place(dir.path());
+    busy(&theirs).await.unwrap();
+    sandboxes.end(Scope::Person(person), None).await.unwrap();
+    // One in which nothing runs makes room: the one in which nothing has run for longer.
+    for place in [&b, &a] {
+        let ended = sandboxes.create_terminal(place, sh("exit 0")).await.unwrap();
+        View::new(sandboxes.attach(person, ended.id, 0).await.unwrap()).finish().await;
+    }
+    assert_eq!(running().await, [a.id, b.id].into());
+    busy(&c).await.unwrap();
+    assert_eq!(running().await, [a.id, c.id].into());
+    let kept = busy(&a).await.unwrap();
+    assert_eq!(busy(&b).await.unwrap_err().code(), "sandbox.too_many");
+    // What ends while it is waited for makes room as well.
+    let (closed, started) = tokio::join!(sandboxes.close(person, kept.id), busy(&b));
+    closed.unwrap();
+    started.unwrap();
+    assert_eq!(running().await, [b.id, c.id].into());
 }
 
 #[tokio::test]

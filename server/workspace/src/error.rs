@@ -1,7 +1,7 @@
 //! Everything that can go wrong with workspaces.
 
 use coditect_protocol::path::PathError;
-use coditect_protocol::{Coded, Kind, RelPath};
+use coditect_protocol::{ByteSize, Coded, Kind, RelPath};
 use coditect_sandbox::SandboxError;
 use coditect_store::StoreError;
 
@@ -40,7 +40,7 @@ pub enum WorkspaceError {
     #[error("{0} was changed meanwhile; read it again, then decide what to keep.")]
     Changed(RelPath),
     /// Larger than may be read or written at once.
-    #[error("{path} is larger than the {limit} bytes allowed here.")]
+    #[error("{path} is larger than the {} allowed here.", ByteSize(*.limit))]
     TooLarge {
         /// What.
         path: RelPath,
@@ -49,17 +49,31 @@ pub enum WorkspaceError {
     },
     /// The workspace takes as much as it may.
     #[error(
-        "The workspace takes all of the {limit} bytes that it may, and nothing was written; delete what is not needed, then empty its trash."
+        "The workspace takes {} of the {} that it may, {} more do not fit, and nothing was written; delete what is not needed, then empty its trash.",
+        ByteSize(*.used),
+        ByteSize(*.limit),
+        ByteSize(*.more)
     )]
     Quota {
+        /// Bytes that it takes, with what is being written.
+        used: u64,
+        /// Bytes that were wanted besides.
+        more: u64,
         /// Limit in bytes.
         limit: u64,
     },
     /// A person's home takes as much as it may.
     #[error(
-        "Your home takes all of the {limit} bytes that it may, and nothing was written; delete what is not needed there."
+        "Your home takes {} of the {} that it may, {} more do not fit, and nothing was written; delete what is not needed there.",
+        ByteSize(*.used),
+        ByteSize(*.limit),
+        ByteSize(*.more)
     )]
     HomeQuota {
+        /// Bytes that it takes, with what is being written.
+        used: u64,
+        /// Bytes that were wanted besides.
+        more: u64,
         /// Limit in bytes.
         limit: u64,
     },

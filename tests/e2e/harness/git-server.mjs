@@ -29,8 +29,14 @@ export class GitServer {
         const key = path.join(root, 'key.pem');
         execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=git',
             '-addext', `subjectAltName=IP:${address}`, '-keyout', key, '-out', server.certificate], { stdio: 'pipe' });
-        const identity = { key: fs.readFileSync(key), cert: fs.readFileSync(server.certificate) };
-        return server.listen(root, credentials, address, 'https', answer => https.createServer(identity, answer));
+        server.identity = { key: fs.readFileSync(key), cert: fs.readFileSync(server.certificate) };
+        return server.listen(root, credentials, address, 'https', answer => https.createServer(server.identity, answer));
+    }
+    /** A second site at the address of a secure one, that sends everybody there. */
+    static async startRedirecting(target) {
+        const server = new GitServer();
+        server.answer = ({ url }, response) => response.writeHead(302, { location: `https://${target.host}${url}` }).end();
+        return server.listen(target.root, undefined, target.http.address().address, 'https', answer => https.createServer(target.identity, answer));
     }
     async listen(root, credentials, address, scheme, make) {
         this.root = root;

@@ -22,10 +22,10 @@ test('names a folder by the address of a repository', () => {
 });
 
 test('takes addresses over https and ssh, and no others', () => {
-    for (const url of ['https://git.example.org/a.git', 'ssh://git@git.example.org/a', 'git@git.example.org:a/b.git']) {
+    for (const url of ['https://git.example.org/a.git', 'ssh://git@git.example.org/a', 'git@git.example.org:a/b.git', 'https://[::1]:8443/a.git', 'git@[2001:db8::1]:a/b.git']) {
         assert.equal(remoteUrlProblem(url), undefined, url);
     }
-    for (const url of ['', 'http://git.example.org/a', 'file:///etc', '/etc', 'ext::sh -c x', '--upload-pack=x', 'https://git.example.org', 'git.example.org:a']) {
+    for (const url of ['', 'http://git.example.org/a', 'file:///etc', '/etc', 'ext::sh -c x', '--upload-pack=x', 'https://git.example.org', 'git.example.org:a', 'git@[::1:a', 'git@[ext::x]:a']) {
         assert.notEqual(remoteUrlProblem(url), undefined, url);
     }
 });

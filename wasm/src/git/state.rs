@@ -21,6 +21,8 @@ pub struct GitState {
     pub operation: Option<GitOperation>,
     /// The same in a word: `REBASING 2/5`.
     pub operation_name: Option<String>,
+    /// What the other side of its conflicts is called.
+    pub incoming: Option<String>,
     /// Where both sides of a merge changed something.
     pub merge: Vec<GitResource>,
     /// What the next commit records.
@@ -57,13 +59,14 @@ pub struct GitResource {
 impl GitState {
     /// What is shown of a status.
     pub(super) fn of(status: GitStatus) -> Self {
-        let GitStatus { head, operation, entries, more, stashes } = status;
+        let GitStatus { head, operation, incoming, entries, more, stashes } = status;
         let mut state = Self {
             title: String::new(),
             distance: distance(&head),
             operation_name: operation.as_ref().map(operation_name),
             head,
             operation,
+            incoming,
             merge: Vec::new(),
             index: Vec::new(),
             work_tree: Vec::new(),

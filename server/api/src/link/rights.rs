@@ -38,6 +38,7 @@ pub(super) fn demanded_by(request: &Request) -> Option<(WorkspaceId, WorkspaceRo
         | Request::AttachTerminal { .. }
         | Request::WriteTerminal { .. }
         | Request::ResizeTerminal { .. }
+        | Request::RenameTerminal { .. }
         | Request::CloseTerminal { .. }
         | Request::ListModels { .. }
         | Request::Chat(_) => None,

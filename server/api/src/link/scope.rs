@@ -37,6 +37,7 @@ pub(super) fn demanded_by(request: &Request) -> Scope {
         | Request::AttachTerminal { .. }
         | Request::WriteTerminal { .. }
         | Request::ResizeTerminal { .. }
+        | Request::RenameTerminal { .. }
         | Request::CloseTerminal { .. } => Scope::Terminals,
         Request::ListModels { .. } | Request::Chat(_) => Scope::Llm,
     }

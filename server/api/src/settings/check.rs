@@ -55,6 +55,8 @@ pub(super) fn out_of_bounds(settings: &Settings) -> Option<(&'static str, String
         files_max_upload_bytes: 1, u64::MAX;
         files_max_call_bytes: 1, coditect_protocol::files::MAX_CALL_FILE_BYTES;
         watch_max_folders: 1, MAX_COUNT;
+        watch_trees_per_person: 1, MAX_COUNT;
+        watch_folders_per_person: 1, MAX_COUNT;
         access_token_seconds: 2, MAX_SECONDS;
         session_idle_days: 1, MAX_DAYS;
         session_absolute_days: 1, MAX_DAYS;
@@ -95,6 +97,8 @@ pub(super) fn out_of_bounds(settings: &Settings) -> Option<(&'static str, String
         sandbox_open_files: MIN_SANDBOX_OPEN_FILES, MAX_COUNT;
         sandbox_cpus: 0, MAX_COUNT;
         sandbox_temporary_bytes: MIN_TEMPORARY_BYTES, u64::MAX;
+        sandboxes_per_person: 1, MAX_COUNT;
+        sandboxes_memory_percent: 1, 100;
         terminals_per_workspace: 0, MAX_COUNT;
         terminals_per_person: 0, MAX_COUNT;
         terminal_scrollback_bytes: 1, MAX_COUNT;

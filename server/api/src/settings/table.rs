@@ -176,6 +176,11 @@ settings! {
     watch_ignore: Vec<String> = coditect_workspace::watch::DEFAULT_IGNORE.iter().map(|&glob| glob.to_owned()).collect();
     /// Most folders watched in one workspace.
     watch_max_folders: usize = 100_000;
+    /// Most workspaces and homes that are watched for one person, and at most half of the system's `fs.inotify.max_user_instances`; further
+    /// ones are looked at every few seconds.
+    watch_trees_per_person: usize = coditect_workspace::watch::DEFAULT_MAX_TREES_PER_PERSON;
+    /// Most folders that are watched for one person, and at most half of the system's `fs.inotify.max_user_watches`.
+    watch_folders_per_person: usize = coditect_workspace::watch::DEFAULT_MAX_FOLDERS_PER_PERSON;
     /// E-mail address or name of a first administrator, made with a random password (written to `first-login.json` in `data`) where nobody is
     /// registered yet. Empty: none.
     first_login: String = String::new();
@@ -301,6 +306,12 @@ settings! {
     sandbox_temporary_bytes: u64 = coditect_workspace::sandbox::settings::DEFAULT_TEMPORARY_BYTES;
     /// Bytes of the disk that are left free, by programs as well as by writes over the API and by imports.
     sandbox_disk_reserve_bytes: u64 = coditect_workspace::sandbox::settings::DEFAULT_DISK_RESERVE_BYTES;
+    /// Workspaces in which one person may have programs running at the same time; the one in which nothing has run for longest makes
+    /// room for another. Imports count as well.
+    sandboxes_per_person: usize = coditect_workspace::sandbox::settings::DEFAULT_SANDBOXES_PER_PERSON;
+    /// Memory of all people's programs together, in hundredths of what the machine (or the server's control group) has; beyond it, the
+    /// largest programs of whoever takes most are ended.
+    sandboxes_memory_percent: u32 = coditect_workspace::sandbox::settings::DEFAULT_MEMORY_PERCENT;
     /// Terminals of one workspace.
     terminals_per_workspace: usize = coditect_workspace::sandbox::settings::DEFAULT_TERMINALS_PER_WORKSPACE;
     /// Terminals of one person, in all their workspaces together.

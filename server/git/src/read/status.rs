@@ -11,8 +11,11 @@ use crate::limits::MAX_SHOWN_MESSAGE_BYTES;
 use crate::names;
 use crate::work::Work;
 
+/// How much of a commit's id names it to people, in digits.
+const SHORT_ID_DIGITS: usize = 7;
+
 pub(super) async fn status(work: &Work) -> Result<GitStatus, GitError> {
-    let operation = work.read(|repository| Ok(operation(repository))).await?;
+    let (operation, incoming) = work.read(|repository| Ok((operation(repository), incoming(repository)))).await?;
     let outcome = work
         .look("status")
         .args(["--porcelain=v2", "-z", "--branch", "--show-stash", "--untracked-files=all", "--find-renames"])
@@ -20,7 +23,7 @@ pub(super) async fn status(work: &Work) -> Result<GitStatus, GitError> {
         .done()
         .await?;
     let mut status = parse(&outcome.stdout, outcome.cut);
-    status.operation = operation;
+    (status.operation, status.incoming) = (operation, incoming);
     Ok(status)
 }
 
@@ -143,6 +146,35 @@ pub(crate) fn operation(repository: &gix::Repository) -> Option<GitOperation> {
     })
 }
 
+/// What the other side of the conflicts is called.
+fn incoming(repository: &gix::Repository) -> Option<String> {
+    let folder = repository.git_dir();
+    let commit = |file| Some(start_of(&folder.join(file)).chars().take(SHORT_ID_DIGITS).collect::<String>());
+    let named = match repository.state()? {
+        InProgress::Merge => merged(&prepared_message(folder)).or_else(|| commit("MERGE_HEAD")),
+        InProgress::Rebase | InProgress::RebaseInteractive | InProgress::ApplyMailboxRebase => {
+            let heads = ["rebase-merge/head-name", "rebase-apply/head-name"].map(|file| start_of(&folder.join(file)));
+            let branch = heads.iter().find_map(|head| head.trim().strip_prefix("refs/heads/"));
+            branch.map(str::to_owned).or_else(|| commit("REBASE_HEAD"))
+        }
+        InProgress::CherryPick | InProgress::CherryPickSequence => commit("CHERRY_PICK_HEAD"),
+        InProgress::Revert | InProgress::RevertSequence => commit("REVERT_HEAD"),
+        InProgress::Bisect | InProgress::ApplyMailbox => None,
+    };
+    named.filter(|name| !name.is_empty())
+}
+
+/// What a merge takes in, from the message that git prepared for it: `topic`, `main of https://git.example.org/x`.
+fn merged(message: &str) -> Option<String> {
+    let line = message.lines().next()?.strip_prefix("Merge ")?;
+    let (kind, rest) = line.split_once('\'')?;
+    let (name, rest) = rest.split_once('\'')?;
+    let is_one = ["branch ", "remote-tracking branch ", "tag ", "commit "].contains(&kind);
+    let place = rest.strip_prefix(" of ").map(|place| place.split_once(" into ").map_or(place, |(place, _)| place));
+    let place = place.map(|place| format!(" of {}", names::without_password(place))).unwrap_or_default();
+    is_one.then(|| format!("{name}{place}"))
+}
+
 /// The message that git prepared, without its comments.
 fn prepared_message(folder: &Path) -> String {
     let text = start_of(&folder.join("MERGE_MSG"));
@@ -184,6 +216,21 @@ mod tests {
         u UU N... 100644 100644 100644 100644 aa bb cc both\0\
         1 .M SC.. 160000 160000 160000 aa aa sub\0\
         ? dir/unknown\0? nested/\0";
+
+    #[test]
+    fn what_is_merged_is_named() {
+        let check =
+            |message: &str, expected: Option<&str>| assert_eq!(merged(message).as_deref(), expected, "{message}");
+        check("Merge branch 'topic'\n\nwhy", Some("topic"));
+        check("Merge remote-tracking branch 'origin/topic' into fix", Some("origin/topic"));
+        check("Merge tag 'v1.0'", Some("v1.0"));
+        check("Merge commit '0123456' into fix", Some("0123456"));
+        check("Merge branch 'main' of https://u:secret@h/a into fix", Some("main of https://u@h/a"));
+        check("Merge branches 'a' and 'b'", None);
+        check("Merge what is not 'quoted'", None);
+        check("My own words on 'x'", None);
+        check("", None);
+    }
 
     #[test]
     fn records_are_read() {

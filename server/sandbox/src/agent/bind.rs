@@ -51,6 +51,8 @@ const IPC: [(&str, &str); 6] = [
 /// out of one pool. Below `/proc/sys`.
 const TCP_BUFFERS: [(&str, &str); 2] =
     [("net/ipv4/tcp_rmem", "4096 131072 524288"), ("net/ipv4/tcp_wmem", "4096 16384 524288")];
+/// How much programs stand back where processors are short: the server and the supervisor are at 0.
+const NICE: i32 = 10;
 /// The sooner chosen by the kernel when memory runs out; the server is at 0.
 const OOM_SCORE: &str = "500";
 /// Of `/proc`, what tells about the machine as a whole, or about its secrets.
@@ -228,11 +230,14 @@ fn set_limit(resource: Resource, most: u64) -> rustix::io::Result<()> {
     setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
 }
 
-/// Limits of programs to which the agent itself is not held; for between fork and exec.
+/// Limits of programs, and their priority, to which the agent itself is not held; for between fork and exec.
 pub(super) fn hold_program(limits: &LimitsSetup) -> rustix::io::Result<()> {
     let most = u64::from(limits.open_files);
     let own = rustix::process::getrlimit(Resource::Nofile).maximum;
-    set_limit(Resource::Nofile, own.map_or(most, |own| most.min(own / OPEN_FILES_SHARE)))
+    set_limit(Resource::Nofile, own.map_or(most, |own| most.min(own / OPEN_FILES_SHARE)))?;
+    // Where the server itself stands back further, so do they.
+    let nice = rustix::process::getpriority_process(None)?.max(NICE);
+    rustix::process::setpriority_process(None, nice)
 }
 
 /// Gives up every privilege, and every way to get one back.

@@ -97,7 +97,7 @@ impl Asked<'_> {
     }
 
     fn answer(&mut self) {
-        if let Some(modes) = &mut self.modes {
+        if let Some(modes) = &self.modes {
             if modes.answer().is_err() {
                 // Nobody is left who could ask.
                 self.modes = None;
@@ -108,8 +108,7 @@ impl Asked<'_> {
         let WallsSetup::Landlock(rules) = &self.setup.walls else { return };
         let mut buffer = vec![0; MAX_PACKET_BYTES];
         if let Ok(Some(((), fds))) = packet::receive(&line, &mut buffer) {
-            let most = self.setup.limits.processes;
-            self.modes = fds.into_iter().next().map(|listener| Modes::new(listener, &rules.writable, most));
+            self.modes = fds.into_iter().next().map(|listener| Modes::new(listener, &rules.writable));
         }
     }
 }

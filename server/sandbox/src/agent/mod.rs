@@ -9,7 +9,6 @@
 //! * It ends when the supervisor's end of its socket is closed.
 
 mod bind;
-mod births;
 pub mod client;
 mod guard;
 mod modes;

@@ -5,7 +5,7 @@
 //! that file which is changed. A program cannot move a file of others to where this judgement ends well, since Landlock
 //! lets it neither link nor rename from there.
 //!
-//! New processes and threads wait for it as well, and are counted ([`super::births`]).
+//! What makes processes never waits here: a signal in that moment would have it fail, which no shell expects of `fork`.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -16,16 +16,11 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 use seccompiler::sock_filter;
 
-use super::births::Births;
-
 /// The newest of the calls; it has the same number everywhere.
 const FCHMODAT2: i64 = 452;
 /// Calls that wait for the guard.
 #[cfg(target_arch = "x86_64")]
-const CALLS: [i64; 12] = [
-    libc::SYS_clone,
-    libc::SYS_fork,
-    libc::SYS_vfork,
+const CALLS: [i64; 9] = [
     libc::SYS_chmod,
     libc::SYS_fchmod,
     libc::SYS_fchmodat,
@@ -38,22 +33,8 @@ const CALLS: [i64; 12] = [
 ];
 /// Calls that wait for the guard.
 #[cfg(not(target_arch = "x86_64"))]
-const CALLS: [i64; 7] = [
-    libc::SYS_clone,
-    libc::SYS_fchmod,
-    libc::SYS_fchmodat,
-    FCHMODAT2,
-    libc::SYS_utimensat,
-    libc::SYS_fchown,
-    libc::SYS_fchownat,
-];
-
-/// Those of them that make processes and threads. The newer `clone3` is missing behind all walls.
-#[cfg(target_arch = "x86_64")]
-const BIRTHS: [i64; 3] = [libc::SYS_clone, libc::SYS_fork, libc::SYS_vfork];
-/// The call of them that makes processes and threads. The newer `clone3` is missing behind all walls.
-#[cfg(not(target_arch = "x86_64"))]
-const BIRTHS: [i64; 1] = [libc::SYS_clone];
+const CALLS: [i64; 6] =
+    [libc::SYS_fchmod, libc::SYS_fchmodat, FCHMODAT2, libc::SYS_utimensat, libc::SYS_fchown, libc::SYS_fchownat];
 
 /// Bits of a mode that a program may set: not those that lend a file's owner to whoever runs it.
 const FILE_BITS: u32 = 0o1777;
@@ -62,21 +43,28 @@ const FOLDER_BITS: u32 = 0o3777;
 /// Longest path, with the NUL at its end.
 const MAX_PATH_BYTES: usize = 4096;
 
+/// Asks that whoever waits and whoever answers take turns on one processor.
+const SYNC_WAKE_UP: u64 = 1;
+
 /// Makes the calls of this process, and of all that it starts, wait for whoever has the descriptor.
-#[expect(unsafe_code, reason = "the library for filters has no answer that waits")]
+///
+/// A signal that comes while a call waits makes it fail (`EINTR`), which programs do not expect of these. So whoever waits
+/// is woken by nothing but its end once the guard has seen the call, and the guard sees it at once. Older kernels know
+/// neither.
 pub(super) fn listen() -> io::Result<OwnedFd> {
+    let patient = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+    listen_with(patient).or_else(|_| listen_with(libc::SECCOMP_FILTER_FLAG_NEW_LISTENER))
+}
+
+#[expect(unsafe_code, reason = "the library for filters has no answer that waits")]
+fn listen_with(flags: libc::c_ulong) -> io::Result<OwnedFd> {
     let mut filter = filter();
     let length = filter.len().try_into().map_err(io::Error::other)?;
     let program = libc::sock_fprog { len: length, filter: filter.as_mut_ptr().cast() };
     // SAFETY: the program and its instructions, of which a `sock_filter` of either library is laid out as the kernel's,
     // live longer than the call, which copies them; the descriptor is new and belongs to nobody else.
     unsafe {
-        let fd = libc::syscall(
-            libc::SYS_seccomp,
-            libc::SECCOMP_SET_MODE_FILTER,
-            libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
-            &raw const program,
-        );
+        let fd = libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program);
         match i32::try_from(fd) {
             Ok(fd) if fd >= 0 => Ok(OwnedFd::from_raw_fd(fd)),
             _ => Err(io::Error::last_os_error()),
@@ -102,7 +90,6 @@ pub(super) struct Modes {
     pub(super) listener: OwnedFd,
     /// Directories of the person's own.
     own: Vec<PathBuf>,
-    births: Births,
 }
 
 /// A call that waits.
@@ -115,28 +102,26 @@ struct Call {
 }
 
 impl Modes {
-    /// `processes` is how many processes and threads there may be.
-    pub(super) fn new(listener: OwnedFd, own: &[PathBuf], processes: u32) -> Self {
+    pub(super) fn new(listener: OwnedFd, own: &[PathBuf]) -> Self {
         let own = own.iter().filter_map(|path| path.canonicalize().ok()).collect();
-        Self { listener, own, births: Births::new(processes) }
+        let modes = Self { listener, own };
+        modes.take_turns();
+        modes
+    }
+
+    /// Where the kernel cannot do so, all else is the same.
+    #[expect(unsafe_code, reason = "an ioctl takes a number")]
+    fn take_turns(&self) {
+        // SAFETY: this request takes a number, no pointer.
+        let _older =
+            unsafe { libc::ioctl(self.listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SET_FLAGS, SYNC_WAKE_UP) };
     }
 
     /// Answers one call; to be called when the descriptor is readable. An error means that none will come any more.
-    pub(super) fn answer(&mut self) -> io::Result<()> {
+    pub(super) fn answer(&self) -> io::Result<()> {
         let Some(call) = self.receive()? else { return Ok(()) };
-        let is_birth = BIRTHS.contains(&call.number);
-        let decided = if !is_birth {
-            self.decide(&call)
-        } else if self.births.allow() {
-            Ok(())
-        } else {
-            Err(Errno::AGAIN)
-        };
-        // What is only counted, the program does itself; nothing is judged by what it could change meanwhile.
-        let goes_on = is_birth && decided.is_ok();
-        let flags = if goes_on { libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32 } else { 0 };
-        let error = decided.err().map_or(0, |errno| -errno.raw_os_error());
-        let answer = libc::seccomp_notif_resp { id: call.id, val: 0, error, flags };
+        let error = self.decide(&call).err().map_or(0, |errno| -errno.raw_os_error());
+        let answer = libc::seccomp_notif_resp { id: call.id, val: 0, error, flags: 0 };
         self.ioctl(libc::SECCOMP_IOCTL_NOTIF_SEND, &mut MaybeUninit::new(answer))
     }
 

@@ -146,6 +146,7 @@ fn in_session(command: &mut Command, folder: OwnedFd, terminal: bool, limits: Li
     unsafe {
         command.pre_exec(move || {
             setsid()?;
+            signals::unblock_all()?;
             hold_program(&limits)?;
             if terminal {
                 rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;

@@ -24,6 +24,21 @@ pub(super) fn descriptor(signals: &[Signal]) -> io::Result<OwnedFd> {
     }
 }
 
+/// Lets every signal through again: a program that is started inherits what is blocked, and a shell would wait for the end
+/// of its children for ever. May be called between fork and exec.
+#[expect(unsafe_code, reason = "the C library's calls for sets of signals take pointers")]
+pub(super) fn unblock_all() -> io::Result<()> {
+    // SAFETY: as above; and both calls may be made between fork and exec.
+    unsafe {
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        match libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()) {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
 /// Takes what waits, so that the descriptor tells of the next one; the numbers of the signals.
 pub(super) fn take(descriptor: &OwnedFd) -> Vec<i32> {
     let mut taken = Vec::new();

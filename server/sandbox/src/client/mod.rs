@@ -27,7 +27,7 @@ pub use self::child::{Child, Pipes, Streams};
 use self::connection::{Connection, Unreachable};
 use crate::net::{API_NAME, HOST, NetworkEvent};
 use crate::supervisor::run_file::RunFile;
-use crate::terminal::TerminalStart;
+use crate::terminal::{MAX_TITLE_CHARS, TerminalStart};
 use crate::wire::ApiReach;
 use crate::wire::{Configured, Reply, Request};
 pub use crate::wire::{ListedSandbox, ListedTerminal, Scope};
@@ -65,6 +65,12 @@ pub enum SandboxEvent {
     DiskAsked {
         /// Which sandbox.
         sandbox: SandboxId,
+    },
+    /// A person starts something, and has programs in as many workspaces as they may: those that have nothing to do at the
+    /// moment are to end.
+    RoomWanted {
+        /// Who.
+        person: UserId,
     },
     /// Something was refused by a sandbox's network.
     Network {
@@ -287,6 +293,13 @@ impl Sandboxes {
     /// Changes a terminal's size; what does not fit is brought within what a terminal can have.
     pub async fn resize(&self, person: UserId, terminal: TerminalId, cols: u16, rows: u16) -> Result<(), SandboxError> {
         self.done(&Request::Resize { person, terminal, cols, rows }).await
+    }
+
+    /// Gives a terminal another title; that of the beginning again where it is empty.
+    pub async fn rename(&self, person: UserId, terminal: TerminalId, title: &str) -> Result<(), SandboxError> {
+        // The supervisor cuts it; a frame is not larger than it has to be.
+        let title = title.chars().take(MAX_TITLE_CHARS).collect();
+        self.done(&Request::Rename { person, terminal, title }).await
     }
 
     /// Hangs up, ends what does not end by itself, and forgets the terminal. Returns when that is done.

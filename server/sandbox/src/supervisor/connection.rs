@@ -67,6 +67,10 @@ async fn answer(host: &Host, request: Request) -> Result<Reply, SandboxError> {
             host.find(person, terminal)?.resize(cols, rows);
             Ok(Reply::Done)
         }
+        Request::Rename { person, terminal, title } => {
+            host.find(person, terminal)?.rename(&title);
+            Ok(Reply::Done)
+        }
         Request::Close { person, terminal } => host.close(person, terminal).await.map(|()| Reply::Done),
         Request::End { scope, cause } => {
             host.end_scope(scope, cause).await;

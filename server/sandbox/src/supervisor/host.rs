@@ -20,6 +20,7 @@ use crate::client::SandboxEvent;
 use crate::net;
 use crate::terminal::{self, Driver, Process, Terminal, TerminalStart, UNKNOWN_EXIT};
 use crate::walls::Walls;
+use crate::warden::machine::memory_share;
 use crate::warden::{Warden, WardenEvent};
 use crate::wire::{Configured, ListedSandbox, ListedTerminal, Scope};
 use crate::{Place, Program, SandboxError, SandboxId, SandboxSettings, TerminalSettings};
@@ -149,15 +150,16 @@ impl Host {
 
     pub(super) async fn configure(&self, settings: SandboxSettings) -> Result<Configured, SandboxError> {
         let _one_at_a_time = self.inner.configuring.lock().await;
-        let current = self.slot().clone().filter(|config| config.settings == settings);
-        if let Some(config) = current {
+        let current = self.slot().clone();
+        if let Some(config) = current.as_ref().filter(|config| config.settings == settings) {
             return Ok(config.configured());
         }
         let walls = Walls::detect(&settings).await?;
-        let (events, news) = mpsc::channel(WARDEN_EVENTS);
-        let warden = Warden::start(settings.limits.clone(), events)
-            .map_err(|error| SandboxError::Failed(format!("nobody keeps the limits ({error})")))?;
-        tokio::spawn(self.clone().pass_on(news));
+        let warden = match current {
+            Some(config) => config.warden.clone(),
+            None => self.start_warden()?,
+        };
+        warden.limit_together(memory_share(settings.memory_percent));
         let config = Arc::new(Config {
             settings,
             walls,
@@ -170,6 +172,15 @@ impl Host {
         *self.slot() = Some(Arc::clone(&config));
         self.end_other_networks(&config.settings).await;
         Ok(configured)
+    }
+
+    /// One for all settings: what runs under old ones counts among what all take together.
+    fn start_warden(&self) -> Result<Warden, SandboxError> {
+        let (events, news) = mpsc::channel(WARDEN_EVENTS);
+        let warden = Warden::start(events)
+            .map_err(|error| SandboxError::Failed(format!("nobody keeps the limits ({error})")))?;
+        tokio::spawn(self.clone().pass_on(news));
+        Ok(warden)
     }
 
     /// Other limits wait for what runs under the old ones; what the operator forbids to reach does not.
@@ -190,6 +201,12 @@ impl Host {
                     tracing::warn!(%sandbox, ?cause, "a sandbox took more than it may; something in it was ended");
                     self.inner.sandboxes.note(sandbox, cause);
                     SandboxEvent::LimitReached { sandbox, cause }
+                }
+                WardenEvent::EndAsked { sandbox } => {
+                    tracing::warn!(%sandbox, "a sandbox is ended: all together take more memory than they may");
+                    let sandboxes = self.inner.sandboxes.clone();
+                    tokio::spawn(async move { sandboxes.end(Scope::Sandbox(sandbox), Some(EndCause::Memory)).await });
+                    continue;
                 }
                 WardenEvent::DiskAsked { sandbox } => SandboxEvent::DiskAsked { sandbox },
             };
@@ -224,6 +241,7 @@ impl Host {
             id: start.id.unwrap_or_else(|| TerminalId(uuid::Uuid::new_v4())),
             number: reservation.number,
             title: start.shown_title(),
+            renamed: false,
             program: start.program,
             args: start.args,
             profile: start.profile,
@@ -323,6 +341,12 @@ impl Config {
             api: self.walls.api_reach(),
             mounted: self.walls.are_namespaces(),
         }
+    }
+
+    /// The person's programs that have nothing to do are to end: another one is to start.
+    pub(super) fn want_room(&self, person: UserId) {
+        // There may be no server at the moment.
+        let _ = self.events.send(SandboxEvent::RoomWanted { person });
     }
 
     /// Gives a sandbox its way out, where it has one. Refused where it is of no use without.

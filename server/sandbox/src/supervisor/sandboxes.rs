@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use coditect_protocol::terminal::EndCause;
 use futures_util::future::join_all;
-use tokio::time::Instant;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::host::Config;
 use crate::agent::client::Agent;
+use crate::warden::TooManyProcesses;
 use crate::wire::{ListedSandbox, Scope};
 use crate::{Place, SandboxError, SandboxId, SandboxSettings};
 
@@ -19,6 +21,8 @@ use crate::{Place, SandboxError, SandboxId, SandboxSettings};
 const KEEP_IDLE: Duration = Duration::from_secs(10 * 60);
 /// How often idle ones are looked for.
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How long it is waited until one of a person's sandboxes makes room for another: what runs in it may be about to end.
+const WAIT_FOR_ROOM: Duration = Duration::from_secs(3);
 /// A program that was killed at most so long after its sandbox had reached a limit was killed for that.
 const NOTE_LIFETIME: Duration = Duration::from_secs(2);
 
@@ -26,6 +30,8 @@ const NOTE_LIFETIME: Duration = Duration::from_secs(2);
 #[derive(Clone, Default)]
 pub(super) struct Sandboxes {
     cells: Arc<Mutex<HashMap<SandboxId, Arc<Cell>>>>,
+    /// Something has ended, so that there may be room for something else.
+    room: Arc<Notify>,
 }
 
 /// One sandbox, running or not.
@@ -34,6 +40,14 @@ struct Cell {
     /// Held while the sandbox is started or ended, so that the two of them never overlap.
     open: tokio::sync::Mutex<Option<Open>>,
     facts: Mutex<Facts>,
+    /// Whether it runs or is being started. Changed only while `open` is held.
+    runs: Arc<AtomicBool>,
+}
+
+/// Counts a sandbox as one that runs, until it has ended.
+struct Counted {
+    runs: Arc<AtomicBool>,
+    room: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -50,6 +64,7 @@ struct Open {
     config: Arc<Config>,
     ended: Arc<AtomicBool>,
     network: CancellationToken,
+    _counted: Counted,
 }
 
 /// Keeps a sandbox as long as a program runs in it.
@@ -60,6 +75,7 @@ pub(super) struct Lease {
 
 struct Usage {
     cell: Arc<Cell>,
+    room: Arc<Notify>,
 }
 
 impl Cell {
@@ -73,6 +89,19 @@ impl Cell {
         facts.uses == 0 && facts.idle_since.is_none_or(|since| since.elapsed() >= KEEP_IDLE)
     }
 
+    /// Ends it unless it is used by now. Whoever waits here holds a cell that is in use, and is waited for by nobody who
+    /// began to use theirs before: there is no circle.
+    /// `false`: somebody else ends it already.
+    async fn make_room(&self) -> bool {
+        let mut open = self.open.lock().await;
+        if self.facts().uses > 0 {
+            return true;
+        }
+        let Some(open) = open.take() else { return false };
+        open.end().await;
+        true
+    }
+
     fn note(&self, cause: EndCause) {
         self.facts().note = Some((Instant::now(), cause));
     }
@@ -84,7 +113,15 @@ impl Drop for Usage {
         facts.uses -= 1;
         if facts.uses == 0 {
             facts.idle_since = Some(Instant::now());
+            self.room.notify_waiters();
         }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.runs.store(false, Ordering::Release);
+        self.room.notify_waiters();
     }
 }
 
@@ -105,7 +142,51 @@ impl Sandboxes {
         let mut cells = self.cells();
         let cell = Arc::clone(cells.entry(id).or_default());
         cell.facts().uses += 1;
-        Usage { cell }
+        Usage { cell, room: Arc::clone(&self.room) }
+    }
+
+    /// Counts a sandbox that is about to start; `cell` is in use. Where its person has as many as they may, the one in
+    /// which nothing has run for longest is ended first.
+    async fn count(&self, id: SandboxId, cell: &Cell, config: &Config) -> Result<Counted, SandboxError> {
+        let limit = config.settings.per_person;
+        let deadline = Instant::now() + WAIT_FOR_ROOM;
+        let mut is_told = false;
+        loop {
+            // Asked for before it is looked, so that no news is missed.
+            let news = self.room.notified();
+            let idle = match self.count_or_idle(id, cell, limit) {
+                Ok(counted) => return Ok(counted),
+                Err(idle) => idle,
+            };
+            if let Some(idle) = idle
+                && idle.make_room().await
+            {
+                continue;
+            }
+            if !std::mem::replace(&mut is_told, true) {
+                config.want_room(id.person);
+            }
+            if timeout_at(deadline, news).await.is_err() {
+                return Err(SandboxError::TooManySandboxes { limit });
+            }
+        }
+    }
+
+    /// Counts it where the person may have another; else the one that has been idle longest, if any is. All under the
+    /// lock under which uses begin, so that two that start at once are not both the last.
+    fn count_or_idle(&self, id: SandboxId, cell: &Cell, limit: usize) -> Result<Counted, Option<Arc<Cell>>> {
+        let cells = self.cells();
+        let own = cells.iter().filter(|(other, _)| other.person == id.person && **other != id);
+        let running: Vec<_> = own.map(|(_, cell)| cell).filter(|cell| cell.runs.load(Ordering::Acquire)).collect();
+        if running.len() < limit.max(1) {
+            cell.runs.store(true, Ordering::Release);
+            return Ok(Counted { runs: Arc::clone(&cell.runs), room: Arc::clone(&self.room) });
+        }
+        let idle = running.into_iter().filter_map(|cell| {
+            let facts = cell.facts();
+            (facts.uses == 0).then_some((facts.idle_since, cell))
+        });
+        Err(idle.min_by_key(|(since, _)| *since).map(|(_, cell)| Arc::clone(cell)))
     }
 
     /// Whether no program runs in any of them.
@@ -128,15 +209,19 @@ impl Sandboxes {
             usage.cell.note(EndCause::AccessEnded);
             old.end().await;
         }
+        let counted = self.count(place.id, &usage.cell, config).await?;
         let agent = Agent::start(&config.walls, place).await?;
         let network = CancellationToken::new();
         config.connect(&agent, place, &network)?;
-        config.warden.add(place, agent.pid());
+        // A namespace has a limit of its own.
+        let namespaces = config.walls.are_namespaces();
+        let too_many = if namespaces { TooManyProcesses::Refused } else { TooManyProcesses::Ended };
+        config.warden.add(place, agent.pid(), &config.settings.limits, too_many);
         let ended = Arc::new(AtomicBool::new(false));
         tokio::spawn(watch(Arc::clone(&usage.cell), agent.clone(), Arc::clone(&ended)));
         tracing::info!(sandbox = %place.id, walls = config.walls.name(), read_only = place.read_only, "sandbox started");
         let (place, config) = (place.clone(), Arc::clone(config));
-        *open = Some(Open { place, agent: agent.clone(), config, ended, network });
+        *open = Some(Open { place, agent: agent.clone(), config, ended, network, _counted: counted });
         drop(open);
         Ok(Lease { agent, usage })
     }

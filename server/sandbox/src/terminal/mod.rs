@@ -17,7 +17,7 @@ mod output;
 mod pty;
 mod ring;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use coditect_protocol::terminal::{EndCause, MAX_TERMINAL_CELLS, TerminalExit, TerminalInfo};
 use coditect_protocol::{RelPath, TerminalId};
@@ -83,8 +83,14 @@ impl TerminalStart {
     pub(crate) fn shown_title(&self) -> String {
         let asked = self.title.trim();
         let name = if asked.is_empty() { self.program.rsplit('/').next().unwrap_or(&self.program) } else { asked };
-        name.chars().filter(|c| !c.is_control()).take(MAX_TITLE_CHARS).collect()
+        shown(name)
     }
+}
+
+/// A title as lists can show it.
+fn shown(title: &str) -> String {
+    let plain: String = title.chars().filter(|c| !c.is_control()).collect();
+    plain.trim().chars().take(MAX_TITLE_CHARS).collect()
 }
 
 /// A number of columns or rows brought within 1 to [`MAX_TERMINAL_CELLS`].
@@ -117,8 +123,10 @@ impl Closing {
 
 /// What is held of a terminal beside its driver.
 pub(crate) struct Terminal {
-    /// Without what changes: size and exit are filled in when it is asked for.
+    /// Without what changes: size, title and exit are filled in when it is asked for.
     info: TerminalInfo,
+    /// The title that the person gave it; empty where they gave none.
+    name: Mutex<String>,
     input: mpsc::Sender<Vec<u8>>,
     writes: Semaphore,
     size: watch::Sender<(u16, u16)>,
@@ -141,7 +149,8 @@ impl Terminal {
         let output = Arc::new(Output::new(scrollback_bytes.max(MIN_SCROLLBACK_BYTES)));
         let closing = Closing::default();
         let ends = Ends { inputs, sizes, output: Arc::clone(&output), closing: closing.clone() };
-        (Self { info, input, writes: Semaphore::new(WAITING_WRITES), size, output, closing }, ends)
+        let (name, writes) = (Mutex::default(), Semaphore::new(WAITING_WRITES));
+        (Self { info, name, input, writes, size, output, closing }, ends)
     }
 
     pub(crate) fn id(&self) -> TerminalId {
@@ -150,7 +159,14 @@ impl Terminal {
 
     pub(crate) fn info(&self) -> TerminalInfo {
         let (cols, rows) = *self.size.borrow();
-        TerminalInfo { cols, rows, exit: self.output.exit(), ..self.info.clone() }
+        let info = TerminalInfo { cols, rows, exit: self.output.exit(), ..self.info.clone() };
+        let name = self.name.lock().unwrap_or_else(PoisonError::into_inner);
+        if name.is_empty() { info } else { TerminalInfo { title: name.clone(), renamed: true, ..info } }
+    }
+
+    /// Gives it another title; that of the beginning again where nothing of this one can be shown.
+    pub(crate) fn rename(&self, title: &str) {
+        *self.name.lock().unwrap_or_else(PoisonError::into_inner) = shown(title);
     }
 
     pub(crate) fn read_from(&self, offset: u64) -> Result<Reading, SandboxError> {

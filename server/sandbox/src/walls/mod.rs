@@ -281,7 +281,9 @@ impl Walls {
             Kind::Landlock | Kind::None => landlock::command(helper, control)?,
             Kind::Unavailable { reason } => return Err(SandboxError::Unavailable { reason: reason.clone() }),
         };
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        // Without namespaces it ends by itself as soon as its line is closed, and has first to end what is below it.
+        let ends_all = self.are_namespaces();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(ends_all);
         Ok(command)
     }
 

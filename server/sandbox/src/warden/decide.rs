@@ -13,6 +13,10 @@ const FIRST_ALLOWANCE_BYTES: u64 = 16 * 1024 * 1024;
 const ALLOWANCE_BYTES: std::ops::RangeInclusive<u64> = 4 * 1024 * 1024..=256 * 1024 * 1024;
 /// Part of what is left of a quota that may be written without looking again.
 const ALLOWANCE_PART: u64 = 4;
+/// Files and folders that the disk may have less before the directories are measured, for nothing tells who made them: and
+/// the same while there is too much already.
+const ALLOWANCE_ENTRIES: u64 = 100_000;
+const OVER_ALLOWANCE_ENTRIES: u64 = 2000;
 /// Bytes that a process may write while the disk is nearly full.
 const LAST_BYTES: u64 = 4 * 1024 * 1024;
 /// How long writers are held until it is asked again how much there is. They never go on unmeasured.
@@ -23,6 +27,9 @@ const UNSEEN_PAUSE: Duration = Duration::from_secs(2);
 const UNSEEN_PAUSE_FACTOR: u32 = 8;
 /// How long a killed process may take to end before it counts again.
 const DYING: Duration = Duration::from_secs(2);
+
+/// How long a sandbox that is ended may take for that before it counts again.
+const ENDING: Duration = Duration::from_secs(15);
 
 /// Names a process for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -55,8 +62,22 @@ pub(super) struct Look {
     pub(super) files_bytes: u64,
     /// Whether what the processes share is known well enough to kill one for it.
     pub(super) memory_is_known: bool,
-    /// Bytes that are left on the disk.
-    pub(super) free_bytes: u64,
+    /// What is left on the disk.
+    pub(super) free: Free,
+}
+
+/// What a disk has left.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Free {
+    pub(super) bytes: u64,
+    /// Files and folders.
+    pub(super) entries: u64,
+}
+
+impl Free {
+    fn most(self, other: Self) -> Self {
+        Self { bytes: self.bytes.max(other.bytes), entries: self.entries.max(other.entries) }
+    }
 }
 
 /// What is to be done, in this order.
@@ -67,21 +88,29 @@ pub(super) enum Action {
     Continue(Name),
     Tell(EndCause),
     AskDisk,
+    /// The sandbox as a whole.
+    End,
 }
 
 /// What is remembered of a sandbox.
 #[derive(Debug)]
 pub(super) struct Ward {
-    limits: Limits,
+    pub(super) limits: Limits,
     quota_bytes: Option<u64>,
     seen: HashMap<Name, Seen>,
+    /// Memory at the last look: of what has not been killed, and of files.
+    memory: HashMap<Name, u64>,
+    files_bytes: u64,
+    memory_is_known: bool,
+    /// Since when it is ended as a whole.
+    ending_since: Option<Duration>,
     /// Written since the directories were measured.
     unmeasured_bytes: u64,
     allowance_bytes: u64,
     asked_at: Option<Duration>,
     /// Most room that the disk had since the directories were measured, and what it had at the last look.
-    most_free_bytes: u64,
-    last_free_bytes: u64,
+    most_free: Free,
+    last_free: Free,
     /// From when on a measurement may be asked for only because the disk has less room.
     unseen_from: Duration,
     /// What was measured while the quota is exceeded, at least.
@@ -107,11 +136,15 @@ impl Ward {
             limits,
             quota_bytes,
             seen: HashMap::new(),
+            memory: HashMap::new(),
+            files_bytes: 0,
+            memory_is_known: true,
+            ending_since: None,
             unmeasured_bytes: 0,
             allowance_bytes: FIRST_ALLOWANCE_BYTES,
             asked_at: None,
-            most_free_bytes: 0,
-            last_free_bytes: 0,
+            most_free: Free::default(),
+            last_free: Free::default(),
             unseen_from: Duration::ZERO,
             over_bytes: None,
         }
@@ -134,15 +167,46 @@ impl Ward {
         self.processes(&mut alive, now, &mut actions);
         self.full_disk(&mut alive, now, &mut actions);
         self.quota(writers, &alive, now, &mut actions);
+        self.ending_since = self.ending_since.filter(|since| now.saturating_sub(*since) < ENDING);
+        let is_ending = self.ending_since.is_some();
+        self.memory_is_known = look.memory_is_known || is_ending;
+        self.files_bytes = if is_ending { 0 } else { look.files_bytes };
+        let counts = alive.iter().filter(|_| !is_ending);
+        self.memory = counts.map(|one| (one.name, one.memory_bytes)).collect();
         actions
+    }
+
+    /// What it took at the last look and is not about to give back.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        self.memory.values().sum::<u64>() + self.files_bytes
+    }
+
+    pub(super) const fn knows_memory(&self) -> bool {
+        self.memory_is_known
+    }
+
+    /// Gives up its largest process; all there is where files in memory are larger, which end with nothing less.
+    pub(super) fn give_up(&mut self, now: Duration) -> Action {
+        let largest = self.memory.iter().map(|(name, bytes)| (*bytes, *name)).max();
+        if let Some((_, name)) = largest.filter(|(bytes, _)| *bytes > 0 && *bytes >= self.files_bytes) {
+            self.memory.remove(&name);
+            if let Some(seen) = self.seen.get_mut(&name) {
+                seen.killed_at = Some(now);
+            }
+            return Action::Kill(name);
+        }
+        self.ending_since = Some(now);
+        self.files_bytes = 0;
+        self.memory.clear();
+        Action::End
     }
 
     /// Those who wrote since the last look.
     fn remember(&mut self, look: &Look, now: Duration) -> Vec<Name> {
-        let is_full = look.free_bytes < self.limits.disk_reserve_bytes;
+        let is_full = look.free.bytes < self.limits.disk_reserve_bytes;
         // Whoever keeps secret what it writes may have written all that is missing.
-        let missing = self.last_free_bytes.saturating_sub(look.free_bytes);
-        self.last_free_bytes = look.free_bytes;
+        let missing = self.last_free.bytes.saturating_sub(look.free.bytes);
+        self.last_free = look.free;
         let mut before = std::mem::take(&mut self.seen);
         let mut writers = Vec::new();
         let mut unknown = 0;
@@ -237,14 +301,14 @@ impl Ward {
         if self.quota_bytes.is_none() {
             return;
         }
-        self.most_free_bytes = self.most_free_bytes.max(self.last_free_bytes);
+        self.most_free = self.most_free.most(self.last_free);
         if self.asked_at.is_none_or(|asked| now.saturating_sub(asked) >= ASK_AGAIN) {
             if self.asked_at.is_none() && !self.may_have_written(alive, now) {
                 return;
             }
             self.asked_at = Some(now);
             // What is written while it is measured may be missing in what is found.
-            self.most_free_bytes = self.last_free_bytes;
+            self.most_free = self.last_free;
             actions.push(Action::AskDisk);
         }
         if self.over_bytes.is_some() {
@@ -263,8 +327,11 @@ impl Ward {
     /// Whether so much was written, or is missing on the disk, that there may be too much. Processes that end at once are
     /// seen by nobody: the room that they took is.
     fn may_have_written(&self, alive: &[Taken], now: Duration) -> bool {
-        let missing = self.most_free_bytes.saturating_sub(self.last_free_bytes);
-        let unseen = missing >= self.allowance_bytes && now >= self.unseen_from && !alive.is_empty();
+        let missing = self.most_free.bytes.saturating_sub(self.last_free.bytes);
+        let missing_entries = self.most_free.entries.saturating_sub(self.last_free.entries);
+        let entries = if self.over_bytes.is_some() { OVER_ALLOWANCE_ENTRIES } else { ALLOWANCE_ENTRIES };
+        let is_missing = missing >= self.allowance_bytes || missing_entries >= entries;
+        let unseen = is_missing && now >= self.unseen_from && !alive.is_empty();
         unseen || self.unmeasured_bytes >= self.allowance_bytes
     }
 

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use coditect_protocol::terminal::EndCause;
+use coditect_protocol::{UserId, WorkspaceId};
+use uuid::Uuid;
 
-use super::decide::Action::{AskDisk, Continue, Kill, Stop, Tell};
-use super::decide::{Action, Look, Name, Taken, Ward};
-use crate::Limits;
+use super::decide::Action::{AskDisk, Continue, End, Kill, Stop, Tell};
+use super::decide::{Action, Free, Look, Name, Taken, Ward};
+use super::together::relieve;
+use crate::{Limits, SandboxId};
 
 const MIB: u64 = 1024 * 1024;
 const PLENTY: u64 = u64::MAX;
@@ -36,8 +39,12 @@ fn at(second: u64) -> Duration {
     Duration::from_secs(second)
 }
 
+fn free_bytes(bytes: u64) -> Free {
+    Free { bytes, entries: PLENTY }
+}
+
 fn check(ward: &mut Ward, taken: &[Taken], free: u64, second: u64, expected: &[Action]) {
-    let look = Look { taken: taken.to_vec(), files_bytes: 0, memory_is_known: true, free_bytes: free };
+    let look = Look { taken: taken.to_vec(), files_bytes: 0, memory_is_known: true, free: free_bytes(free) };
     assert_eq!(ward.look(&look, at(second)), expected, "{taken:?} at {second}");
 }
 
@@ -62,7 +69,7 @@ fn files_in_memory_leave_half_of_it_to_programs() {
         taken: vec![process(1, 30, 1, 0), process(2, 25, 1, 0)],
         files_bytes,
         memory_is_known,
-        free_bytes: PLENTY,
+        free: free_bytes(PLENTY),
     };
     assert_eq!(ward.look(&look(45 * MIB, true), at(0)), []);
     assert_eq!(ward.look(&look(1000 * MIB, false), at(1)), [], "nobody goes for what may be shared");
@@ -183,4 +190,79 @@ fn a_number_used_again_is_another_process() {
     // All that the new one wrote counts, and not what the old one did beyond it.
     check(&mut ward, &[named(2, 3)], PLENTY, 1, &[]);
     check(&mut ward, &[named(2, 6)], PLENTY, 2, &[AskDisk, Stop(Name { started: 2, pid: 7 })]);
+}
+
+#[test]
+fn files_that_nobody_is_seen_to_make_are_looked_for() {
+    let mut ward = Ward::new(limits(), Some(100 * MIB));
+    let look = |ward: &mut Ward, entries, second| {
+        let free = Free { bytes: 5000 * MIB, entries };
+        let taken = vec![shell(1, 0), process(2, 1, 1, 0)];
+        ward.look(&Look { taken, files_bytes: 0, memory_is_known: true, free }, at(second))
+    };
+    assert_eq!(look(&mut ward, 500_000, 0), []);
+    assert_eq!(look(&mut ward, 400_001, 1), []);
+    assert_eq!(look(&mut ward, 400_000, 2), [AskDisk]);
+    assert_eq!(ward.measured(110 * MIB, at(2)), [Stop(name(2)), Kill(name(2)), Tell(EndCause::Disk)]);
+    // What remains is a shell, which could make them itself.
+    assert_eq!(look(&mut ward, 398_000, 10), [AskDisk, Stop(name(2))]);
+    let all = [Stop(name(1)), Stop(name(2)), Kill(name(1)), Kill(name(2)), Tell(EndCause::Disk)];
+    assert_eq!(ward.measured(118 * MIB, at(10)), all);
+}
+
+fn sandbox(person: u128, workspace: u128) -> SandboxId {
+    SandboxId { person: UserId(Uuid::from_u128(person)), workspace: WorkspaceId(Uuid::from_u128(workspace)) }
+}
+
+/// What sandboxes do that take this memory (MiB: of each process, and of files), where all together may take `most` MiB.
+fn together(sandboxes: &[(SandboxId, &[u64], u64, bool)], most: u64) -> Vec<(SandboxId, Action)> {
+    let limits = || Limits { memory_bytes: PLENTY, ..limits() };
+    let mut wards: Vec<(SandboxId, Ward)> = sandboxes.iter().map(|(id, ..)| (*id, Ward::new(limits(), None))).collect();
+    for ((_, ward), (_, memory, files, memory_is_known)) in wards.iter_mut().zip(sandboxes) {
+        let taken = (1..).zip(*memory).map(|(age, memory)| process(age, *memory, 1, 0)).collect();
+        let (files_bytes, memory_is_known) = (files * MIB, *memory_is_known);
+        let look = Look { taken, files_bytes, memory_is_known, free: free_bytes(PLENTY) };
+        assert_eq!(ward.look(&look, at(0)), []);
+    }
+    let mut all: Vec<(SandboxId, &mut Ward)> = wards.iter_mut().map(|(id, ward)| (*id, ward)).collect();
+    let actions = relieve(&mut all, most * MIB, at(0));
+    assert_eq!(relieve(&mut all, most * MIB, at(0)), [], "it fits then, or is waited for");
+    actions
+}
+
+#[test]
+fn whoever_takes_most_of_the_machine_gives_up_first() {
+    let (a1, a2, b) = (sandbox(1, 1), sandbox(1, 2), sandbox(2, 1));
+    let tell = Tell(EndCause::Memory);
+    let all: [(SandboxId, &[u64], u64, bool); 3] =
+        [(a1, &[50, 20], 0, true), (a2, &[40, 60, 10], 0, true), (b, &[100], 0, true)];
+    assert_eq!(together(&all, 280), []);
+    // The person with two, not the one with the largest sandbox or process.
+    assert_eq!(together(&all, 279), [(a2, Kill(name(2))), (a2, tell)]);
+    let two = [(a2, Kill(name(2))), (a2, tell), (a1, Kill(name(1))), (a1, tell)];
+    assert_eq!(together(&all, 219)[..2], two[..2]);
+    assert_eq!(
+        together(&all, 119),
+        [(a2, Kill(name(2))), (a2, tell), (a1, Kill(name(1))), (a1, tell), (b, Kill(name(1))), (b, tell)]
+    );
+    // What is not known to be its own costs nobody anything yet.
+    let shared: [(SandboxId, &[u64], u64, bool); 2] = [(a1, &[50], 0, true), (b, &[100], 0, false)];
+    assert_eq!(together(&shared, 100), []);
+}
+
+#[test]
+fn files_in_memory_end_with_their_sandbox() {
+    let (a, b) = (sandbox(1, 1), sandbox(2, 1));
+    let all: [(SandboxId, &[u64], u64, bool); 2] = [(a, &[30, 5], 90, true), (b, &[40], 0, true)];
+    assert_eq!(together(&all, 100), [(a, End), (a, Tell(EndCause::Memory))]);
+    let mut ward = Ward::new(Limits { memory_bytes: PLENTY, ..limits() }, None);
+    let look = |ward: &mut Ward, second| {
+        let (files_bytes, free) = (90 * MIB, free_bytes(PLENTY));
+        ward.look(&Look { taken: Vec::new(), files_bytes, memory_is_known: true, free }, at(second));
+        ward.memory_bytes()
+    };
+    assert_eq!(look(&mut ward, 0), 90 * MIB);
+    assert_eq!(ward.give_up(at(0)), End);
+    assert_eq!([look(&mut ward, 1), look(&mut ward, 14)], [0, 0], "it is on its way");
+    assert_eq!(look(&mut ward, 15), 90 * MIB, "it was not");
 }

@@ -14,12 +14,12 @@ const SEARCH_WITHIN: Duration = Duration::from_secs(5);
 
 /// What the processes of a sandbox take; `root` is its outermost one. That and the agent are not counted: they are the
 /// supervisor's.
-pub(super) fn below(tree: &Tree<'_>, root: u32, memory: &mut Memory, writes: bool) -> Vec<Taken> {
+pub(super) fn below(tree: &Tree<'_>, root: u32, memory: &mut Memory, writes: bool, is_tight: bool) -> Vec<Taken> {
     let agents = tree.children(root);
     let programs: Vec<&Process> = programs(tree, root);
     let name = |process: &Process| Name { started: process.started, pid: process.pid };
     let names: Vec<Name> = programs.iter().map(|process| name(process)).collect();
-    memory.measure(&names, agents.first().map(|agent| agent.pid));
+    memory.measure(&names, agents.first().map(|agent| agent.pid), is_tight);
     let taken = |process: &&Process| {
         let is_leader = process.session == process.pid && agents.iter().any(|agent| agent.pid == process.parent);
         let written_bytes = if writes { written(process) } else { Some(0) };

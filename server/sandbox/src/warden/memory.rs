@@ -64,8 +64,10 @@ impl Memory {
         Self { limit_bytes, all: HashMap::new(), files_bytes: 0, unknown_since: None }
     }
 
-    /// Reads what these take; `agent` is the process that sees the sandbox's files in memory.
-    pub(super) fn measure(&mut self, names: &[Name], agent: Option<u32>) {
+    /// Reads what these take; `agent` is the process that sees the sandbox's files in memory. Where `is_tight` it is found
+    /// out what they share, however little they take.
+    pub(super) fn measure(&mut self, names: &[Name], agent: Option<u32>, is_tight: bool) {
+        let limit_bytes = if is_tight { 0 } else { self.limit_bytes };
         let mut before = std::mem::take(&mut self.all);
         for name in names {
             let known = before.remove(name).unwrap_or_default();
@@ -73,12 +75,12 @@ impl Memory {
         }
         let files = agent.map_or(0, |agent| FILES.iter().map(|place| files_in_memory(agent, place)).sum());
         let most: u64 = self.all.values().map(|known| known.now.private + known.now.shared + known.now.tables).sum();
-        if most + files > self.limit_bytes {
+        if most + files > limit_bytes {
             self.measure_exactly();
         }
         // Files that are mapped count for who mapped them.
         self.files_bytes = files.saturating_sub(self.all.values().map(Known::shared).sum());
-        let is_unknown = self.sum() + self.files_bytes > self.limit_bytes && self.unmeasured().next().is_some();
+        let is_unknown = self.bytes_of_all() > limit_bytes && self.unmeasured().next().is_some();
         self.unknown_since = is_unknown.then(|| self.unknown_since.unwrap_or_else(Instant::now));
     }
 
@@ -118,8 +120,9 @@ impl Memory {
         self.all.get(&name).map_or(0, Known::bytes)
     }
 
-    fn sum(&self) -> u64 {
-        self.all.values().map(Known::bytes).sum()
+    /// Of all processes, and of files.
+    pub(super) fn bytes_of_all(&self) -> u64 {
+        self.all.values().map(Known::bytes).sum::<u64>() + self.files_bytes
     }
 
     /// Files in memory that no process has mapped.
@@ -134,7 +137,7 @@ impl Memory {
 
     /// Whether so much of the limit is taken that the next look should come soon.
     pub(super) fn is_close(&self) -> bool {
-        self.sum() + self.files_bytes > self.limit_bytes / 2
+        self.bytes_of_all() > self.limit_bytes / 2
     }
 }
 

@@ -87,6 +87,18 @@ async fn nothing_in_proc_can_be_changed_and_open_files_can_be_used() {
 }
 
 #[tokio::test]
+async fn programs_stand_back_and_cannot_step_forward() {
+    on_all_walls(
+        |_| {},
+        async |machine| {
+            let out = machine.start().await.sh("nice; nice -n -5 nice 2>/dev/null; setsid -w nice").await;
+            assert_eq!(out, "10\n10\n10\n");
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn temporary_space_is_bounded() {
     let small = |settings: &mut SandboxSettings| settings.limits.temporary_bytes = 1024 * 1024;
     on_bubblewrap(small, async |machine| {

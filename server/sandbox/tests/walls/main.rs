@@ -447,6 +447,23 @@ async fn finds_programs_of_the_person() {
     .await;
 }
 
+/// Where new processes wait for the guard, one that ends meanwhile must not have the other's beginning fail.
+#[tokio::test]
+async fn processes_begin_while_others_end() {
+    on_all_walls(
+        |_| {},
+        async |machine| {
+            let out = machine
+                .start()
+                .await
+                .sh("i=0; while [ $i -lt 3000 ]; do true & i=$((i+1)); [ $((i % 100)) = 0 ] && wait; done; wait; echo $i")
+                .await;
+            assert_eq!(out, "3000\n");
+        },
+    )
+    .await;
+}
+
 #[tokio::test]
 async fn everyday_tools_work() {
     on_all_walls(

@@ -26,6 +26,7 @@ pub use launch::{Launched, Launcher, SandboxLauncher, helper_beside};
 
 use crate::error::WorkspaceError;
 use crate::registry::Access;
+use crate::terminals::RoomMaker;
 
 /// Helpers of one person that run at once. One that has nothing to do makes room for another.
 const MAX_HELPERS_OF_PERSON: usize = 8;
@@ -178,6 +179,20 @@ impl Git {
         }
         let cell = Arc::clone(cells.entry(key).or_default());
         Ok(Claim { shared: &self.0, key, cell })
+    }
+
+    /// Has those of a person's helpers leave that have nothing to do. It keeps nothing alive.
+    #[must_use]
+    pub fn room_maker(&self) -> RoomMaker {
+        let shared = Arc::downgrade(&self.0);
+        Box::new(move |person| {
+            let Some(shared) = shared.upgrade() else { return };
+            for (_, cell) in lock(&shared.cells).iter().filter(|((owner, _), _)| *owner == person) {
+                if let Some(helper) = cell.helper() {
+                    helper.leave();
+                }
+            }
+        })
     }
 
     /// How many helpers run, for tests and figures.

@@ -350,3 +350,27 @@ async fn a_person_has_a_limited_number_of_helpers() {
     assert_eq!(fixture.git.helpers_count(), MAX_HELPERS_OF_PERSON);
     assert!(lock(&fixture.git.0.cells).contains_key(&(last.user, last.workspace)));
 }
+
+#[tokio::test]
+async fn helpers_that_have_nothing_to_do_make_room() {
+    let answers = scripted(|message| match message {
+        ToHelper::Request { id, .. } => vec![done(id)],
+        _ => Vec::new(),
+    });
+    let fixture = Fixture::new(answers).await;
+    let make_room = fixture.git.room_maker();
+    assert!(fixture.run(GitRequest::UndoCommit).await.unwrap().is_ok());
+    make_room(UserId(Uuid::new_v4()));
+    assert_eq!(fixture.git.helpers_count(), 1, "somebody else's");
+    make_room(fixture.access.user);
+    assert_eq!(fixture.git.helpers_count(), 0);
+    assert!(fixture.run(GitRequest::UndoCommit).await.unwrap().is_ok());
+    let busy = Fixture::new(silent()).await;
+    let mut waiting = Box::pin(busy.run(GitRequest::UndoCommit));
+    while busy.git.helpers_count() == 0 {
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        tokio::task::yield_now().await;
+    }
+    busy.git.room_maker()(busy.access.user);
+    assert_eq!(busy.git.helpers_count(), 1, "it has something to do");
+}

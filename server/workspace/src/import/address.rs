@@ -130,7 +130,12 @@ impl GitAddress {
     /// `user@host:path`
     fn parse_scp(text: &str) -> Result<Self, WorkspaceError> {
         let unknown = || refused("only https:// and ssh addresses, and paths that the operator opened, can be cloned.");
-        let (login, path) = text.split_once(':').ok_or_else(unknown)?;
+        let (before, _) = text.split_once(':').ok_or_else(unknown)?;
+        // The colons of an IPv6 address are none before a path.
+        let (_, host) = before.split_once('@').unwrap_or(("", before));
+        let end = if host.starts_with('[') { text.find(']').ok_or_else(unknown)? } else { 0 };
+        let at = end + text[end..].find(':').ok_or_else(unknown)?;
+        let (login, path) = (&text[..at], &text[at + 1..]);
         let (user, host) = match login.split_once('@') {
             Some((user, host)) => (Some(user), host),
             None => (None, login),
@@ -267,6 +272,10 @@ mod tests {
         check("ssh://git@example.com/a/b.git", "ssh://git@example.com:22/a/b.git");
         check("git@example.com:a/b.git", "git@example.com:a/b.git");
         check("git@example.com:/a/b.git", "ssh://git@example.com:22/a/b.git");
+        check("https://[::1]/a", "https://[::1]/a");
+        check("git@[::1]:a/b.git", "ssh://git@[::1]:22/~/a/b.git");
+        check("[2001:DB8::1]:/a", "ssh://[2001:db8::1]:22/a");
+        check("git@example.com:a]:b", "git@example.com:a]:b");
         check("/srv/git/x", "/srv/git/x");
     }
 
@@ -298,6 +307,10 @@ mod tests {
             "https://example.com/a\nb",
             "relative/path",
             "host:-x",
+            "git@[::1]",
+            "git@[::1:a",
+            "git@[::1]x:a",
+            "[ext::x]:a",
         ];
         for text in bad {
             let error = GitAddress::parse(text, &settings()).unwrap_err();

@@ -2,18 +2,20 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use coditect_protocol::RelPath;
 use coditect_protocol::files::{ChangeKind, FileChange};
+use coditect_protocol::{RelPath, UserId};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::paths::{FoundFolder, Paths, folder_of};
+use super::paths::{FoundFolder, MAX_INDEX_BYTES, Paths, folder_of};
 use super::{State, TreeIndex};
 use crate::WorkspaceError;
 use crate::search::Stop;
 use crate::search::globs::PathFilter;
-use crate::search::rules::Rules;
+use crate::search::rules::{Rules, RulesNow};
 use crate::search::walk::{MAX_WALKED_ENTRIES, Visitor, Walk, walk_below};
 use crate::tree::{Tree, blocking, os_path};
 use crate::watch::{Subscription, WatchItem, Watchers};
@@ -22,11 +24,23 @@ use crate::watch::{Subscription, WatchItem, Watchers};
 const UNWATCHED_BELIEVED: Duration = Duration::from_secs(10);
 /// Pause after the whole tree was walked before it is walked again, so that a storm of changes causes few walks.
 const REBUILD_PAUSE: Duration = Duration::from_secs(2);
+/// Most trees that are walked for their index at once; what they found is held beside the indexes until then.
+const MAX_BUILDS: usize = 8;
+/// Most bytes of the paths of folders that are not watched; with more, the whole tree is looked at again instead.
+const MAX_UNWATCHED_BYTES: usize = 4 * 1024 * 1024;
 
-/// Builds the index and follows the tree, until it is gone or nobody has used the index for so long.
-pub(super) async fn follow(index: Arc<TreeIndex>, watchers: Watchers, tree: Arc<Tree>, idle_limit: Duration) {
+static BUILDS: Semaphore = Semaphore::const_new(MAX_BUILDS);
+
+/// Builds the index and follows the tree, until it is gone, nobody has used the index for so long, or others need its room.
+pub(super) async fn follow(
+    index: Arc<TreeIndex>,
+    watchers: Watchers,
+    person: UserId,
+    tree: Arc<Tree>,
+    idle_limit: Duration,
+) {
     // First, so that no change falls between this and the walk.
-    let mut subscription = match watchers.subscribe(&tree).await {
+    let mut subscription = match watchers.subscribe(person, &tree).await {
         Ok(subscription) => subscription,
         Err(error) => {
             tracing::debug!(%error, "a tree is not watched and gets no index");
@@ -38,6 +52,7 @@ pub(super) async fn follow(index: Arc<TreeIndex>, watchers: Watchers, tree: Arc<
         return;
     }
     follower.index.state.send_replace(State::Ready);
+    follower.index.make_room();
     while let Some(event) = follower.next(&mut subscription, idle_limit).await {
         let done = match event {
             Event::Changes(changes) => follower.take_in(changes).await,
@@ -53,6 +68,7 @@ pub(super) async fn follow(index: Arc<TreeIndex>, watchers: Watchers, tree: Arc<
             tracing::debug!(%error, "an index ends");
             return;
         }
+        follower.index.make_room();
     }
 }
 
@@ -76,6 +92,7 @@ impl Follower {
         loop {
             let idle_at = self.index.used() + idle_limit;
             tokio::select! {
+                () = self.index.leave.cancelled() => return None,
                 item = subscription.next() => match item? {
                     WatchItem::Changes(changes) => return Some(Event::Changes(changes)),
                     WatchItem::Rescan => return Some(Event::Rescan),
@@ -98,7 +115,9 @@ impl Follower {
     /// Walks the whole tree; who searches meanwhile searches what was there before.
     async fn rebuild(&mut self) -> Result<(), WorkspaceError> {
         let (index, watchers) = (Arc::clone(&self.index), self.watchers.clone());
+        let turn = BUILDS.acquire().await.map_err(|error| WorkspaceError::Internal(error.to_string()))?;
         self.unwatched = blocking(move || {
+            let _turn = turn;
             let (found, cut_short) = walk_from(&index, vec![(String::new(), Arc::default())])?;
             let unwatched = unwatched(&found, &watchers);
             let mut paths = Paths::default();
@@ -119,15 +138,22 @@ impl Follower {
         self.unwatched_seen = Instant::now();
         let (index, folders) = (Arc::clone(&self.index), self.unwatched.clone());
         self.unwatched = blocking(move || {
-            let held = |folder: &String| Some((folder.clone(), index.paths().rules_above(folder)?));
-            let starts: Vec<_> = folders.iter().filter_map(held).collect();
+            let root = index.handle()?;
+            let mut rules = RulesNow::new(&root);
+            let mut held = |folder: &String| {
+                let is_held = folder.is_empty() || index.paths().has_folder(folder_of(folder));
+                is_held.then(|| rules.above(folder)).flatten().map(|rules| (folder.clone(), rules))
+            };
+            let starts: Vec<_> = folders.iter().filter_map(&mut held).collect();
             let still: BTreeSet<_> = starts.iter().map(|(folder, _)| folder.clone()).collect();
-            let (found, _) = walk_from(&index, starts)?;
+            let (found, cut_short) = walk_from(&index, starts)?;
+            let cut_short = cut_short || rules.is_cut();
             index.change(|paths| {
                 for folder in &folders {
                     paths.remove(folder);
                 }
                 paths.insert(found);
+                paths.cut_short |= cut_short;
             });
             Ok(still)
         })
@@ -138,34 +164,57 @@ impl Follower {
     async fn take_in(&mut self, changes: Vec<FileChange>) -> Result<(), WorkspaceError> {
         let (index, watchers) = (Arc::clone(&self.index), self.watchers.clone());
         let added = blocking(move || {
-            let plan = Plan::new(&index, &changes);
-            let (found, _) = walk_from(&index, plan.folders.clone())?;
+            let root = index.handle()?;
+            let mut rules = RulesNow::new(&root);
+            let plan = Plan::new(&index, &mut rules, &changes);
+            let (found, cut_short) = walk_from(&index, plan.folders.clone())?;
+            let cut_short = cut_short || rules.is_cut();
             let unwatched = unwatched(&found, &watchers);
-            index.change(|paths| plan.carry_out(paths, found));
+            index.change(|paths| {
+                plan.carry_out(paths, found);
+                paths.cut_short |= cut_short;
+            });
             Ok(unwatched)
         })
         .await?;
         self.unwatched.extend(added);
+        self.unwatched = bounded(std::mem::take(&mut self.unwatched));
         Ok(())
     }
+}
+
+/// The root instead of more folders than are to be remembered.
+fn bounded(folders: BTreeSet<String>) -> BTreeSet<String> {
+    let bytes: usize = folders.iter().map(|folder| folder.len() + size_of::<String>()).sum();
+    if bytes > MAX_UNWATCHED_BYTES { BTreeSet::from([String::new()]) } else { folders }
 }
 
 /// The topmost folders among those found in which changes are not told.
 fn unwatched(found: &[FoundFolder], watchers: &Watchers) -> BTreeSet<String> {
     let is_watched = |path: &str| RelPath::parse(path).is_ok_and(|path| watchers.tells_inside(&path));
     let topmost = |folder: &&FoundFolder| !is_watched(&folder.path) && is_watched(folder_of(&folder.path));
-    found.iter().filter(topmost).map(|folder| folder.path.clone()).collect()
+    bounded(found.iter().filter(topmost).map(|folder| String::from(&*folder.path)).collect())
 }
 
-/// Collects folders.
-#[derive(Default)]
-struct Folders(Vec<FoundFolder>);
+/// Collects folders, no more than an index takes.
+struct Folders<'a> {
+    found: Vec<FoundFolder>,
+    /// Bytes of what all threads found.
+    bytes: &'a AtomicUsize,
+    stop: &'a Stop,
+}
 
-impl Visitor for Folders {
+impl Visitor for Folders<'_> {
     const FILES: bool = false;
 
-    fn folder(&mut self, path: &str, files: &[String], rules: &Arc<Rules>) {
-        self.0.push(FoundFolder { path: path.to_owned(), files: files.to_vec(), rules: Arc::clone(rules) });
+    fn folder(&mut self, path: &str, files: &[String]) {
+        let folder = FoundFolder::new(path, files);
+        let bytes = folder.memory_bytes();
+        if self.bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > MAX_INDEX_BYTES {
+            self.stop.set();
+            return;
+        }
+        self.found.push(folder);
     }
 }
 
@@ -174,18 +223,19 @@ fn walk_from(index: &TreeIndex, starts: Vec<(String, Arc<Rules>)>) -> Result<(Ve
     if starts.is_empty() {
         return Ok((Vec::new(), false));
     }
-    let stop = Stop::default();
-    let root = index.root.try_clone().map_err(|error| WorkspaceError::from_io(&RelPath::root(), error))?;
+    let (stop, bytes) = (Stop::default(), AtomicUsize::new(0));
     let walk = Walk {
-        root,
+        root: index.handle()?,
         obey_rules: true,
         filter: PathFilter::new(&[], &[])?,
         folders: &[],
         max_entries: MAX_WALKED_ENTRIES,
         stop: &stop,
     };
-    let (found, cut_short) = walk_below(&walk, starts, Folders::default);
-    Ok((found.into_iter().flat_map(|folders| folders.0).collect(), cut_short))
+    let (found, cut_short) = walk_below(&walk, starts, || Folders { found: Vec::new(), bytes: &bytes, stop: &stop });
+    // Nobody else stops it.
+    let cut_short = cut_short || stop.is_set();
+    Ok((found.into_iter().flat_map(|folders| folders.found).collect(), cut_short))
 }
 
 /// What a batch of changes means for the index.
@@ -201,12 +251,12 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(index: &TreeIndex, changes: &[FileChange]) -> Self {
+    fn new(index: &TreeIndex, rules: &mut RulesNow<'_>, changes: &[FileChange]) -> Self {
         let mut plan = Self::default();
         // Sorted: a folder before what is in it.
         let walked = BTreeSet::from_iter(changes.iter().filter_map(|change| rules_changed(&change.path)));
         for folder in walked {
-            plan.walk(index, &folder);
+            plan.walk(index, rules, &folder);
         }
         for change in changes {
             let path = &change.path;
@@ -215,37 +265,41 @@ impl Plan {
             }
             match change.kind {
                 ChangeKind::Updated => plan.recent.push(path.as_str().to_owned()),
-                ChangeKind::Added | ChangeKind::Deleted => plan.look_at(index, path, change.kind),
+                ChangeKind::Added | ChangeKind::Deleted => plan.look_at(index, rules, path, change.kind),
             }
         }
         plan
     }
 
     /// What is at a path now counts, not what was told of it.
-    fn look_at(&mut self, index: &TreeIndex, path: &RelPath, kind: ChangeKind) {
+    fn look_at(&mut self, index: &TreeIndex, rules: &mut RulesNow<'_>, path: &RelPath, kind: ChangeKind) {
         let (folder, name) = path.as_str().rsplit_once('/').unwrap_or(("", path.as_str()));
-        let Some(rules) = index.paths().rules(folder).cloned() else { return };
-        let facts = index.root.symlink_metadata(os_path(path)).ok();
+        if !index.paths().has_folder(folder) {
+            return;
+        }
+        let Some(facts) = index.root.symlink_metadata(os_path(path)).ok() else {
+            return self.gone.push(path.as_str().to_owned());
+        };
+        let rules = rules.inside(folder);
         let is_held = |is_folder: bool| !rules.ignores(path.as_str(), is_folder);
-        match facts {
-            Some(facts) if facts.is_dir() && is_held(true) => self.folders.push((path.as_str().to_owned(), rules)),
-            Some(facts) if facts.is_file() && is_held(false) => {
-                self.there.push((folder.to_owned(), name.to_owned()));
-                if kind == ChangeKind::Added {
-                    self.recent.push(path.as_str().to_owned());
-                }
+        if facts.is_dir() && is_held(true) {
+            self.folders.push((path.as_str().to_owned(), rules));
+        } else if facts.is_file() && is_held(false) {
+            self.there.push((folder.to_owned(), name.to_owned()));
+            if kind == ChangeKind::Added {
+                self.recent.push(path.as_str().to_owned());
             }
-            _ => self.gone.push(path.as_str().to_owned()),
+        } else {
+            self.gone.push(path.as_str().to_owned());
         }
     }
 
     /// The folder is walked again, where it is held.
-    fn walk(&mut self, index: &TreeIndex, folder: &str) {
-        let paths = index.paths();
-        if self.will_walk(folder) || !paths.has_folder(folder) {
+    fn walk(&mut self, index: &TreeIndex, rules: &mut RulesNow<'_>, folder: &str) {
+        if self.will_walk(folder) || !index.paths().has_folder(folder) {
             return;
         }
-        self.folders.extend(paths.rules_above(folder).map(|rules| (folder.to_owned(), rules)));
+        self.folders.extend(rules.above(folder).map(|rules| (folder.to_owned(), rules)));
     }
 
     fn will_walk(&self, path: &str) -> bool {
@@ -278,4 +332,32 @@ fn rules_changed(path: &RelPath) -> Option<String> {
     }
     let repository = path.strip_suffix(".git/info/exclude")?;
     Some(repository.trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_walk_finds_no_more_than_an_index_takes() {
+        let (stop, bytes) = (Stop::default(), AtomicUsize::new(0));
+        let mut folders = Folders { found: Vec::new(), bytes: &bytes, stop: &stop };
+        let long = "d/".repeat(1900);
+        let mut visited = 0;
+        while !stop.is_set() {
+            folders.folder(&format!("{long}{visited}"), &["file".to_owned()]);
+            visited += 1;
+        }
+        assert_eq!(folders.found.len(), visited - 1);
+        let held: usize = folders.found.iter().map(FoundFolder::memory_bytes).sum();
+        assert!(held <= MAX_INDEX_BYTES && held > MAX_INDEX_BYTES * 9 / 10, "{held}");
+    }
+
+    #[test]
+    fn too_many_unwatched_folders_become_the_whole_tree() {
+        let few = BTreeSet::from(["a".to_owned(), "b".to_owned()]);
+        assert_eq!(bounded(few.clone()), few);
+        let many = (0..MAX_UNWATCHED_BYTES / 4000).map(|number| format!("{}{number}", "d/".repeat(2000))).collect();
+        assert_eq!(bounded(many), BTreeSet::from([String::new()]));
+    }
 }

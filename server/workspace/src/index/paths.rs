@@ -5,14 +5,14 @@
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::ops::{Bound, Range};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::search::rank::{Best, Candidate, Letters};
-use crate::search::rules::Rules;
 
-/// Most files of one tree that are held (a bound on memory; a search says that there are more).
+/// Most files of one tree that are held; a search says that there are more.
 pub const MAX_INDEXED_FILES: usize = 1_000_000;
+/// Most bytes that the folders and files of one tree take, about; a search says that there are more.
+pub const MAX_INDEX_BYTES: usize = 64 * 1024 * 1024;
 /// Files changed last that come before others that match as well.
 const RECENT_FILES: usize = 64;
 /// What a file that changed lately counts more: about as much as one more letter that matches.
@@ -21,18 +21,38 @@ const RECENT_BONUS: u32 = 20;
 const FOLDERS_AT_ONCE: usize = 64;
 /// Bytes of a name's length and letters.
 const NAME_HEAD_BYTES: usize = 5;
+/// What a map needs for an entry beside it, at the usual filling.
+const MAP_BYTES: usize = 8;
+/// What a folder takes beside its path and the names in it.
+const FOLDER_BYTES: usize = size_of::<(Box<str>, Folder)>() + MAP_BYTES;
 
 /// A folder as the walk found it.
 pub(super) struct FoundFolder {
-    pub(super) path: String,
-    pub(super) files: Vec<String>,
-    pub(super) rules: Arc<Rules>,
+    pub(super) path: Box<str>,
+    names: Names,
+}
+
+impl FoundFolder {
+    pub(super) fn new(path: &str, files: &[String]) -> Self {
+        let mut names = Names::default();
+        for name in files {
+            names.push(name);
+        }
+        names.shrink();
+        Self { path: path.into(), names }
+    }
+
+    /// What it takes in an index, and about what it takes until it is in one.
+    pub(super) fn memory_bytes(&self) -> usize {
+        FOLDER_BYTES + self.path.len() + self.names.memory_bytes()
+    }
 }
 
 #[derive(Default)]
 pub(super) struct Paths {
     folders: BTreeMap<Box<str>, Folder>,
     files: usize,
+    bytes: usize,
     /// There are files that are not held.
     pub(super) cut_short: bool,
     /// The last one first.
@@ -40,7 +60,6 @@ pub(super) struct Paths {
 }
 
 struct Folder {
-    rules: Arc<Rules>,
     letters: Letters,
     names: Names,
 }
@@ -87,6 +106,12 @@ impl Names {
         self.heads.len()
     }
 
+    fn truncate(&mut self, most: usize) {
+        let end = self.places().nth(most).map(|(place, _)| place.start);
+        self.text.truncate(end.unwrap_or(self.text.len()));
+        self.heads.truncate(most);
+    }
+
     fn shrink(&mut self) {
         self.heads.shrink_to_fit();
         self.text.shrink_to_fit();
@@ -109,58 +134,47 @@ impl Paths {
 
     /// Bytes in memory, about.
     pub(super) fn memory_bytes(&self) -> usize {
-        /// What a map needs for an entry beside it, at the usual filling.
-        const MAP_BYTES: usize = 8;
-        let each = size_of::<(Box<str>, Folder)>() + MAP_BYTES;
-        let texts = self.folders.iter().map(|(path, folder)| path.len() + folder.names.memory_bytes());
-        self.folders.len() * each + texts.sum::<usize>()
+        self.bytes
     }
 
     pub(super) fn has_folder(&self, path: &str) -> bool {
         self.folders.contains_key(path)
     }
 
-    /// The rules that hold in a folder that is held.
-    pub(super) fn rules(&self, folder: &str) -> Option<&Arc<Rules>> {
-        Some(&self.folders.get(folder)?.rules)
-    }
-
-    /// The rules that hold for a folder; `None` where they leave it out, or the folder that it is in is not held.
-    pub(super) fn rules_above(&self, folder: &str) -> Option<Arc<Rules>> {
-        if folder.is_empty() {
-            return Some(Arc::default());
-        }
-        self.rules(folder_of(folder)).filter(|rules| !rules.ignores(folder, true)).cloned()
-    }
-
-    /// Puts in what a walk found.
+    /// Puts in what a walk found, as much as there is room for.
     pub(super) fn insert(&mut self, found: Vec<FoundFolder>) {
-        for FoundFolder { path, files, rules } in found {
-            let mut names = Names::default();
+        for FoundFolder { path, mut names } in found {
+            self.take_out(&path);
             let room = MAX_INDEXED_FILES.saturating_sub(self.files);
-            self.cut_short |= files.len() > room;
-            for name in files.iter().take(room) {
-                names.push(name);
+            if names.count() > room {
+                self.cut_short = true;
+                names.truncate(room);
             }
-            names.shrink();
+            let bytes = FOLDER_BYTES + path.len() + names.memory_bytes();
+            if self.bytes + bytes > MAX_INDEX_BYTES {
+                self.cut_short = true;
+                continue;
+            }
             self.files += names.count();
+            self.bytes += bytes;
             let letters = Letters::of(&path);
-            if let Some(before) = self.folders.insert(path.into_boxed_str(), Folder { rules, letters, names }) {
-                self.files -= before.names.count();
-            }
+            self.folders.insert(path, Folder { letters, names });
         }
     }
 
     /// A file is there.
     pub(super) fn add(&mut self, folder: &str, name: &str) {
-        let full = self.files >= MAX_INDEXED_FILES;
+        // The names of one folder may grow beyond it, once.
+        let full = self.files >= MAX_INDEXED_FILES || self.bytes >= MAX_INDEX_BYTES;
         let Some(folder) = self.folders.get_mut(folder) else { return };
         if folder.names.find(name).is_some() {
             return;
         }
         self.cut_short |= full;
         if !full {
+            let before = folder.names.memory_bytes();
             folder.names.push(name);
+            self.bytes += folder.names.memory_bytes() - before;
             self.files += 1;
         }
     }
@@ -175,9 +189,14 @@ impl Paths {
         }
         let below: Vec<_> = self.below(path).map(|(path, _)| path.clone()).collect();
         for path in below {
-            if let Some(folder) = self.folders.remove(&path) {
-                self.files -= folder.names.count();
-            }
+            self.take_out(&path);
+        }
+    }
+
+    fn take_out(&mut self, path: &str) {
+        if let Some(folder) = self.folders.remove(path) {
+            self.files -= folder.names.count();
+            self.bytes -= FOLDER_BYTES + path.len() + folder.names.memory_bytes();
         }
     }
 
@@ -259,10 +278,9 @@ mod tests {
     use coditect_protocol::search::FindFiles;
 
     fn found(folders: &[(&str, &[&str])]) -> Vec<FoundFolder> {
-        let folder = |(path, files): &(&str, &[&str])| FoundFolder {
-            path: (*path).to_owned(),
-            files: files.iter().map(|name| (*name).to_owned()).collect(),
-            rules: Arc::default(),
+        let folder = |(path, files): &(&str, &[&str])| {
+            let files: Vec<_> = files.iter().map(|name| (*name).to_owned()).collect();
+            FoundFolder::new(path, &files)
         };
         folders.iter().map(folder).collect()
     }
@@ -292,6 +310,37 @@ mod tests {
         paths.insert(found(&[("s", &["b"])]));
         paths.remove("");
         assert_eq!((paths.files(), all(&paths, "", "").len()), (0, 0));
+        assert_eq!(paths.memory_bytes(), 0, "what went is not counted any more");
+    }
+
+    #[test]
+    fn folders_take_no_more_than_there_is_room_for() {
+        let long = "d/".repeat(1900);
+        let mut paths = Paths::default();
+        let folders = MAX_INDEX_BYTES / long.len() + 100;
+        paths.insert((0..folders).map(|number| FoundFolder::new(&format!("{long}{number}"), &[])).collect());
+        assert!(paths.cut_short && paths.memory_bytes() <= MAX_INDEX_BYTES);
+        assert!(paths.folders.len() > MAX_INDEX_BYTES / long.len() * 9 / 10);
+        let held: usize = paths.folders.keys().map(|path| path.len() + FOLDER_BYTES).sum();
+        assert_eq!(held, paths.memory_bytes());
+        // Where there is room again, it is used.
+        paths.remove(&format!("{long}7"));
+        paths.insert(vec![FoundFolder::new("short", &["file".to_owned()])]);
+        assert_eq!(all(&paths, "short", "").len(), 1);
+    }
+
+    #[test]
+    fn files_beyond_the_most_are_left_out() {
+        let names: Vec<_> = (0..MAX_INDEXED_FILES / 4 + 1).map(|number| format!("{number}")).collect();
+        let mut paths = Paths::default();
+        for folder in ["a", "b", "c", "d"] {
+            paths.insert(vec![FoundFolder::new(folder, &names)]);
+        }
+        assert!(paths.cut_short && paths.files() == MAX_INDEXED_FILES);
+        let last = &paths.folders["d"].names;
+        assert_eq!(last.places().last().unwrap().0.end, last.text.len());
+        paths.add("a", "one-more");
+        assert_eq!(paths.files(), MAX_INDEXED_FILES);
     }
 
     #[test]

@@ -23,10 +23,15 @@ struct Fixture {
 
 impl Fixture {
     async fn new(files: &[(&str, &str)], idle_limit: Duration) -> Self {
+        Self::with_limits(files, idle_limit, MAX_INDEXES_BYTES).await
+    }
+
+    async fn with_limits(files: &[(&str, &str)], idle_limit: Duration, max_bytes: usize) -> Self {
         let dir = TempDir::new().unwrap();
         let watchers = Watchers::new(WatchSettings::default()).unwrap();
         let tree = Arc::new(Tree::open(dir.path().to_owned(), TreeSettings::default()).await.unwrap());
-        let fixture = Self { tree, indexes: Indexes::with_idle_limit(watchers.clone(), idle_limit), watchers, dir };
+        let fixture =
+            Self { tree, indexes: Indexes::with_limits(watchers.clone(), idle_limit, max_bytes), watchers, dir };
         for (path, text) in files {
             fixture.write(path, text);
         }
@@ -155,6 +160,44 @@ async fn is_shared_and_goes_when_nobody_uses_it() {
     assert_eq!(f.find(all()).await.paths, ["a"]);
 }
 
+#[tokio::test]
+async fn the_index_used_longest_ago_makes_room() {
+    let f = Fixture::with_limits(&[("a", "")], IDLE_LIMIT, 1000).await;
+    f.find(all()).await;
+    let other = TempDir::new().unwrap();
+    for number in 0..100 {
+        fs::write(other.path().join(format!("file{number}")), "").unwrap();
+    }
+    let tree = Arc::new(Tree::open(other.path().to_owned(), TreeSettings::default()).await.unwrap());
+    let search = async |tree| {
+        let person = UserId(uuid::Uuid::new_v4());
+        f.indexes.find_files(person, tree, all(), CancellationToken::new()).await.unwrap().paths.len()
+    };
+    assert!(f.indexes.size(&f.tree).is_some());
+    assert_eq!(search(&tree).await, 100);
+    // It alone is more than there is room for; both are answered all the same.
+    let deadline = Instant::now() + PATIENCE;
+    while f.indexes.size(&f.tree).is_some() || f.indexes.size(&tree).is_some() {
+        assert!(Instant::now() < deadline);
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((search(&tree).await, search(&f.tree).await), (100, 1));
+}
+
+#[tokio::test]
+async fn what_indexes_take_is_given_back() {
+    let f = Fixture::new(&[("a", ""), ("b/c", "")], Duration::from_millis(50)).await;
+    f.find(all()).await;
+    let size = f.indexes.size(&f.tree).unwrap().bytes;
+    assert_eq!(f.indexes.0.bytes.load(Ordering::Relaxed), size);
+    fs::remove_dir_all(f.real("b")).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while f.indexes.0.bytes.load(Ordering::Relaxed) > 0 {
+        assert!(Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// 200,000 files: what the index takes, how long a keystroke takes, and that a change is seen.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_thousand_files() {
@@ -181,7 +224,7 @@ async fn two_hundred_thousand_files() {
         assert_eq!(found.paths.len(), 200);
     }
     eprintln!("{} bytes a path, slowest keystroke {slowest:?}", size.bytes / size.files);
-    let mut subscription = f.watchers.subscribe(&f.tree).await.unwrap();
+    let mut subscription = f.watchers.subscribe(UserId(uuid::Uuid::new_v4()), &f.tree).await.unwrap();
     f.write("packages/module7/source7/the-new-one.ts", "");
     let told = tokio::time::timeout(PATIENCE, subscription.next()).await.unwrap().unwrap();
     assert!(matches!(told, crate::watch::WatchItem::Changes(_)), "{told:?}");

@@ -8,8 +8,8 @@ use coditect_protocol::{UserId, WorkspaceId};
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
-/// Most bytes that sandboxes are told of, where only other things have a limit.
-const MOST_PROGRAM_BYTES: u64 = u64::MAX - 1;
+/// Most bytes that sandboxes are told of, where only other things have a limit. There is room to say by how much that is exceeded.
+const MOST_PROGRAM_BYTES: u64 = u64::MAX / 2;
 
 impl Workspaces {
     /// Bytes that the programs of a person in a workspace may take, as the sandboxes are told; none where there is no limit at all.
@@ -22,7 +22,7 @@ impl Workspaces {
 
     /// Bytes of [`Self::program_quota_bytes`] that are taken, counted now: so many that what is left fits into the workspace as well as
     /// into the home. More than all, by how much there is too much, where one of them has more than it may; one more where that cannot
-    /// be told or there are too many files.
+    /// be told.
     pub async fn program_bytes(&self, person: UserId, workspace: WorkspaceId) -> u64 {
         let quota = self.program_quota_bytes().unwrap_or(MOST_PROGRAM_BYTES);
         let places = self.0.places(person);

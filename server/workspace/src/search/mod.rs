@@ -8,8 +8,9 @@
 //! Invariants:
 //! * Every folder and file, those with ignore rules included, is opened beneath the root's handle without following a
 //!   link, and without waiting for a pipe's other end. A link that is put in place during the search leads nowhere.
-//! * Everything is bounded: threads, entries, paths, matches, line length, memory of a pattern. Whoever reads the
-//!   results slowly slows the search down, and whoever does not read them at all ends it.
+//! * Everything is bounded: threads, entries, paths, matches, line length, memory of a pattern, of the rules, of what waits to be
+//!   looked at and of what is replaced. Whoever reads the results slowly slows the search down, and whoever does not read them at
+//!   all ends it.
 //! * Nobody's searches keep others from theirs: a person has fewer places than there are.
 //! * A search stops within milliseconds when it is cancelled or dropped.
 
@@ -42,10 +43,11 @@ use tokio_util::sync::CancellationToken;
 pub use self::find::{DEFAULT_FOUND_PATHS, MAX_FOUND_PATHS};
 pub use self::globs::{MAX_GLOB_BYTES, MAX_GLOBS};
 pub use self::pattern::{MAX_LINE_BYTES, MAX_PATTERN_BYTES};
-pub use self::replace::{MAX_REPLACED_FILE_BYTES, MAX_REPLACEMENTS_PER_FILE};
+pub use self::replace::{MAX_REPLACED_FILE_BYTES, MAX_REPLACEMENTS_PER_FILE, MAX_REPLACING_BYTES};
+pub use self::rules::{MAX_COMPILED_RULES_BYTES, MAX_RULES_BYTES, MAX_RULES_FILE_BYTES};
 pub use self::shown::MAX_TEXT_CHARS;
 pub use self::text::{DEFAULT_MATCHES, MAX_MATCHES_PER_MESSAGE};
-pub use self::walk::MAX_WALKED_ENTRIES;
+pub use self::walk::{MAX_WAITING_BYTES, MAX_WALKED_ENTRIES};
 use crate::WorkspaceError;
 use crate::tree::Tree;
 
@@ -154,7 +156,7 @@ fn places_of(person: UserId) -> Arc<Semaphore> {
 pub(crate) struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    fn set(&self) {
+    pub(crate) fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 

@@ -234,8 +234,25 @@ pub(crate) struct Scorer {
     bench: Bench,
     /// The letters that all words need in the name.
     name_letters: Letters,
-    /// What a name scores that begins with the one word that was typed; absent where there are more.
-    top: Option<u32>,
+    /// Absent where more than one word was typed.
+    top: Option<Top>,
+}
+
+/// What names score that begin with the one word that was typed; no other scores higher.
+#[derive(Clone, Copy)]
+struct Top {
+    word_bytes: usize,
+    /// A name that goes on behind it.
+    longer: u32,
+    /// A name that is the word: the matcher has another measure for texts that are equal.
+    itself: u32,
+}
+
+impl Top {
+    /// What a name scores that begins with the word.
+    const fn of(&self, name: &str) -> u32 {
+        if name.len() == self.word_bytes { self.itself } else { self.longer }
+    }
 }
 
 /// What comparing needs beside the words. Apart from them, because counting who holds them for each file costs more than most
@@ -283,8 +300,11 @@ impl Scorer {
         if let [Word { ascii: Some(ascii), parts: None, .. }] = &*words
             && let Ok(itself) = std::str::from_utf8(ascii)
         {
-            // Longer than the word: the matcher has another measure for texts that are equal.
-            scorer.top = scorer.score(Candidate::of(&format!("{itself}.")), Demand::Any);
+            let mut of = |name: &str| scorer.score(Candidate::of(name), Demand::Any);
+            let scores = (of(&format!("{itself}.")), of(itself));
+            if let (Some(longer), Some(same)) = scores {
+                scorer.top = Some(Top { word_bytes: ascii.len(), longer, itself: same });
+            }
         }
         Ok(scorer)
     }
@@ -312,10 +332,15 @@ impl Scorer {
         Some(total)
     }
 
+    /// Whether a name that begins with the word is behind the worst that is kept, whatever comparing it gives.
+    fn is_behind(&self, file: Candidate<'_>, worst: (Reverse<u32>, usize)) -> bool {
+        self.top.is_some_and(|top| (Reverse(top.of(file.name)), file.path_bytes()) > worst)
+    }
+
     /// What a file must offer to be better than one with this score.
     fn demand_to_beat(&self, score: u32) -> Demand {
         let least = |each: u32| each.saturating_mul(u32::try_from(self.words.len()).unwrap_or(u32::MAX));
-        if self.top.is_some_and(|top| score >= top) {
+        if self.top.is_some_and(|top| score >= top.longer) {
             Demand::Begins
         } else if score >= least(NAME_BONUS + WELL_BONUS) {
             Demand::FitsWell
@@ -401,6 +426,10 @@ impl Best {
         let worst = self.heap.peek().filter(|_| self.heap.len() >= self.limit).map(|worst| (worst.0, worst.1));
         // Whether more was left out matters, but not how much.
         let demand = if extra > 0 { Demand::Any } else { self.demand };
+        // Where most names begin with what was typed, only the shortest paths are worth a comparison.
+        if demand == Demand::Begins && worst.is_some_and(|worst| self.scorer.is_behind(file, worst)) {
+            return;
+        }
         let Some(score) = self.scorer.score(file, demand) else { return };
         let (score, bytes) = (Reverse(score.saturating_add(extra)), file.path_bytes());
         let is_worse = worst.is_some_and(|worst| (score, bytes) > worst);
@@ -526,6 +555,29 @@ mod tests {
             if scorer.score(file, Demand::Any).is_some() {
                 prop_assert!(!best.rules_out(file.letters));
             }
+        }
+
+        /// What is left out because there is better is none of the best.
+        #[test]
+        fn the_best_are_those_of_all(
+            paths in proptest::collection::btree_set("([abA]{1,3}/){0,2}[abAB_.]{1,5}", 1..60), typed in "[ab]{1,3}", limit in 1_usize..5,
+        ) {
+            let query = FindFiles { pattern: typed, fuzzy: true, ..FindFiles::default() };
+            let mut scorer = Scorer::new(&query).unwrap();
+            let scored = paths.iter().filter_map(|path| {
+                let score = scorer.score(Candidate::of(path), Demand::Any)?;
+                Some((Reverse(score), path.len(), path.clone()))
+            });
+            let mut all: Vec<Rank> = scored.collect();
+            all.sort_unstable();
+            let mut best = Best::new(scorer.clone(), limit, Demand::Any);
+            for path in &paths {
+                best.offer(Candidate::of(path), 0, |_| true);
+            }
+            let more = all.len() > limit;
+            all.truncate(limit);
+            let expected: Vec<_> = all.into_iter().map(|(_, _, path)| path).collect();
+            prop_assert_eq!(Best::merge([best], limit), (expected, more));
         }
 
         /// What is left out by its letters would not have matched.

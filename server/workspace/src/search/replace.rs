@@ -5,6 +5,7 @@
 
 mod edits;
 mod encoding;
+mod memory;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,6 +19,8 @@ use grep_searcher::{Searcher, Sink, SinkMatch};
 pub use self::edits::MAX_REPLACEMENTS_PER_FILE;
 use self::edits::{Edited, Replacement, edit};
 use self::encoding::Text;
+pub use self::memory::MAX_REPLACING_BYTES;
+use self::memory::{REPLACING, weight};
 use super::Stop;
 use super::outlet::Outlet;
 use super::pattern::{Interruptible, Pattern};
@@ -28,6 +31,8 @@ use crate::tree::Tree;
 
 /// Largest file in which text is replaced, in bytes, before and after.
 pub const MAX_REPLACED_FILE_BYTES: u64 = 64 * 1024 * 1024;
+/// Bytes that most replacements stay below, beside the size of the file; what takes more is tried again with room for the most.
+const USUAL_ROOM_BYTES: usize = 256 * 1024;
 /// How often a file that changes meanwhile is looked at again, where any version of it will do.
 const ATTEMPTS: u32 = 3;
 
@@ -52,7 +57,9 @@ pub(super) fn replace(
         failed: AtomicU64::new(0),
     };
     if query.files.is_empty() {
-        walk(&walked, || Candidates { searcher: pattern.bare_searcher(), pattern: &pattern, job: &job });
+        let candidates = || Candidates { searcher: pattern.bare_searcher(), pattern: &pattern, job: &job };
+        let (_, cut_short) = walk(&walked, candidates);
+        job.limit_reached.fetch_or(cut_short, Ordering::Relaxed);
     } else {
         let mut searcher = pattern.bare_searcher();
         for file in query.files.iter().take_while(|_| !stop.is_set()) {
@@ -141,25 +148,54 @@ impl Job<'_> {
         wanted: Option<&str>,
     ) -> Result<Option<Done>, WorkspaceError> {
         let limit = MAX_REPLACED_FILE_BYTES.min(max_file_bytes(&self.query.search));
-        let reading = self.tree.read(path, 0, None, limit);
-        let (stat, content) = self.outlet.runtime().block_on(reading)?;
-        if wanted.is_some_and(|etag| !etag.is_empty() && etag != stat.etag) {
-            return Err(WorkspaceError::Changed(path.clone()));
+        let size = self.outlet.runtime().block_on(self.tree.stat(path))?.size.min(limit);
+        let usual = usize::try_from(size).unwrap_or(usize::MAX).saturating_add(USUAL_ROOM_BYTES);
+        // Given back in between: who waits for more while holding some could wait for another that does the same.
+        for room in [usual, usize::MAX] {
+            let held = REPLACING.hold(weight(size, room), self.stop);
+            let Some(_held) = self.outlet.runtime().block_on(held) else { return Ok(None) };
+            let (etag, text) = self.read(path, size, limit)?;
+            if wanted.is_some_and(|known| !known.is_empty() && known != etag) {
+                return Err(WorkspaceError::Changed(path.clone()));
+            }
+            let edited = edit(searcher, pattern, &self.replacement, &text, self.query.preview, room, path)?;
+            if let Some(edited) = edited {
+                return self.finish(path, &text, edited, etag, wanted.is_some());
+            }
         }
-        let text = Text::decode(content, path)?;
-        let edited = edit(searcher, pattern, &self.replacement, &text, self.query.preview, path)?;
+        Err(WorkspaceError::Internal("what takes the place of text in a file had no room".to_owned()))
+    }
+
+    /// A file that is not larger than it was believed to be, with its version.
+    fn read(&self, path: &RelPath, size: u64, limit: u64) -> Result<(String, Text), WorkspaceError> {
+        let reading = self.tree.read(path, 0, None, size);
+        let (stat, content) = self.outlet.runtime().block_on(reading).map_err(|error| match error {
+            WorkspaceError::TooLarge { path, .. } if size < limit => WorkspaceError::Changed(path),
+            error => error,
+        })?;
+        Ok((stat.etag, Text::decode(content, path)?))
+    }
+
+    fn finish(
+        &self,
+        path: &RelPath,
+        text: &Text,
+        edited: Edited,
+        etag: String,
+        is_named: bool,
+    ) -> Result<Option<Done>, WorkspaceError> {
         let Edited { content, replacements, lines } = edited;
         if replacements == 0 {
             // It changed since it was looked through; of one that was named is told that nothing matches any more.
-            return Ok(wanted.map(|_| Done { etag: stat.etag, replacements, lines }));
+            return Ok(is_named.then_some(Done { etag, replacements, lines }));
         }
         if !self.take(replacements) {
             return Ok(None);
         }
         if self.query.preview {
-            return Ok(Some(Done { etag: stat.etag, replacements, lines }));
+            return Ok(Some(Done { etag, replacements, lines }));
         }
-        let written = self.write(path, &text, content, &stat.etag);
+        let written = self.write(path, text, content, &etag);
         if written.is_err() {
             self.left.fetch_add(replacements, Ordering::Relaxed);
         }

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod limits;
 mod replace;
 mod rg;
 

@@ -42,12 +42,13 @@ pub(super) fn search(
         stop,
         outlet,
     };
-    walk(&walked, || Grep { searcher: pattern.searcher(), pattern: pattern.clone(), shared: &shared });
+    let (_, cut_short) =
+        walk(&walked, || Grep { searcher: pattern.searcher(), pattern: pattern.clone(), shared: &shared });
     outlet.check_taken()?;
     Ok(SearchSummary {
         files_searched: shared.files.into_inner(),
         matches: limit - shared.left.into_inner(),
-        limit_reached: shared.limit_reached.into_inner(),
+        limit_reached: shared.limit_reached.into_inner() || cut_short,
     })
 }
 

@@ -15,13 +15,18 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, Stat};
 use rustix::io::Errno;
 
 use super::globs::PathFilter;
-use super::rules::{Marks, Rules};
+use super::rules::{Marks, Rules, RulesBudget};
 use super::{Stop, threads};
 use crate::tree::is_temporary;
 
 /// Most entries of folders that one search for files looks at (a bound on its time, not on what a workspace may hold).
 pub const MAX_WALKED_ENTRIES: u64 = 1_000_000;
 
+/// Bytes of the names that a walk has listed and not looked at yet.
+pub const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
+
+/// What a name that waits takes beside its text, about.
+const WAITING_NAME_BYTES: usize = 64;
 /// Bytes of entries that the system lists at once.
 const LISTING_BYTES: usize = 32 * 1024;
 /// How often a folder is opened again where renames elsewhere got in the way.
@@ -45,27 +50,67 @@ pub(crate) trait Visitor: Send {
     /// Whether files are visited one by one, and not only told with their folder.
     const FILES: bool = true;
 
-    /// A folder, the names of the wanted files in it, and the rules that hold in it.
-    fn folder(&mut self, _path: &str, _files: &[String], _rules: &Arc<Rules>) {}
+    /// A folder, and the names of the wanted files in it.
+    fn folder(&mut self, _path: &str, _files: &[String]) {}
 
     /// A regular file `name` in `folder`, whose path from the root is `path`.
     fn file(&mut self, _folder: &Dir, _name: &str, _path: &str) {}
 }
 
-enum Job {
-    Folder { path: String, rules: Arc<Rules> },
-    Files(Arc<Files>),
+enum Job<'a> {
+    /// The path of the folder that it is in is shared with its neighbours.
+    Folder {
+        above: Arc<str>,
+        name: String,
+        rules: Arc<Rules>,
+        _waiting: Waiting<'a>,
+    },
+    Files(Arc<Files<'a>>),
+}
+
+/// Bytes of names that wait, counted until they are looked at.
+struct Waiting<'a> {
+    all: &'a AtomicUsize,
+    bytes: usize,
+}
+
+impl<'a> Waiting<'a> {
+    const fn none(all: &'a AtomicUsize) -> Self {
+        Self { all, bytes: 0 }
+    }
+
+    fn add(&mut self, name: &str) -> bool {
+        let bytes = name.len() + WAITING_NAME_BYTES;
+        let more = |all: usize| all.checked_add(bytes).filter(|all| *all <= MAX_WAITING_BYTES);
+        let fits = self.all.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok();
+        self.bytes += if fits { bytes } else { 0 };
+        fits
+    }
+
+    /// That of one name among these, which now waits by itself.
+    fn part(&mut self, name: &str) -> Self {
+        let bytes = self.bytes.min(name.len() + WAITING_NAME_BYTES);
+        self.bytes -= bytes;
+        Self { all: self.all, bytes }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 /// The wanted files of a folder. Every thread with nothing else to do takes one after the other, so that a large file holds up none
 /// of those behind it.
-struct Files {
+struct Files<'a> {
     folder: String,
     names: Vec<String>,
     taken: AtomicUsize,
+    _waiting: Waiting<'a>,
 }
 
-impl Files {
+impl Files<'_> {
     /// The next one, for whoever asks.
     fn take(&self) -> Option<&str> {
         self.names.get(self.taken.fetch_add(1, Ordering::Relaxed)).map(String::as_str)
@@ -77,15 +122,15 @@ impl Files {
 }
 
 /// What a listing gives.
-#[derive(Default)]
-struct Listing {
+struct Listing<'a> {
     files: Vec<String>,
     folders: Vec<String>,
     marks: Marks,
+    waiting: Waiting<'a>,
 }
 
-/// Visits every file that is wanted, each by one of the visitors. Gives them back, and whether the limit of entries
-/// ended it.
+/// Visits every file that is wanted, each by one of the visitors. Gives them back, and whether a limit was reached: of entries, of
+/// names that wait, or of rules that are obeyed.
 pub(crate) fn walk<V: Visitor>(walk: &Walk<'_>, make: impl Fn() -> V) -> (Vec<V>, bool) {
     walk_below(walk, vec![(String::new(), Arc::default())], make)
 }
@@ -96,14 +141,18 @@ pub(crate) fn walk_below<V: Visitor>(
     starts: Vec<(String, Arc<Rules>)>,
     make: impl Fn() -> V,
 ) -> (Vec<V>, bool) {
+    let names_waiting = AtomicUsize::new(0);
+    let start = |(path, rules): (String, Arc<Rules>)| {
+        let _waiting = Waiting::none(&names_waiting);
+        Job::Folder { above: Arc::default(), name: path, rules, _waiting }
+    };
     let crew = Crew {
         walk,
-        jobs: Mutex::new(Jobs {
-            waiting: starts.into_iter().map(|(path, rules)| Job::Folder { path, rules }).collect(),
-            busy: 0,
-        }),
+        jobs: Mutex::new(Jobs { waiting: starts.into_iter().map(start).collect(), busy: 0 }),
         changed: Condvar::new(),
         entries: AtomicU64::new(0),
+        names_waiting: &names_waiting,
+        rules: Arc::default(),
         cut_short: AtomicBool::new(false),
     };
     let mut visitors: Vec<V> = (0..threads()).map(|_| make()).collect();
@@ -115,26 +164,29 @@ pub(crate) fn walk_below<V: Visitor>(
         }
         crew.work(&mut first[0]);
     });
-    (visitors, crew.cut_short.into_inner())
+    let cut_short = crew.cut_short.load(Ordering::Relaxed) || crew.rules.is_cut();
+    (visitors, cut_short)
 }
 
 struct Crew<'a> {
     walk: &'a Walk<'a>,
-    jobs: Mutex<Jobs>,
+    jobs: Mutex<Jobs<'a>>,
     changed: Condvar,
     entries: AtomicU64,
+    names_waiting: &'a AtomicUsize,
+    rules: Arc<RulesBudget>,
     cut_short: AtomicBool,
 }
 
 /// Newest first, so that few are waiting.
-struct Jobs {
-    waiting: Vec<Job>,
+struct Jobs<'a> {
+    waiting: Vec<Job<'a>>,
     busy: usize,
 }
 
-impl Jobs {
+impl<'a> Jobs<'a> {
     /// Files stay until the last of them is taken.
-    fn take(&mut self) -> Option<Job> {
+    fn take(&mut self) -> Option<Job<'a>> {
         loop {
             match self.waiting.last()? {
                 Job::Files(files) if !files.are_taken() => return Some(Job::Files(Arc::clone(files))),
@@ -155,8 +207,8 @@ impl Drop for Busy<'_, '_> {
     }
 }
 
-impl Crew<'_> {
-    fn jobs(&self) -> MutexGuard<'_, Jobs> {
+impl<'a> Crew<'a> {
+    fn jobs(&self) -> MutexGuard<'_, Jobs<'a>> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -164,7 +216,9 @@ impl Crew<'_> {
         let mut buffer = vec![MaybeUninit::uninit(); LISTING_BYTES];
         while let Some((job, _busy)) = self.next() {
             match job {
-                Job::Folder { path, rules } => self.folder(&path, &rules, visitor, &mut buffer),
+                Job::Folder { above, name, rules, _waiting } => {
+                    self.folder(&join(&above, &name), &rules, visitor, &mut buffer);
+                }
                 Job::Files(files) => {
                     if !files.are_taken()
                         && let Some(dir) = open_folder(&self.walk.root, &files.folder)
@@ -177,7 +231,7 @@ impl Crew<'_> {
     }
 
     /// The next job; `None` when there is none and no thread that could make one, or the search was stopped.
-    fn next(&self) -> Option<(Job, Busy<'_, '_>)> {
+    fn next(&self) -> Option<(Job<'a>, Busy<'_, 'a>)> {
         let mut jobs = self.jobs();
         loop {
             if self.walk.stop.is_set() {
@@ -197,14 +251,23 @@ impl Crew<'_> {
     fn folder<V: Visitor>(&self, path: &str, above: &Arc<Rules>, visitor: &mut V, buffer: &mut [MaybeUninit<u8>]) {
         let Some(dir) = open_folder(&self.walk.root, path) else { return };
         let Some(mut listing) = self.list(&dir, buffer) else { return };
-        let rules =
-            if self.walk.obey_rules { Rules::enter(above, &dir, path, &listing.marks) } else { Arc::clone(above) };
+        let rules = if self.walk.obey_rules {
+            Rules::enter(above, &dir, path, &listing.marks, &self.rules)
+        } else {
+            Arc::clone(above)
+        };
         listing.files.retain(|name| self.wants(&join(path, name), false, &rules));
-        let folders = listing.folders.iter().map(|name| join(path, name)).filter(|path| self.wants(path, true, &rules));
-        let mut made: Vec<Job> = folders.map(|path| Job::Folder { path, rules: Arc::clone(&rules) }).collect();
-        visitor.folder(path, &listing.files, &rules);
+        listing.folders.retain(|name| self.wants(&join(path, name), true, &rules));
+        let shared: Arc<str> = path.into();
+        let mut made: Vec<Job<'a>> = Vec::with_capacity(listing.folders.len() + 1);
+        for name in listing.folders {
+            let _waiting = listing.waiting.part(&name);
+            made.push(Job::Folder { above: Arc::clone(&shared), name, rules: Arc::clone(&rules), _waiting });
+        }
+        visitor.folder(path, &listing.files);
         let names = if V::FILES { listing.files } else { Vec::new() };
-        let files = Arc::new(Files { folder: path.to_owned(), names, taken: AtomicUsize::new(0) });
+        let (taken, _waiting) = (AtomicUsize::new(0), listing.waiting);
+        let files = Arc::new(Files { folder: path.to_owned(), names, taken, _waiting });
         if files.names.len() > 1 {
             made.push(Job::Files(Arc::clone(&files)));
         }
@@ -216,8 +279,9 @@ impl Crew<'_> {
     }
 
     /// The names in a folder. Names that are not UTF-8 cannot be told to a page and are left out.
-    fn list(&self, dir: &Dir, buffer: &mut [MaybeUninit<u8>]) -> Option<Listing> {
-        let mut listing = Listing::default();
+    fn list(&self, dir: &Dir, buffer: &mut [MaybeUninit<u8>]) -> Option<Listing<'a>> {
+        let waiting = Waiting::none(self.names_waiting);
+        let mut listing = Listing { files: Vec::new(), folders: Vec::new(), marks: Marks::default(), waiting };
         let mut entries = RawDir::new(dir, buffer);
         while let Some(entry) = entries.next() {
             if self.walk.stop.is_set() {
@@ -237,16 +301,22 @@ impl Crew<'_> {
             if name == ".git" {
                 continue;
             }
-            match kind_of(dir, name, entry.file_type()) {
-                FileType::Directory => listing.folders.push(name.to_owned()),
-                FileType::RegularFile => listing.files.push(name.to_owned()),
-                _ => {}
+            let kept = match kind_of(dir, name, entry.file_type()) {
+                FileType::Directory => &mut listing.folders,
+                FileType::RegularFile => &mut listing.files,
+                _ => continue,
+            };
+            if !listing.waiting.add(name) {
+                self.cut_short.store(true, Ordering::Relaxed);
+                // Rules may come among what is left of the folder, and hold for what was kept.
+                continue;
             }
+            kept.push(name.to_owned());
         }
         Some(listing)
     }
 
-    fn files(&self, dir: &Dir, files: &Files, visitor: &mut impl Visitor) {
+    fn files(&self, dir: &Dir, files: &Files<'_>, visitor: &mut impl Visitor) {
         while let Some(name) = files.take() {
             if self.walk.stop.is_set() {
                 return;
@@ -304,7 +374,7 @@ fn join(folder: &str, name: &str) -> String {
 }
 
 /// Opens a folder by its path from the root. No link is followed, whether it is the last of the path's names or one before.
-fn open_folder(root: &Dir, path: &str) -> Option<Dir> {
+pub(super) fn open_folder(root: &Dir, path: &str) -> Option<Dir> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     let path = if path.is_empty() { "." } else { path };
@@ -366,4 +436,24 @@ pub(crate) fn read_small(folder: &Dir, name: &str, most: u64) -> Option<Vec<u8>>
     let mut bytes = Vec::new();
     file.metadata().is_ok_and(|facts| facts.is_file()).then_some(file)?.take(most).read_to_end(&mut bytes).ok()?;
     Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_wait_are_bounded_and_counted_until_they_go() {
+        let all = AtomicUsize::new(0);
+        let name = "x".repeat(255);
+        let mut waiting = Waiting::none(&all);
+        let names = (0..).take_while(|_| waiting.add(&name)).count();
+        assert_eq!(names, MAX_WAITING_BYTES / (255 + WAITING_NAME_BYTES));
+        let mut other = Waiting::none(&all);
+        assert!(!other.add(&name), "of all folders together");
+        drop(waiting.part(&name));
+        assert!(other.add(&name));
+        drop((waiting, other));
+        assert_eq!(all.into_inner(), 0);
+    }
 }

@@ -10,8 +10,8 @@ use tokio::time::timeout;
 
 use super::{EndedTerminals, Inner};
 
-/// How long a count may take for which writers stand still. Shorter than the time after which a sandbox that got no answer asks again:
-/// there is but one count at a time.
+/// How long a count may take for which writers stand still. Shorter than the time after which a sandbox that got no answer asks
+/// again: there is but one count at a time.
 const ANSWER_WITHIN: Duration = Duration::from_secs(50);
 
 /// Listens until the terminals' last handle is gone.
@@ -33,6 +33,11 @@ fn handle(inner: &Weak<Inner>, event: &SandboxEvent) {
     match event {
         SandboxEvent::Ended { terminal, .. } => inner.tell_end(EndedTerminals::One(*terminal)),
         SandboxEvent::HostLost => inner.tell_end(EndedTerminals::All),
+        SandboxEvent::RoomWanted { person } => {
+            if let Some(room) = inner.room.get() {
+                room(*person);
+            }
+        }
         // Counting takes a while; the next sandbox must not wait for it.
         SandboxEvent::DiskAsked { sandbox } => drop(tokio::spawn(answer(inner, *sandbox))),
         _ => {}

@@ -53,6 +53,9 @@ pub trait TerminalEnvironment: Send + Sync {
     fn ended(&self, terminals: EndedTerminals);
 }
 
+/// Ends those of a person's programs that have nothing to do at the moment, so that others can be started.
+pub type RoomMaker = Box<dyn Fn(UserId) + Send + Sync>;
+
 /// All terminals. Cheap to clone.
 #[derive(Clone)]
 pub struct Terminals {
@@ -65,6 +68,7 @@ struct Inner {
     tools: Vec<PathBuf>,
     environment: OnceLock<Arc<dyn TerminalEnvironment>>,
     workspaces: OnceLock<Workspaces>,
+    room: OnceLock<RoomMaker>,
     /// Sandboxes whose rights are watched, and whether those are to read only.
     guarded: Mutex<HashSet<(SandboxId, bool)>>,
     stop: CancellationToken,
@@ -85,6 +89,7 @@ impl Terminals {
             tools,
             environment: OnceLock::new(),
             workspaces: OnceLock::new(),
+            room: OnceLock::new(),
             guarded: Mutex::default(),
             stop: CancellationToken::new(),
         });
@@ -101,6 +106,11 @@ impl Terminals {
     /// Asks `environment` for the variables of each new terminal. The first one stays.
     pub fn set_environment(&self, environment: Arc<dyn TerminalEnvironment>) {
         let _ = self.inner.environment.set(environment);
+    }
+
+    /// Asks `room` where a person has programs in as many workspaces as they may, and starts more. The first one stays.
+    pub fn set_room_maker(&self, room: RoomMaker) {
+        let _ = self.inner.room.set(room);
     }
 
     /// From here on terminals end with the right to them, those included that an earlier server started. The first registry
@@ -226,6 +236,11 @@ impl Terminals {
     /// Changes a terminal's size; what does not fit is brought within what a terminal can have.
     pub async fn resize(&self, user: UserId, id: TerminalId, cols: u16, rows: u16) -> Result<(), WorkspaceError> {
         Ok(self.inner.sandboxes.resize(user, id, cols, rows).await?)
+    }
+
+    /// Gives it another title; that of the beginning again where it is empty.
+    pub async fn rename(&self, user: UserId, id: TerminalId, title: &str) -> Result<(), WorkspaceError> {
+        Ok(self.inner.sandboxes.rename(user, id, title).await?)
     }
 
     /// Hangs up, ends what does not end by itself, and forgets the terminal. Returns when that is done.

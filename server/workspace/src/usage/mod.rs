@@ -22,6 +22,8 @@ use walk::{Count, FileId};
 use writing::Amount;
 pub(crate) use writing::Writing;
 
+/// What a file or folder beyond their number counts for programs, in bytes.
+const ENTRY_BYTES: u64 = 4096;
 /// Bytes of one block of [`cap_std::fs::MetadataExt::blocks`].
 pub(crate) const BLOCK_BYTES: u64 = 512;
 /// A count that is younger refuses without counting again.
@@ -149,18 +151,18 @@ impl Meter {
         Ok(Usage { bytes, entries, trash_bytes, quota_bytes: self.room.bytes })
     }
 
-    /// Bytes that may still be written by whoever does not ask for them, counted now; below 0 what there is too much. `None` where
-    /// there are more files than may be, and where that cannot be told. As many as can be where there is no limit.
+    /// Bytes that may still be written by whoever does not ask for them, counted now; below 0 what there is too much, where each file
+    /// too many counts as one block. `None` where that cannot be told. As many as can be where there is no limit.
     pub(crate) async fn left(self: &Arc<Self>) -> Option<i128> {
         if self.room.bytes.is_none() && self.room.entries.is_none() {
             return Some(u64::MAX.into());
         }
         let counted = self.count(Some(&COUNTS)).await.ok().filter(|counted| !counted.is_partial)?;
-        if self.room.entries.is_some_and(|limit| counted.all_entries > limit) {
-            return None;
-        }
         let left = |limit| i128::from(limit) - i128::from(counted.bytes);
-        Some(self.room.bytes.map_or(u64::MAX.into(), left))
+        let bytes = self.room.bytes.map_or(u64::MAX.into(), left);
+        let too_many = self.room.entries.map_or(0, |limit| counted.all_entries.saturating_sub(limit));
+        let entries = i128::from(too_many) * i128::from(ENTRY_BYTES);
+        Some(if too_many > 0 { bytes.min(-entries) } else { bytes })
     }
 
     /// Whether writes can be judged.
@@ -295,11 +297,13 @@ impl Meter {
         let counted = state
             .counted
             .map_or(Amount::default(), |counted| Amount { bytes: counted.bytes, entries: counted.all_entries });
-        let wanted = counted.and(state.held).and(amount);
+        let taken = counted.and(state.held);
+        let wanted = taken.and(amount);
         if let Some(limit) = self.room.bytes.filter(|limit| wanted.bytes > *limit && amount.bytes > 0) {
+            let (used, more) = (taken.bytes, amount.bytes);
             return Err(match self.kind {
-                Kind::Workspace => WorkspaceError::Quota { limit },
-                Kind::Home => WorkspaceError::HomeQuota { limit },
+                Kind::Workspace => WorkspaceError::Quota { used, more, limit },
+                Kind::Home => WorkspaceError::HomeQuota { used, more, limit },
             });
         }
         if let Some(limit) = self.room.entries.filter(|limit| wanted.entries > *limit && amount.entries > 0) {

@@ -1,7 +1,10 @@
 //! How well a tree is watched.
 
+use super::share::{Limits, MAX_WATCH_BYTES};
 use coditect_protocol::files::WatchState;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+const MIB: usize = 1024 * 1024;
 
 /// What keeps folders from being watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,6 +15,10 @@ pub(super) enum Shortage {
     Watchers,
     /// There are more folders than the settings allow.
     Allowed,
+    /// Whoever looks at the tree watches as much as one person may.
+    Person,
+    /// Remembering the folders takes more memory than a tree or a person may have.
+    Memory,
 }
 
 /// Shared by the watcher of a tree and everybody who asks how it is.
@@ -23,7 +30,7 @@ pub(super) struct Health {
 }
 
 impl Shortage {
-    const ALL: [Self; 3] = [Self::Watches, Self::Watchers, Self::Allowed];
+    const ALL: [Self; 5] = [Self::Watches, Self::Watchers, Self::Allowed, Self::Person, Self::Memory];
 }
 
 impl Health {
@@ -65,7 +72,11 @@ impl Health {
 }
 
 /// A sentence for each kind of shortage among those of several trees.
-pub(super) fn warnings(shortages: impl Iterator<Item = Shortage>, max_folders: usize) -> Vec<String> {
+pub(super) fn warnings(
+    shortages: impl Iterator<Item = Shortage>,
+    max_folders: usize,
+    of_person: Limits,
+) -> Vec<String> {
     let mut shortages: Vec<_> = shortages.collect();
     shortages.sort_unstable();
     let sentence = |group: &[Shortage]| {
@@ -76,25 +87,40 @@ pub(super) fn warnings(shortages: impl Iterator<Item = Shortage>, max_folders: u
         match group[0] {
             Shortage::Watches => format!(
                 "{told}, because the system gives no more watches; raise `fs.inotify.max_user_watches` (now {}) with sysctl.",
-                limit("max_user_watches")
+                shown("max_user_watches")
             ),
             Shortage::Watchers => format!(
                 "{told}, because the system gives no more watchers; raise `fs.inotify.max_user_instances` (now {}) with sysctl.",
-                limit("max_user_instances")
+                shown("max_user_instances")
             ),
             Shortage::Allowed => {
                 format!(
                     "{told}, because they have more than the {max_folders} folders that `watch_max_folders` allows."
                 )
             }
+            Shortage::Person => format!(
+                "{told}, because one person watches more than the {} workspaces and homes or the {} folders in them that \
+                 `watch_trees_per_person` and `watch_folders_per_person` allow, or half of what the system has.",
+                of_person.trees, of_person.folders
+            ),
+            Shortage::Memory => format!(
+                "{told}, because remembering their paths takes more than the {} MiB that one of them, or the {} MiB that one \
+                 person may have.",
+                MAX_WATCH_BYTES / MIB,
+                of_person.bytes / MIB
+            ),
         }
     };
     shortages.chunk_by(|a, b| a == b).map(sentence).collect()
 }
 
-fn limit(name: &str) -> String {
-    let text = std::fs::read_to_string(format!("/proc/sys/fs/inotify/{name}"));
-    text.map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
+/// What the system has of something.
+pub(super) fn limit(name: &str) -> Option<usize> {
+    std::fs::read_to_string(format!("/proc/sys/fs/inotify/{name}")).ok()?.trim().parse().ok()
+}
+
+fn shown(name: &str) -> String {
+    limit(name).map_or_else(|| "unknown".to_owned(), |limit| limit.to_string())
 }
 
 #[cfg(test)]
@@ -114,9 +140,12 @@ mod tests {
 
     #[test]
     fn names_what_to_raise() {
-        let warnings = warnings([Shortage::Allowed, Shortage::Watches, Shortage::Watches].into_iter(), 7);
-        assert_eq!(warnings.len(), 2);
+        let all = [Shortage::Allowed, Shortage::Watches, Shortage::Watches, Shortage::Person, Shortage::Memory];
+        let warnings = warnings(all.into_iter(), 7, Limits { trees: 3, folders: 50, bytes: 9 * MIB });
+        assert_eq!(warnings.len(), 4);
         assert!(warnings[0].contains("In 2 ") && warnings[0].contains("fs.inotify.max_user_watches"), "{warnings:?}");
         assert!(warnings[1].contains("the 7 folders that `watch_max_folders`"), "{warnings:?}");
+        assert!(warnings[2].contains("the 3 workspaces") && warnings[2].contains("the 50 folders"), "{warnings:?}");
+        assert!(warnings[3].contains("the 64 MiB") && warnings[3].contains("the 9 MiB"), "{warnings:?}");
     }
 }

@@ -5,22 +5,27 @@
 //! folder that is swapped for a link at the wrong moment shows nothing of what lies outside.
 //!
 //! Nothing is lost silently: where the system lost events the tree is walked again and everybody told to look again, and
-//! folders for which it gives no watch are listed every few seconds instead.
+//! folders for which it gives no watch are listed every few seconds instead. What one person's trees take of the system's
+//! watches and of memory is bounded, and counts for whoever subscribed first, so that nobody's trees keep others from theirs.
 
 mod coalesce;
 mod health;
 mod poll;
 mod rules;
 mod scanner;
+mod share;
+mod watched;
 
 use crate::error::WorkspaceError;
 use crate::tree::{Tree, TreeIdentity, blocking};
 use cap_std::fs::Dir;
-use coditect_protocol::RelPath;
 use coditect_protocol::files::{FileChange, WatchState};
+use coditect_protocol::{RelPath, UserId};
 use health::{Health, Shortage};
 use rules::IgnoreRules;
 use scanner::Scanner;
+use share::{Limits, Shares, TreeShare};
+pub use share::{MAX_WATCH_BYTES, MAX_WATCH_BYTES_PER_PERSON};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -33,6 +38,10 @@ use tokio_util::sync::CancellationToken;
 pub const DEFAULT_DEBOUNCE: Duration = Duration::from_millis(40);
 /// Default of [`WatchSettings::max_folders`].
 pub const DEFAULT_MAX_FOLDERS: usize = 100_000;
+/// Default of [`WatchSettings::max_trees_per_person`].
+pub const DEFAULT_MAX_TREES_PER_PERSON: usize = 16;
+/// Default of [`WatchSettings::max_folders_per_person`].
+pub const DEFAULT_MAX_FOLDERS_PER_PERSON: usize = 200_000;
 /// Default of [`WatchSettings::max_pending_changes`].
 pub const DEFAULT_MAX_PENDING_CHANGES: usize = 10_000;
 /// Default of [`WatchSettings::ignore`].
@@ -56,6 +65,11 @@ pub struct WatchSettings {
     pub debounce: Duration,
     /// Most folders of one tree that are watched; further ones are looked at from time to time.
     pub max_folders: usize,
+    /// Most trees of one person that are watched, and at most half of what the system has; further ones are looked at from time to
+    /// time.
+    pub max_trees_per_person: usize,
+    /// Most folders that are watched in all trees of one person, and at most half of what the system has.
+    pub max_folders_per_person: usize,
     /// How often folders that got no watch are looked at; more rarely where that takes long.
     pub poll_interval: Duration,
     /// Most changes told at once; more of them become [`WatchItem::Rescan`].
@@ -70,6 +84,8 @@ impl Default for WatchSettings {
             ignore: DEFAULT_IGNORE.map(str::to_owned).to_vec(),
             debounce: DEFAULT_DEBOUNCE,
             max_folders: DEFAULT_MAX_FOLDERS,
+            max_trees_per_person: DEFAULT_MAX_TREES_PER_PERSON,
+            max_folders_per_person: DEFAULT_MAX_FOLDERS_PER_PERSON,
             poll_interval: DEFAULT_POLL_INTERVAL,
             max_pending_changes: DEFAULT_MAX_PENDING_CHANGES,
             leftover_age: DEFAULT_LEFTOVER_AGE,
@@ -97,6 +113,7 @@ pub struct Watchers(Arc<Shared>);
 struct Shared {
     settings: WatchSettings,
     rules: IgnoreRules,
+    shares: Shares,
     trees: Mutex<HashMap<TreeIdentity, Weak<TreeWatch>>>,
 }
 
@@ -104,14 +121,15 @@ impl Watchers {
     /// Watchers with these settings; none runs yet.
     pub fn new(settings: WatchSettings) -> Result<Self, WorkspaceError> {
         let rules = IgnoreRules::new(&settings.ignore)?;
-        Ok(Self(Arc::new(Shared { settings, rules, trees: Mutex::default() })))
+        let shares = Shares::new(Limits::new(&settings));
+        Ok(Self(Arc::new(Shared { settings, rules, shares, trees: Mutex::default() })))
     }
 
-    /// Subscribes to the changes of a tree. What changes after this returned is told.
-    pub async fn subscribe(&self, tree: &Tree) -> Result<Subscription, WorkspaceError> {
+    /// Subscribes to the changes of a tree, for `person`. What changes after this returned is told.
+    pub async fn subscribe(&self, person: UserId, tree: &Tree) -> Result<Subscription, WorkspaceError> {
         loop {
             let watch = self.tree_watch(tree.identity());
-            let running = watch.running.get_or_try_init(|| watch.start(&self.0, tree)).await?;
+            let running = watch.running.get_or_try_init(|| watch.start(&self.0, person, tree)).await?;
             if let Some(sender) = running.sender.upgrade() {
                 let receiver = sender.subscribe();
                 let state = running.health.state();
@@ -135,7 +153,7 @@ impl Watchers {
         // Let go of outside the lock: the last one to do so takes it.
         let watches: Vec<_> = lock(&self.0.trees).values().filter_map(Weak::upgrade).collect();
         let shortages = watches.iter().filter_map(|watch| watch.running.get()?.health.shortage());
-        health::warnings(shortages, self.0.settings.max_folders)
+        health::warnings(shortages, self.0.settings.max_folders, self.0.shares.limits)
     }
 
     /// How many trees are watched.
@@ -177,12 +195,13 @@ struct Running {
 }
 
 impl TreeWatch {
-    async fn start(&self, shared: &Shared, tree: &Tree) -> Result<Running, WorkspaceError> {
+    async fn start(&self, shared: &Shared, person: UserId, tree: &Tree) -> Result<Running, WorkspaceError> {
         let root: Dir = tree.handle()?;
         let (settings, rules) = (shared.settings.clone(), shared.rules.clone());
         let health = Arc::<Health>::default();
         let noted = Arc::clone(&health);
-        let scanner = blocking(move || Scanner::start(root, &settings, rules, noted)).await?;
+        let share = TreeShare::new(shared.shares.of(person), settings.max_folders);
+        let scanner = blocking(move || Scanner::start(root, &settings, rules, noted, share)).await?;
         let (sender, _) = broadcast::channel(MAX_BATCHES_BEHIND);
         let running = Running { sender: sender.downgrade(), health };
         #[expect(deprecated, reason = "the descriptor behind the Arc stays the same and open; its successor is unsafe")]

@@ -1,8 +1,10 @@
 //! The blocking side of a watcher: which folders are watched, and what the system tells of them.
 
-use super::coalesce::{Change, Pending, keys_below};
+use super::coalesce::{Change, Pending};
 use super::poll::Polled;
 use super::rules::IgnoreRules;
+use super::share::TreeShare;
+use super::watched::Watched;
 use super::{Health, Shortage, WatchItem, WatchSettings};
 use crate::error::WorkspaceError;
 use crate::tree::{Locked, NEVER, REPLACING_PREFIX, is_temporary, os_path, remove_entry};
@@ -11,15 +13,20 @@ use cap_std::fs::{Dir, Metadata, MetadataExt};
 use coditect_protocol::RelPath;
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 use rustix::io::Errno;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Bytes of events fetched at once.
 const EVENT_BUFFER_BYTES: usize = 64 * 1024;
+/// Bytes of names of folders that wait to be scanned.
+const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
+/// What such a name takes beside its text, about.
+const WAITING_NAME_BYTES: usize = 64;
 /// Events handled before others get a turn.
 const MAX_EVENTS_AT_ONCE: usize = 4096;
 
@@ -37,11 +44,10 @@ pub(super) struct Scanner {
     inotify: Option<Arc<OwnedFd>>,
     root: Dir,
     rules: IgnoreRules,
-    max_folders: usize,
     max_pending: usize,
     leftover_age: Duration,
-    folders: HashMap<i32, RelPath>,
-    watches: BTreeMap<String, i32>,
+    share: TreeShare,
+    watched: Watched,
     /// Folders that got no watch.
     polled: Polled,
     pending: Pending,
@@ -74,21 +80,17 @@ impl Scanner {
         settings: &WatchSettings,
         rules: IgnoreRules,
         health: Arc<Health>,
+        share: TreeShare,
     ) -> Result<Self, WorkspaceError> {
-        let inotify = match inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC) {
-            Ok(inotify) => Some(Arc::new(inotify)),
-            Err(Errno::MFILE) => None,
-            Err(error) => return Err(WorkspaceError::Watch(error.into())),
-        };
+        let inotify = if share.has_tree() { watcher_of_system()? } else { None };
         let mut scanner = Self {
             inotify,
             root,
             rules,
-            max_folders: settings.max_folders,
             max_pending: settings.max_pending_changes,
             leftover_age: settings.leftover_age,
-            folders: HashMap::new(),
-            watches: BTreeMap::new(),
+            share,
+            watched: Watched::default(),
             polled: Polled::new(settings.poll_interval),
             pending: Pending::default(),
             replacing: HashSet::new(),
@@ -188,12 +190,13 @@ impl Scanner {
 
     /// Walks the tree again, and stops watching what is not in it any more.
     fn start_over(&mut self) {
-        let before = std::mem::take(&mut self.folders);
-        self.watches.clear();
-        self.polled.clear();
+        let began = Instant::now();
+        let before = self.watched.take_all(&mut self.share);
+        self.polled.clear(&mut self.share);
         self.scan(RelPath::root(), Scan::Tidy);
+        self.polled.started_over(began);
         if let Some(inotify) = &self.inotify {
-            for watch in before.into_keys().filter(|watch| !self.folders.contains_key(watch)) {
+            for watch in before.into_iter().filter(|watch| self.watched.folder(*watch).is_none()) {
                 // Fails for a folder that is gone, and that is what is wanted.
                 let _ = inotify::remove_watch(inotify.as_ref(), watch);
             }
@@ -206,13 +209,10 @@ impl Scanner {
             self.resync = true;
             return;
         }
-        let Some(folder) = self.folders.get(&event.watch).cloned() else { return };
+        let Some(folder) = self.watched.folder(event.watch).cloned() else { return };
         if event.flags.intersects(ReadFlags::IGNORED | ReadFlags::DELETE_SELF) {
             self.root_gone |= folder.is_root();
-            self.folders.remove(&event.watch);
-            if self.watches.get(folder.as_str()) == Some(&event.watch) {
-                self.watches.remove(folder.as_str());
-            }
+            self.watched.remove(event.watch, &mut self.share);
             return;
         }
         // Thrown away by renaming, as the registry does: the tree is no longer where its subscribers believe.
@@ -296,33 +296,66 @@ impl Scanner {
 
     /// Watches a folder and those below it.
     fn scan(&mut self, start: RelPath, scan: Scan) {
-        let mut folders = vec![start];
-        while let Some(path) = folders.pop() {
-            if self.rules.ignores_inside(&path) && !path.is_root() {
-                continue;
+        // Each with the folder that it is in, whose path it shares with its neighbours.
+        let mut waiting: Vec<(Rc<RelPath>, String)> = Vec::new();
+        let mut waiting_bytes = 0;
+        let mut next = Some(start);
+        while let Some(path) = next {
+            let path = Rc::new(path);
+            let found = self.scan_one(&path, scan);
+            for name in found {
+                let bytes = name.len() + WAITING_NAME_BYTES;
+                if waiting_bytes + bytes > MAX_WAITING_BYTES {
+                    self.look_again_at_everything();
+                    break;
+                }
+                waiting_bytes += bytes;
+                waiting.push((Rc::clone(&path), name));
             }
-            let Ok(folder) = self.open(&path) else { continue };
-            // Watched before it is listed, so that what appears in between is seen at least once.
-            self.watch(&path, &folder);
-            let Ok(entries) = folder.entries() else { continue };
-            for entry in entries.flatten() {
-                let Ok(name) = entry.file_name().into_string() else { continue };
-                if is_temporary(&name) {
-                    if scan == Scan::Tidy {
-                        tidy(&folder, &name, self.leftover_age);
-                    }
-                    continue;
-                }
-                let Ok(below) = path.join(&name) else { continue };
-                let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-                if scan == Scan::Report && !self.rules.ignores(&below) {
-                    self.tell(&below, Change::Created, is_folder);
-                }
-                if is_folder {
-                    folders.push(below);
+            next = None;
+            while let Some((above, name)) = waiting.pop() {
+                waiting_bytes -= name.len() + WAITING_NAME_BYTES;
+                // Deeper than any path that can be spoken of.
+                if let Ok(path) = above.join(&name) {
+                    next = Some(path);
+                    break;
                 }
             }
         }
+    }
+
+    /// Watches one folder; the names of those in it.
+    fn scan_one(&mut self, path: &RelPath, scan: Scan) -> Vec<String> {
+        let mut folders = Vec::new();
+        if self.rules.ignores_inside(path) && !path.is_root() {
+            return folders;
+        }
+        let Ok(folder) = self.open(path) else { return folders };
+        // Watched before it is listed, so that what appears in between is seen at least once.
+        self.watch(path, &folder);
+        let Ok(entries) = folder.entries() else { return folders };
+        let mut bytes = 0;
+        for entry in entries.flatten() {
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            if is_temporary(&name) {
+                if scan == Scan::Tidy {
+                    tidy(&folder, &name, self.leftover_age);
+                }
+                continue;
+            }
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if scan == Scan::Report
+                && let Ok(below) = path.join(&name)
+                && !self.rules.ignores(&below)
+            {
+                self.tell(&below, Change::Created, is_folder);
+            }
+            if is_folder && bytes <= MAX_WAITING_BYTES {
+                bytes += name.len() + WAITING_NAME_BYTES;
+                folders.push(name);
+            }
+        }
+        folders
     }
 
     fn open(&self, path: &RelPath) -> std::io::Result<Dir> {
@@ -332,22 +365,30 @@ impl Scanner {
     /// Watches a folder, or has it looked at from time to time where it gets no watch.
     fn watch(&mut self, path: &RelPath, folder: &Dir) {
         if let Some(shortage) = self.try_watch(path, folder) {
-            self.polled.add(path, folder, &self.rules);
-            if self.health.note(shortage) {
-                tracing::warn!(
-                    folders = self.folders.len(),
-                    ?shortage,
-                    "folders without a watch are looked at instead"
-                );
-            }
+            self.polled.add(path, folder, &self.rules, &mut self.share);
+            self.note_shortage(shortage);
         }
+    }
+
+    fn note_shortage(&self, shortage: Shortage) {
+        if self.health.note(shortage) {
+            tracing::warn!(folders = self.watched.len(), ?shortage, "folders without a watch are looked at instead");
+        }
+    }
+
+    /// There are more folders than can be remembered.
+    fn look_again_at_everything(&mut self) {
+        self.polled.forget_some();
+        self.note_shortage(Shortage::Memory);
     }
 
     /// What kept it from being watched.
     fn try_watch(&mut self, path: &RelPath, folder: &Dir) -> Option<Shortage> {
-        let Some(inotify) = self.inotify.clone() else { return Some(Shortage::Watchers) };
-        if self.folders.len() >= self.max_folders {
-            return Some(Shortage::Allowed);
+        let Some(inotify) = self.inotify.clone() else {
+            return Some(if self.share.has_tree() { Shortage::Watchers } else { Shortage::Person });
+        };
+        if let Err(shortage) = Watched::reserve(path, &mut self.share) {
+            return Some(shortage);
         }
         let flags = WatchFlags::CREATE
             | WatchFlags::DELETE
@@ -361,15 +402,10 @@ impl Scanner {
             | WatchFlags::ONLYDIR;
         // The name of the open handle itself: no path is resolved that could lead elsewhere by now.
         let handle = format!("/proc/self/fd/{}", folder.as_raw_fd());
-        match inotify::add_watch(inotify.as_ref(), handle, flags) {
+        let shortage = match inotify::add_watch(inotify.as_ref(), handle, flags) {
             Ok(watch) => {
-                if let Some(former) = self.folders.insert(watch, path.clone())
-                    && former != *path
-                {
-                    self.watches.remove(former.as_str());
-                }
-                self.watches.insert(path.as_str().to_owned(), watch);
-                None
+                self.watched.insert(path, watch, &mut self.share);
+                return None;
             }
             Err(Errno::NOSPC | Errno::NOMEM) => Some(Shortage::Watches),
             Err(error) => {
@@ -377,11 +413,17 @@ impl Scanner {
                 tracing::debug!(%path, %error, "a folder is not watched");
                 None
             }
-        }
+        };
+        Watched::give_back(path, &mut self.share);
+        shortage
     }
 
     /// Looks at some of the folders that got no watch.
     pub(super) fn poll(&mut self) -> Vec<WatchItem> {
+        if self.polled.is_time_to_start_over() {
+            self.resync = true;
+            return Vec::new();
+        }
         for path in self.polled.next_folders() {
             self.look_at(&path);
         }
@@ -398,8 +440,9 @@ impl Scanner {
                 self.polled.still_short();
             }
         }
-        let is_watched = self.watches.contains_key(path.as_str());
-        let Some(differences) = self.polled.look(path, &folder, &self.rules, is_watched) else {
+        let is_watched = self.watched.has(path);
+        let differences = self.polled.look(path, &folder, &self.rules, is_watched, &mut self.share);
+        let Some(differences) = differences else {
             self.resync = true;
             return;
         };
@@ -424,17 +467,21 @@ impl Scanner {
 
     /// Stops watching a folder and those below it.
     fn forget(&mut self, path: &RelPath) {
-        self.polled.forget(path);
+        self.polled.forget(path, &mut self.share);
         let Some(inotify) = &self.inotify else { return };
-        let mut keys = keys_below(&self.watches, path);
-        keys.push(path.as_str().to_owned());
-        for key in keys {
-            if let Some(watch) = self.watches.remove(&key) {
-                self.folders.remove(&watch);
-                // Fails for a folder that is gone, and that is what is wanted.
-                let _ = inotify::remove_watch(inotify.as_ref(), watch);
-            }
+        for watch in self.watched.take_below(path, &mut self.share) {
+            // Fails for a folder that is gone, and that is what is wanted.
+            let _ = inotify::remove_watch(inotify.as_ref(), watch);
         }
+    }
+}
+
+/// One of the system's watchers; `None` where it has no more.
+fn watcher_of_system() -> Result<Option<Arc<OwnedFd>>, WorkspaceError> {
+    match inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC) {
+        Ok(inotify) => Ok(Some(Arc::new(inotify))),
+        Err(Errno::MFILE) => Ok(None),
+        Err(error) => Err(WorkspaceError::Watch(error.into())),
     }
 }
 
@@ -454,4 +501,43 @@ fn is_leftover(facts: &Metadata, leftover_age: Duration) -> bool {
     let nanos = u32::try_from(facts.ctime_nsec()).unwrap_or_default();
     let changed = SystemTime::UNIX_EPOCH + Duration::new(seconds, nanos);
     changed.elapsed().is_ok_and(|age| age > leftover_age)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::share::tests::with_bytes;
+    use super::*;
+    use coditect_protocol::files::WatchState;
+
+    #[test]
+    fn what_cannot_be_remembered_is_looked_at_again() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let folder = |number: usize| dir.path().join(format!("{number}{}", "x".repeat(200)));
+        for number in 0..20 {
+            std::fs::create_dir(folder(number)).unwrap();
+        }
+        let root = Dir::open_ambient_dir(dir.path(), cap_std::ambient_authority()).unwrap();
+        let health = Arc::<Health>::default();
+        let rules = IgnoreRules::new(&[]).unwrap();
+        let share = with_bytes(5000);
+        let mut scanner = Scanner::start(root, &WatchSettings::default(), rules, Arc::clone(&health), share).unwrap();
+        assert_eq!((health.state(), health.shortage()), (WatchState::Polling, Some(Shortage::Memory)));
+        assert!(scanner.share.bytes() <= 5000 && scanner.watched.len() > 5);
+        // Something happens where nobody looks.
+        for number in 0..20 {
+            std::fs::write(folder(number).join("file"), "").unwrap();
+        }
+        scanner.polled.start_over_now();
+        assert!(scanner.next_poll().is_some_and(|at| at <= Instant::now()));
+        assert_eq!(scanner.poll(), []);
+        assert!(scanner.take().contains(&WatchItem::Rescan));
+        for number in 5..20 {
+            std::fs::remove_dir_all(folder(number)).unwrap();
+        }
+        scanner.read();
+        scanner.polled.start_over_now();
+        scanner.poll();
+        assert!(scanner.take().contains(&WatchItem::State(WatchState::Live)));
+        assert!(scanner.next_poll().is_none() && scanner.watched.len() == 6);
+    }
 }

@@ -10,6 +10,14 @@ use tempfile::TempDir;
 /// A change that does not come within this time does not come.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+fn somebody() -> UserId {
+    UserId(uuid::Uuid::new_v4())
+}
+
+fn alone() -> TreeShare {
+    share::tests::alone(&WatchSettings::default())
+}
+
 struct Fixture {
     dir: TempDir,
     tree: Tree,
@@ -28,7 +36,11 @@ impl Fixture {
     }
 
     async fn subscribe(&self) -> Heard {
-        let subscription = self.watchers.subscribe(&self.tree).await.unwrap();
+        self.subscribe_as(somebody()).await
+    }
+
+    async fn subscribe_as(&self, person: UserId) -> Heard {
+        let subscription = self.watchers.subscribe(person, &self.tree).await.unwrap();
         Heard { subscription, last: BTreeMap::new(), moves: Vec::new(), states: Vec::new(), rescans: 0 }
     }
 }
@@ -136,7 +148,7 @@ async fn subscribers_share_a_watcher_which_stops_with_the_last() {
     for _ in 0..20 {
         heard.push(f.subscribe().await);
     }
-    let more = f.watchers.subscribe(&other).await.unwrap();
+    let more = f.watchers.subscribe(somebody(), &other).await.unwrap();
     assert_eq!(f.watchers.watched_trees(), 1);
     std::fs::write(f.real("file"), "x").unwrap();
     for one in &mut heard {
@@ -173,7 +185,7 @@ async fn lost_events_become_a_rescan_and_new_folders_are_found() {
     let dir = TempDir::new().unwrap();
     let root = Dir::open_ambient_dir(dir.path(), cap_std::ambient_authority()).unwrap();
     let rules = IgnoreRules::new(&[]).unwrap();
-    let mut scanner = Scanner::start(root, &WatchSettings::default(), rules, Arc::default()).unwrap();
+    let mut scanner = Scanner::start(root, &WatchSettings::default(), rules, Arc::default(), alone()).unwrap();
     // Nobody reads: the system's queue runs over, and the folder made last is in none of its events.
     let limit: usize =
         std::fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap().trim().parse().unwrap();
@@ -270,6 +282,42 @@ async fn folders_beyond_the_limit_are_looked_at_instead() {
     assert_eq!(heard.rescans, 0);
 }
 
+#[tokio::test]
+async fn one_person_leaves_the_system_to_others() {
+    let poll_interval = Duration::from_millis(5);
+    let limits = WatchSettings { max_trees_per_person: 1, max_folders_per_person: 2, ..WatchSettings::default() };
+    let one = Fixture::new(WatchSettings { poll_interval, ..limits }).await;
+    let others = TempDir::new().unwrap();
+    let other = Tree::open(others.path().to_owned(), TreeSettings::default()).await.unwrap();
+    let two = Fixture { dir: others, tree: other, watchers: one.watchers.clone() };
+    let (greedy, modest) = (somebody(), somebody());
+    let mut first = one.subscribe_as(greedy).await;
+    let mut second = two.subscribe_as(greedy).await;
+    // Beyond their share things are looked at, which is told and misses nothing.
+    second.until("polling", |heard| heard.states == [WatchState::Polling]).await;
+    std::fs::write(two.real("file"), "x").unwrap();
+    second.expect(&[("file", Added)]).await;
+    assert_eq!(first.states, []);
+    std::fs::create_dir(one.real("a")).unwrap();
+    first.expect(&[("a", Added)]).await;
+    assert_eq!(first.states, []);
+    std::fs::create_dir(one.real("b")).unwrap();
+    first.until("polling", |heard| heard.states == [WatchState::Polling]).await;
+    let warnings = one.watchers.warnings();
+    assert!(warnings.len() == 1 && warnings[0].contains("`watch_trees_per_person`"), "{warnings:?}");
+    // Somebody else has a share of their own, and what is given up can be had again.
+    drop(second);
+    let second = two.subscribe_as(modest).await;
+    assert!(second.subscription.at_first.is_none());
+    drop((first, second));
+    let given_back = async {
+        while two.subscribe_as(greedy).await.subscription.at_first.is_some() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, given_back).await.unwrap();
+}
+
 /// What somebody believes to be there who takes in everything that is told.
 fn take_in(believed: &mut BTreeMap<PathBuf, bool>, root: &std::path::Path, items: Vec<WatchItem>) {
     for item in items {
@@ -313,7 +361,7 @@ async fn no_change_is_lost_in_a_storm() {
         std::fs::create_dir(dir.path().join(format!("d{number}"))).unwrap();
     }
     let settings = WatchSettings::default();
-    let mut scanner = Scanner::start(root, &settings, IgnoreRules::new(&[]).unwrap(), Arc::default()).unwrap();
+    let mut scanner = Scanner::start(root, &settings, IgnoreRules::new(&[]).unwrap(), Arc::default(), alone()).unwrap();
     let limit: usize =
         std::fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap().trim().parse().unwrap();
     let mut believed = disk(dir.path());
@@ -371,7 +419,7 @@ async fn subscriptions_end_with_their_tree() {
     std::fs::create_dir(&root).unwrap();
     let tree = Tree::open(root.clone(), TreeSettings::default()).await.unwrap();
     let watchers = Watchers::new(WatchSettings::default()).unwrap();
-    let mut subscription = watchers.subscribe(&tree).await.unwrap();
+    let mut subscription = watchers.subscribe(somebody(), &tree).await.unwrap();
     std::fs::rename(&root, dir.path().join("trash")).unwrap();
     let end = async { while subscription.next().await.is_some() {} };
     tokio::time::timeout(PATIENCE, end).await.unwrap();

@@ -83,7 +83,7 @@ pub(super) async fn copy(context: &Context, from: &Place, to: &Place, overwrite:
 
 pub(super) async fn watch(context: &Context, root: Root) -> Result<Reply, ApiError> {
     let tree = context.tree(root).await?;
-    let mut subscription = context.state.watchers.subscribe(&tree).await?;
+    let mut subscription = context.state.watchers.subscribe(context.user, &tree).await?;
     // Only the page knows whether it has seen anything that changed before the watch stood.
     context.call.item(Item::Rescan).await?;
     while let Some(event) = subscription.next().await {

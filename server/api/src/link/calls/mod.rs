@@ -185,6 +185,7 @@ async fn answer(context: &Context, identity: &Identity, request: Request) -> Res
         Request::AttachTerminal { terminal, from } => terminals::attach(context, terminal, from).await,
         Request::WriteTerminal { terminal, data } => terminals::write(context, terminal, &data).await,
         Request::ResizeTerminal { terminal, cols, rows } => terminals::resize(context, terminal, cols, rows).await,
+        Request::RenameTerminal { terminal, title } => terminals::rename(context, terminal, &title).await,
         Request::CloseTerminal { terminal } => terminals::close(context, terminal).await,
 
         Request::ListModels { refresh } => Ok(Reply::Models(context.state.models.list(refresh).await)),

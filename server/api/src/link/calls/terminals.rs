@@ -34,6 +34,11 @@ pub(super) async fn resize(context: &Context, terminal: TerminalId, cols: u16, r
     Ok(Reply::Done)
 }
 
+pub(super) async fn rename(context: &Context, terminal: TerminalId, title: &str) -> Result<Reply, ApiError> {
+    context.state.terminals.rename(context.user, terminal, title).await?;
+    Ok(Reply::Done)
+}
+
 pub(super) async fn close(context: &Context, terminal: TerminalId) -> Result<Reply, ApiError> {
     context.state.terminals.close(context.user, terminal).await?;
     Ok(Reply::Done)

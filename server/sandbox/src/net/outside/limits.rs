@@ -6,10 +6,15 @@ use std::time::{Duration, Instant};
 pub const MAX_CONNECTIONS: usize = 1024;
 /// Most of them that lead to the server's own API.
 pub const MAX_API_CONNECTIONS: usize = 32;
-/// Most TCP connections made in a second, on average; more wait until the kernel of the sandbox asks again.
-pub const CONNECTIONS_PER_SECOND: u32 = 500;
+/// Most TCP connections of all sandboxes together, as far as the supervisor may open so many files.
+pub const MAX_CONNECTIONS_OF_ALL: usize = 8192;
+/// The part of the supervisor's open files that connections take; half of that is for datagrams.
+pub const OPEN_FILES_SHARE: usize = 2;
+/// Most TCP connections made in a second, on average; more wait until the kernel of the sandbox asks again. The machine
+/// remembers each for minutes, also one that has ended.
+pub const CONNECTIONS_PER_SECOND: u32 = 50;
 /// How far above the average a burst may go.
-pub const CONNECTIONS_AT_ONCE: u32 = 1000;
+pub const CONNECTIONS_AT_ONCE: u32 = 500;
 /// Longest that making a connection may take, looking up its name included.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest wait for one of the addresses of a name before the next is tried.
@@ -30,14 +35,20 @@ pub const MAX_BUFFER_BYTES: usize =
     2 * (BUFFERS[0].0 * BUFFERS[0].1 + BUFFERS[1].0 * BUFFERS[1].1 + BUFFERS[2].0 * BUFFERS[2].1);
 const _: () = assert!(MAX_BUFFER_BYTES <= 64 * 1024 * 1024);
 
-/// Size of each of the two buffers of the next connection, in bytes.
-pub(super) fn buffer_bytes(connections: usize) -> usize {
+/// How many sandboxes may take all that one may before the connections of all get smaller buffers.
+const BUFFERS_OF_ALL: usize = 16;
+
+/// Size of each of the two buffers of the next connection, in bytes, with so many of the sandbox and of all sandboxes.
+pub(super) fn buffer_bytes(own: usize, of_all: usize) -> usize {
+    let connections = own.max(of_all / BUFFERS_OF_ALL);
     let fits = BUFFERS.iter().find(|(below, _)| connections < *below);
     fits.unwrap_or(&BUFFERS[BUFFERS.len() - 1]).1
 }
 
 /// Most pairs of ends between which datagrams go; of more, the one that was silent longest is forgotten.
 pub const MAX_DATAGRAM_PATHS: usize = 256;
+/// Most such pairs of all sandboxes together, as far as the supervisor may open so many files.
+pub const MAX_DATAGRAM_PATHS_OF_ALL: usize = 4096;
 /// Most such pairs that are new in a second, on average; the rest is dropped, as datagrams may be.
 pub const DATAGRAM_PATHS_PER_SECOND: u32 = 200;
 /// How long such a pair is remembered without a datagram.
@@ -113,9 +124,11 @@ mod tests {
 
     #[test]
     fn buffers_shrink_as_connections_grow() {
-        assert_eq!(buffer_bytes(0), 512 * 1024);
-        assert_eq!(buffer_bytes(16), 64 * 1024);
-        assert_eq!(buffer_bytes(MAX_CONNECTIONS - 1), 16 * 1024);
-        assert_eq!(buffer_bytes(usize::MAX), 16 * 1024);
+        assert_eq!(buffer_bytes(0, 255), 512 * 1024);
+        assert_eq!(buffer_bytes(16, 16), 64 * 1024);
+        assert_eq!(buffer_bytes(0, 256), 64 * 1024);
+        assert_eq!(buffer_bytes(MAX_CONNECTIONS - 1, MAX_CONNECTIONS), 16 * 1024);
+        assert_eq!(buffer_bytes(0, MAX_CONNECTIONS_OF_ALL), 16 * 1024);
+        assert_eq!(buffer_bytes(usize::MAX, 0), 16 * 1024);
     }
 }

@@ -12,6 +12,7 @@ pub mod limits;
 mod name_server;
 mod names;
 mod packet;
+mod places;
 mod router;
 mod tcp;
 mod tun;
@@ -30,6 +31,7 @@ use self::events::{Denied, Events, NetworkEvent, Transport};
 use self::gate::{Gate, Machine, Refused, ThisMachine};
 use self::name_server::Questions;
 use self::packet::Flow;
+use self::places::Places;
 use self::router::Router;
 use self::tun::Tun;
 use super::policy::NetworkPolicy;
@@ -40,6 +42,7 @@ struct Shared {
     gate: Gate,
     questions: Questions,
     events: Events,
+    places: &'static Places,
 }
 
 impl Shared {
@@ -74,7 +77,13 @@ async fn serve_on(
     cancel: CancellationToken,
 ) -> io::Result<()> {
     let (tun, gate) = (Tun::new(tun)?, Gate::new(policy, machine, api));
-    let shared = Arc::new(Shared { tun, gate, questions: Questions::new(), events: Events::new(events) });
+    let shared = Arc::new(Shared {
+        tun,
+        gate,
+        questions: Questions::new(),
+        events: Events::new(events),
+        places: Places::of_all(),
+    });
     let result = Router::new(Arc::clone(&shared)).run(cancel).await;
     shared.events.finish();
     result

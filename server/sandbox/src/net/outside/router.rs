@@ -127,19 +127,23 @@ impl Router {
         if !self.rates.connections.take(Instant::now()) {
             return self.shared.denied(None, &flow, Transport::Tcp, Refusal::TooMany.into());
         }
-        let target = if self.connections.len() >= MAX_CONNECTIONS {
-            Err(Refusal::TooMany)
-        } else {
-            self.shared.gate.target(*flow.outside.ip(), flow.outside.port())
+        let (own, places) = (self.connections.len(), &self.shared.places.connections);
+        let place = if own >= MAX_CONNECTIONS { None } else { places.take(own) };
+        let target = match place {
+            Some(place) => {
+                let target = self.shared.gate.target(*flow.outside.ip(), flow.outside.port());
+                target.map(|target| (target, place))
+            }
+            None => Err(Refusal::TooMany),
         };
-        let target = match target {
+        let (target, place) = match target {
             Ok(target) => target,
             Err(refusal) => {
                 packet::reset(&self.shared.tun, &flow, &segment);
                 return self.shared.denied(None, &flow, Transport::Tcp, refusal.into());
             }
         };
-        let buffer_bytes = buffer_bytes(self.connections.len());
+        let buffer_bytes = buffer_bytes(own, places.taken());
         let connection = Arc::new(Connection::new());
         self.connections.insert(flow, Arc::clone(&connection));
         let (shared, first) = (Arc::clone(&self.shared), first.to_vec());
@@ -151,6 +155,7 @@ impl Router {
                     shared.denied(target.name(), &flow, Transport::Tcp, refused);
                 }
             }
+            drop(place);
             Ended::Connection(flow)
         });
     }
@@ -180,14 +185,14 @@ impl Router {
 
     fn open_path(&mut self, flow: Flow, target: Target, payload: &[u8]) {
         if self.paths.len() >= MAX_DATAGRAM_PATHS {
-            let oldest = self.paths.iter().min_by_key(|(_, path)| path.used_at).map(|(flow, _)| *flow);
-            // Its task ends when nobody can send to it.
-            oldest.and_then(|oldest| self.paths.remove(&oldest));
+            self.forget_oldest_path();
         }
         // Those that were forgotten and have not ended yet count too.
         if self.tasks.len() >= MAX_CONNECTIONS + MAX_QUESTIONS + 2 * MAX_DATAGRAM_PATHS {
             return;
         }
+        // This datagram is lost, as datagrams may be; there is room for the next one as soon as the oldest way has ended.
+        let Some(place) = self.shared.places.paths.take(self.paths.len()) else { return self.forget_oldest_path() };
         self.numbered += 1;
         let number = self.numbered;
         let (mut path, mailbox) = Path::new(number);
@@ -196,8 +201,15 @@ impl Router {
         let shared = Arc::clone(&self.shared);
         self.tasks.spawn(async move {
             udp::carry(&shared, &flow, target, mailbox).await;
+            drop(place);
             Ended::Path(flow, number)
         });
+    }
+
+    fn forget_oldest_path(&mut self) {
+        let oldest = self.paths.iter().min_by_key(|(_, path)| path.used_at).map(|(flow, _)| *flow);
+        // Its task ends when nobody can send to it.
+        oldest.and_then(|oldest| self.paths.remove(&oldest));
     }
 
     fn ask(&mut self, flow: Flow, payload: &[u8]) {

@@ -94,18 +94,21 @@ struct Edit {
     made: Range<usize>,
 }
 
+/// `None` where what takes the place of the matches does not go into `room` bytes.
 pub(super) fn edit(
     searcher: &mut Searcher,
     pattern: &Pattern,
     replacement: &Replacement,
     text: &Text,
     preview: bool,
+    room: usize,
     path: &RelPath,
-) -> Result<Edited, WorkspaceError> {
+) -> Result<Option<Edited>, WorkspaceError> {
     let content = text.content();
     let groups = pattern.matcher.new_captures().map_err(|error| WorkspaceError::Internal(error.to_string()))?;
     let own = replacement.for_text(content);
-    let mut edits = Edits { pattern, replacement, own: &own, groups, made: Vec::new(), edits: Vec::new(), full: None };
+    let (made, edits) = (Vec::new(), Vec::new());
+    let mut edits = Edits { pattern, replacement, own: &own, groups, room, made, edits, full: None };
     let searched = searcher.search_slice(&pattern.matcher, content, &mut edits);
     searched.map_err(|source| WorkspaceError::Io { path: path.clone(), source })?;
     let Edits { made, edits, full, .. } = edits;
@@ -116,13 +119,14 @@ pub(super) fn edit(
         Some(Full::Bytes) => {
             return Err(WorkspaceError::TooLarge { path: path.clone(), limit: MAX_REPLACED_FILE_BYTES });
         }
+        Some(Full::Room) => return Ok(None),
         None => {}
     }
     if !own.is_ascii() && !edits.is_empty() && !text.takes_any_letter() {
         return Err(WorkspaceError::ReplaceEncoding(path.clone()));
     }
     let lines = if preview { previewed(content, &edits, &made) } else { Vec::new() };
-    Ok(Edited { content: applied(content, &edits, &made), replacements: edits.len() as u64, lines })
+    Ok(Some(Edited { content: applied(content, &edits, &made), replacements: edits.len() as u64, lines }))
 }
 
 /// A part of the text with the edits that lie in it.
@@ -175,6 +179,8 @@ fn previewed(text: &[u8], edits: &[Edit], made: &[u8]) -> Vec<ReplacedLines> {
 enum Full {
     Matches,
     Bytes,
+    /// There may be more where there is more room.
+    Room,
 }
 
 /// Collects the edits of one text.
@@ -183,6 +189,7 @@ struct Edits<'a> {
     replacement: &'a Replacement,
     own: &'a str,
     groups: RegexCaptures,
+    room: usize,
     made: Vec<u8>,
     edits: Vec<Edit>,
     full: Option<Full>,
@@ -203,6 +210,8 @@ impl Sink for Edits<'_> {
                 self.full = Some(Full::Matches);
             } else if self.made.len() as u64 > MAX_REPLACED_FILE_BYTES {
                 self.full = Some(Full::Bytes);
+            } else if self.made.len() + self.edits.len() * size_of::<Edit>() > self.room {
+                self.full = Some(Full::Room);
             }
             let place = place.start() + offset..place.end() + offset;
             self.edits.push(Edit { place, made: begin..self.made.len() });
@@ -225,7 +234,9 @@ mod tests {
         let pattern = Pattern::new(&query.search).unwrap().unwrap();
         let text = Text::decode(text.to_vec(), &RelPath::root()).unwrap();
         let replacement = Replacement::new(&pattern, &query);
-        edit(&mut pattern.bare_searcher(), &pattern, &replacement, &text, true, &RelPath::root()).unwrap()
+        edit(&mut pattern.bare_searcher(), &pattern, &replacement, &text, true, usize::MAX, &RelPath::root())
+            .unwrap()
+            .unwrap()
     }
 
     fn check(query: &str, replacement: &str, text: &str, expected: &str, set: impl Fn(&mut ReplaceText)) {
@@ -288,8 +299,24 @@ mod tests {
         let query = ReplaceText { replacement: "ä".to_owned(), ..ReplaceText::default() };
         let text = Text::decode(b"\xe4x".to_vec(), &RelPath::root()).unwrap();
         let replacement = Replacement::new(&pattern, &query);
-        let refused = edit(&mut pattern.bare_searcher(), &pattern, &replacement, &text, false, &RelPath::root());
+        let refused =
+            edit(&mut pattern.bare_searcher(), &pattern, &replacement, &text, false, usize::MAX, &RelPath::root());
         assert!(matches!(refused, Err(WorkspaceError::ReplaceEncoding(_))), "{refused:?}");
+    }
+
+    #[test]
+    fn what_is_put_in_stays_within_its_room() {
+        let query = ReplaceText { replacement: "y".repeat(100), ..ReplaceText::default() };
+        let pattern = Pattern::new(&SearchText { query: "x".to_owned(), ..SearchText::default() }).unwrap().unwrap();
+        let text = Text::decode(b"x".repeat(10), &RelPath::root()).unwrap();
+        let replacement = Replacement::new(&pattern, &query);
+        let within = |room| {
+            let edited =
+                edit(&mut pattern.bare_searcher(), &pattern, &replacement, &text, false, room, &RelPath::root());
+            edited.unwrap().map(|edited| edited.content.len())
+        };
+        assert_eq!(within(10 * (100 + size_of::<Edit>()) - 200), None);
+        assert_eq!(within(10 * (100 + size_of::<Edit>())), Some(1000));
     }
 
     #[test]

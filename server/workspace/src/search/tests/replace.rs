@@ -114,3 +114,11 @@ async fn stops_when_cancelled_with_every_file_whole() {
     assert!(now.iter().all(|text| *text == old || *text == new));
     assert!(now.contains(&old) && now.contains(&new));
 }
+
+#[tokio::test]
+async fn what_grows_a_lot_is_replaced_as_well() {
+    let dir = tree(&[("a", &"x\n".repeat(2000))]);
+    let (summary, told) = replace(&dir, query("x", &"long".repeat(100))).await.unwrap();
+    assert_eq!((summary.replacements, summary.failed, told.len()), (2000, 0, 1));
+    assert_eq!(read(&dir, "a"), format!("{}\n", "long".repeat(100)).repeat(2000));
+}

@@ -28,7 +28,9 @@ class ServerFileResource extends FileResource {
 
     /** What a person may do in a workspace can change while a file is open; the stock one asks only about the whole file system. */
     protected override async updateReadOnly(): Promise<void> {
-        this.setReadOnly((await this.fileService.resolve(this.uri)).isReadonly);
+        // Nobody waits for this. A file that is not there, such as that of the keys before the first is changed, has no permissions of its own.
+        const byItself = await this.fileService.resolve(this.uri).then(({ isReadonly }) => isReadonly, () => false);
+        this.setReadOnly(byItself);
     }
 
     /** The stock one takes whatever has an older time, such as a file that was moved here, for what it read; and never looks at permissions again. */

@@ -83,17 +83,21 @@ export class TrashWidget extends ReactWidget {
     protected renderItem(item: TrashItem): React.ReactNode {
         const uri = fileUri(item.path);
         const folder = this.host.rootUri.relative(uri.parent)?.toString();
-        const about = `${folder ? `${folder} · ` : ''}${BinarySize.formatSize(item.size)}`;
-        const when = `Deleted ${new Date(item.deleted_at).toLocaleString()} by ${item.deleted_by}`;
-        return <li key={item.id} title={`${item.path}\n${when}`}>
+        const size = BinarySize.formatSize(item.size);
+        const deleted = new Date(item.deleted_at);
+        const when = deleted.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+        return <li key={item.id} title={`${item.path}\n${size}\nDeleted ${deleted.toLocaleString()} by ${item.deleted_by}`}>
             <span className={`codicon codicon-${item.kind === 'folder' ? 'folder' : 'file'}`} />
-            <span className='coditect-trash-name'>{uri.path.base}<small>{about}<br />{when}</small></span>
+            <span className='coditect-trash-name'>{uri.path.base}</span>
             <button className='theia-button secondary' onClick={() => this.restore(item)} aria-label={`Restore ${uri.path.base}`} title='Restore'>
                 <span className='codicon codicon-discard' />
             </button>
             <button className='theia-button secondary' onClick={() => this.remove(item)} aria-label={`Delete ${uri.path.base} for good`} title='Delete for good'>
                 <span className='codicon codicon-close' />
             </button>
+            {folder && <small className='coditect-trash-fact'>in {folder}</small>}
+            <small className='coditect-trash-fact'><time dateTime={deleted.toISOString()}>{when}</time></small>
+            <small className='coditect-trash-fact'>by {item.deleted_by} · {size}</small>
         </li>;
     }
 

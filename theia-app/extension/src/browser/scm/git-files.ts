@@ -59,7 +59,7 @@ export class GitFiles {
         const options: MergeEditorOpenerOptions = {
             widgetState: {
                 side1State: { title: rebasing ? 'Current (Rebased Onto)' : 'Current', description: branch, detail: '' },
-                side2State: { title: rebasing ? 'Incoming (Own Commit)' : 'Incoming', description: '', detail: '' }
+                side2State: { title: rebasing ? 'Incoming (Own Commit)' : 'Incoming', description: state?.incoming ?? '', detail: '' }
             }
         };
         await open(this.openers, MergeEditorUri.encode({

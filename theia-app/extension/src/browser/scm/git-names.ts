@@ -19,7 +19,7 @@ export function folderNameOf(url: string): string {
 
 /** Says what is wrong with an address to fetch from; `undefined` where nothing is. */
 export function remoteUrlProblem(url: string): string | undefined {
-    if (/^(https|ssh):\/\/[^/\s]+\/\S+$/.test(url) || /^[^\s/:@]+@[^\s/:]+:\S+$/.test(url)) {
+    if (/^(https|ssh):\/\/[^/\s]+\/\S+$/.test(url) || /^[^\s/:@]+@([^\s/:[\]]+|\[[\da-f:.]+\]):\S+$/i.test(url)) {
         return undefined;
     }
     return 'An address is wanted as https://git.example.org/me/project.git or git@git.example.org:me/project.git.';

@@ -86,6 +86,9 @@ export class ServerTerminalWidget extends TerminalWidgetImpl {
             }
             this._terminalId = terminal;
             this.showEnd(undefined);
+            if (id === undefined && this.hasUserTitle) {
+                this.terminals.rename(terminal, this.name);
+            }
             this.exitStatus = undefined;
             this.connectTerminalProcess();
             this.resizeTerminalProcess();
@@ -110,6 +113,10 @@ export class ServerTerminalWidget extends TerminalWidgetImpl {
         try {
             const id = await this.terminals.resume(terminal);
             if (id !== NO_TERMINAL && !this.isDisposed) {
+                const info = this.terminals.info(id);
+                if (info?.renamed) {
+                    this.setTitle(info.title);
+                }
                 await this.start(id);
                 return;
             }
@@ -157,6 +164,12 @@ export class ServerTerminalWidget extends TerminalWidgetImpl {
         } else {
             this.showEnd(TerminalEnd.GONE);
         }
+    }
+
+    /** Gives it a name that the server keeps. */
+    async rename(title: string): Promise<void> {
+        this.setTitle(title);
+        await this.terminals.rename(this.terminalId, title);
     }
 
     override setTitle(title: string): void {

@@ -223,6 +223,14 @@ export class ShellTerminalServer implements RpcProxy<IShellTerminalServer> {
         }
     }
 
+    /** Keeps the title that a person gave, for other pages and later ones. */
+    async rename(id: number, title: string): Promise<void> {
+        const shown = this.shown.get(id);
+        if (shown) {
+            await this.tell(this.host.shell.renameTerminal(shown.info.id, title));
+        }
+    }
+
     /** Ends the terminal's program, if it runs, and forgets the terminal. */
     async close(id: number): Promise<void> {
         const shown = this.shown.get(id);

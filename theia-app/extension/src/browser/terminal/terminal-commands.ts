@@ -98,7 +98,7 @@ export class TerminalCommandContribution implements CommandContribution, MenuCon
         const terminal = this.current;
         const name = await this.quickInput.input({ prompt: 'Name of the terminal', value: terminal?.plainTitle });
         if (terminal && name?.trim()) {
-            terminal.setTitle(name.trim());
+            await terminal.rename(name.trim());
         }
     }
 
