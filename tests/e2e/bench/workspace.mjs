@@ -129,7 +129,7 @@ async function measureStatus(figures, { shell, dir }) {
         fs.writeFileSync(changed, `${run}\n`);
         const own = await shell.evaluate(async () => {
             const begin = performance.now();
-            await window.shell.git('', { type: 'status' }, () => undefined, undefined);
+            await window.shell.git('', 'status', () => undefined, undefined);
             return performance.now() - begin;
         });
         const begin = performance.now();
