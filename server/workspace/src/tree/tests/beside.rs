@@ -268,11 +268,12 @@ async fn permissions_are_told_and_set() {
 async fn a_folder_goes_to_the_trash_before_its_size_is_known() {
     let w = Place::new().await;
     w.put("folder/a/b/file", bytes(MIB));
-    let (stop, above) = (Arc::new(AtomicBool::new(false)), w.real("folder/a"));
+    // Held, so that it stays at hand wherever it goes.
+    let above = Dir::open_ambient_dir(w.real("folder/a"), ambient_authority()).unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
     let mover = std::thread::spawn({
         let stop = Arc::clone(&stop);
         move || {
-            let above = Dir::open_ambient_dir(above, ambient_authority()).unwrap();
             while !stop.load(Ordering::Relaxed) {
                 above.rename("b", &above, "c").unwrap();
                 above.rename("c", &above, "b").unwrap();
