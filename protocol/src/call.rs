@@ -23,6 +23,8 @@ pub type CallId = u32;
 
 /// Credit with which a call starts, in bytes.
 pub const INITIAL_CREDIT_BYTES: u32 = 512 * 1024;
+/// What each part of an item costs beside its texts, so that a flood of tiny ones is bounded too.
+pub(crate) const OVERHEAD_BYTES: usize = 32;
 
 /// From the page to the server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -297,10 +299,10 @@ pub enum Item {
     Rescan,
     /// How well the tree is watched from here on.
     Watching(WatchState),
-    /// Matches of a text search.
-    Matches(FileMatches),
-    /// What was replaced in a file, or would be.
-    Replaced(FileReplacements),
+    /// Matches of a text search, in files that were searched one after the other.
+    Matches(Vec<FileMatches>),
+    /// What was replaced in files, or would be.
+    Replaced(Vec<FileReplacements>),
     /// Progress of a git request.
     Git(GitProgress),
     /// Everybody who has the workspace open.
@@ -407,30 +409,21 @@ impl Item {
     /// What the item costs of its call's credit, in bytes.
     #[must_use]
     pub fn cost(&self) -> u32 {
-        /// So that a flood of tiny items is bounded too.
-        const OVERHEAD: usize = 32;
         let payload = match self {
             Self::Bytes(bytes) => bytes.len(),
             Self::Output { data, .. } => data.len(),
             Self::Changes(changes) => {
                 let paths = changes.iter().flat_map(|change| [Some(&change.path), change.from.as_ref()]).flatten();
-                paths.map(|path| path.as_str().len() + OVERHEAD).sum()
+                paths.map(|path| path.as_str().len() + OVERHEAD_BYTES).sum()
             }
             Self::Rescan | Self::Watching(_) => 0,
-            Self::Matches(file) => {
-                let lines =
-                    file.matches.iter().map(|found| &found.text).chain(file.context.iter().map(|line| &line.text));
-                file.path.as_str().len() + lines.map(|text| text.len() + OVERHEAD).sum::<usize>()
-            }
-            Self::Replaced(file) => {
-                let lines = file.lines.iter().map(|lines| lines.before.len() + lines.after.len() + OVERHEAD);
-                file.path.as_str().len() + lines.sum::<usize>()
-            }
+            Self::Matches(files) => files.iter().map(FileMatches::cost).sum(),
+            Self::Replaced(files) => files.iter().map(FileReplacements::cost).sum(),
             Self::Git(GitProgress::Step { step: text, .. } | GitProgress::Line { text }) => text.len(),
             Self::Presence(people) => people.iter().map(Present::cost).sum(),
             Self::Delta(ChatDelta::Text { text } | ChatDelta::Reasoning { text }) => text.len(),
             Self::Delta(ChatDelta::ToolCall(call)) => call.name.len() + call.arguments.len(),
         };
-        u32::try_from(payload + OVERHEAD).unwrap_or(u32::MAX)
+        u32::try_from(payload + OVERHEAD_BYTES).unwrap_or(u32::MAX)
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::call::OVERHEAD_BYTES;
 use crate::path::RelPath;
 use crate::problem::Problem;
 
@@ -105,6 +106,15 @@ pub struct FileReplacements {
     pub problem: Option<Problem>,
 }
 
+impl FileReplacements {
+    /// Bytes of it on the wire, about.
+    #[must_use]
+    pub fn cost(&self) -> usize {
+        let lines = self.lines.iter().map(|lines| lines.before.len() + lines.after.len() + OVERHEAD_BYTES);
+        self.path.as_str().len() + OVERHEAD_BYTES + lines.sum::<usize>()
+    }
+}
+
 /// Neighbouring lines that a replacement changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "js", derive(tsify::Tsify))]
@@ -145,6 +155,15 @@ pub struct FileMatches {
     /// Lines around them that were asked for, in order, each once.
     #[serde(default)]
     pub context: Vec<ContextLine>,
+}
+
+impl FileMatches {
+    /// Bytes of it on the wire, about.
+    #[must_use]
+    pub fn cost(&self) -> usize {
+        let lines = self.matches.iter().map(|found| &found.text).chain(self.context.iter().map(|line| &line.text));
+        self.path.as_str().len() + OVERHEAD_BYTES + lines.map(|text| text.len() + OVERHEAD_BYTES).sum::<usize>()
+    }
 }
 
 /// A line near a match.

@@ -118,7 +118,7 @@ impl Core {
         let reply = call
             .finish(abort, |step| {
                 match step {
-                    Step::Item(Item::Matches(found)) => on_matches(found),
+                    Step::Item(Item::Matches(files)) => files.into_iter().for_each(&mut on_matches),
                     Step::Item(_) => return Err(ShellError::UnexpectedReply),
                     // Only where nothing was handed on yet.
                     Step::Restarted => {}
@@ -158,10 +158,8 @@ impl Core {
         let reply = call
             .finish(abort, |step| {
                 match step {
-                    Step::Item(Item::Replaced(file)) => {
-                        if let Some(file) = self.replaced(file) {
-                            on_replaced(file);
-                        }
+                    Step::Item(Item::Replaced(files)) => {
+                        files.into_iter().filter_map(|file| self.replaced(file)).for_each(&mut on_replaced);
                     }
                     Step::Item(_) => return Err(ShellError::UnexpectedReply),
                     Step::Restarted => {}

@@ -412,12 +412,12 @@ mod tests {
             Item::Bytes(Vec::new()),
             Item::Changes(vec![FileChange { kind: ChangeKind::Deleted, path: path("a/b"), from: None }]),
             Item::Rescan,
-            Item::Matches(FileMatches {
+            Item::Matches(vec![FileMatches {
                 path: path("f"),
                 etag: String::new(),
                 matches: vec![found],
                 context: Vec::new(),
-            }),
+            }]),
             Item::Output { offset: u64::MAX, data: vec![27] },
             Item::Delta(ChatDelta::Text { text: "hello".into() }),
             Item::Delta(ChatDelta::ToolCall(call)),

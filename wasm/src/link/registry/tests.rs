@@ -89,7 +89,8 @@ fn search() -> Request {
 }
 
 fn matches() -> Item {
-    Item::Matches(FileMatches { path: RelPath::root(), etag: String::new(), matches: Vec::new(), context: Vec::new() })
+    let found = FileMatches { path: RelPath::root(), etag: String::new(), matches: Vec::new(), context: Vec::new() };
+    Item::Matches(vec![found])
 }
 
 fn events(receiver: &mut UnboundedReceiver<CallEvent>) -> Vec<String> {

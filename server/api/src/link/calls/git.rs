@@ -5,7 +5,7 @@ use coditect_protocol::git::GitRequest;
 use coditect_protocol::{RelPath, WorkspaceId};
 use tokio::sync::mpsc;
 
-use super::Context;
+use super::{Context, each};
 use crate::error::ApiError;
 
 /// Steps and lines that wait for the page; further ones are dropped meanwhile.
@@ -20,7 +20,7 @@ pub(super) async fn carry_out(
     let access = context.access(workspace)?;
     let (sink, progress) = mpsc::channel(QUEUED_PROGRESS);
     let running = context.state.git.run(access, repository, request, sink);
-    match context.forward(running, progress, Item::Git).await? {
+    match context.forward(running, each(progress, Item::Git)).await? {
         Ok(reply) => Ok(Reply::Git(reply)),
         Err(problem) => Err(ApiError::told(problem)),
     }

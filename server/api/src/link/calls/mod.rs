@@ -9,6 +9,7 @@ mod terminals;
 mod trash;
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 
 use coditect_auth::Identity;
@@ -18,7 +19,7 @@ use coditect_protocol::{Coded as _, Problem, UserId, WorkspaceId};
 use coditect_workspace::WorkspaceError;
 use coditect_workspace::registry::Access;
 use coditect_workspace::tree::Tree;
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, Stream, StreamExt as _, stream};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -209,18 +210,18 @@ impl Context {
     }
 
     /// Sends what a feature produces as items of the call while it works; answers the feature's own outcome.
-    async fn forward<T, R, E>(
+    async fn forward<R, E>(
         &self,
         working: impl Future<Output = Result<R, E>>,
-        mut produced: mpsc::Receiver<T>,
-        item: impl Fn(T) -> Item,
+        produced: impl Stream<Item = Item>,
     ) -> Result<R, ApiError>
     where
         ApiError: From<E>,
     {
         let sending = async {
-            while let Some(part) = produced.recv().await {
-                self.call.item(item(part)).await?;
+            let mut produced = pin!(produced);
+            while let Some(item) = produced.next().await {
+                self.call.item(item).await?;
             }
             Ok::<_, ApiError>(())
         };
@@ -243,8 +244,60 @@ impl Context {
     }
 }
 
+/// What a feature produces, each as an item.
+fn each<T>(produced: mpsc::Receiver<T>, item: impl Fn(T) -> Item) -> impl Stream<Item = Item> {
+    stream::unfold(produced, async |mut produced| produced.recv().await.map(|part| (part, produced))).map(item)
+}
+
+/// What a feature produces, in items of all that is ready, up to `bytes` of `cost` and what the last one has beyond it.
+fn batches<T>(
+    produced: mpsc::Receiver<T>,
+    bytes: usize,
+    cost: fn(&T) -> usize,
+    item: impl Fn(Vec<T>) -> Item,
+) -> impl Stream<Item = Item> {
+    let next = move |mut produced: mpsc::Receiver<T>| async move {
+        let mut batch = vec![produced.recv().await?];
+        let mut taken = cost(&batch[0]);
+        while taken < bytes
+            && let Ok(more) = produced.try_recv()
+        {
+            taken += cost(&more);
+            batch.push(more);
+        }
+        Some((batch, produced))
+    };
+    stream::unfold(produced, next).map(item)
+}
+
 impl From<Gone> for ApiError {
     fn from(_: Gone) -> Self {
         Self::cancelled()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_ready_goes_in_one_item_and_no_item_grows_without_bound() {
+        let (sink, produced) = mpsc::channel(10);
+        let batches = batches(produced, 10, |part: &Vec<u8>| part.len(), |parts| Item::Bytes(parts.concat()));
+        let mut batches = pin!(batches);
+        for length in [4, 4, 4, 4, 30] {
+            sink.send(vec![length; length.into()]).await.unwrap();
+        }
+        let mut lengths = Vec::new();
+        while lengths.iter().sum::<usize>() < 46 {
+            let Some(Item::Bytes(bytes)) = batches.next().await else { panic!("it ended") };
+            lengths.push(bytes.len());
+        }
+        assert_eq!(lengths, [12, 34]);
+        assert_eq!(batches.next().now_or_never(), None);
+        sink.send(vec![1]).await.unwrap();
+        drop(sink);
+        assert_eq!(batches.next().await, Some(Item::Bytes(vec![1])));
+        assert_eq!(batches.next().await, None);
     }
 }
