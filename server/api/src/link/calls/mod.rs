@@ -11,6 +11,7 @@ mod trash;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use coditect_auth::Identity;
 use coditect_protocol::call::{CallId, ClientMessage, Item, Reply, Request};
@@ -22,6 +23,7 @@ use coditect_workspace::tree::Tree;
 use futures_util::{FutureExt as _, Stream, StreamExt as _, stream};
 use serde::Serialize;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 
 use super::budget::Held;
 use super::state::{Call, Gone, Link, Refused};
@@ -32,6 +34,8 @@ use crate::error::{ApiError, ApiFault};
 
 /// What the log calls the route of a call.
 const LINK_ROUTE: &str = "/api/v5/ws";
+/// How long results are gathered that go in one message: less than anybody sees, and long beside what a message costs.
+const GATHERING: Duration = Duration::from_millis(5);
 
 /// What a call is carried out with.
 pub(super) struct Context {
@@ -249,25 +253,27 @@ fn each<T>(produced: mpsc::Receiver<T>, item: impl Fn(T) -> Item) -> impl Stream
     stream::unfold(produced, async |mut produced| produced.recv().await.map(|part| (part, produced))).map(item)
 }
 
-/// What a feature produces, in items of all that is ready, up to `bytes` of `cost` and what the last one has beyond it.
+/// What a feature produces: the first at once, then in items of what comes within [`GATHERING`], up to `bytes` of `cost` and what
+/// the last one has beyond it.
 fn batches<T>(
     produced: mpsc::Receiver<T>,
     bytes: usize,
     cost: fn(&T) -> usize,
     item: impl Fn(Vec<T>) -> Item,
 ) -> impl Stream<Item = Item> {
-    let next = move |mut produced: mpsc::Receiver<T>| async move {
+    let next = move |(mut produced, gathering): (mpsc::Receiver<T>, Duration)| async move {
         let mut batch = vec![produced.recv().await?];
         let mut taken = cost(&batch[0]);
+        let end = Instant::now() + gathering;
         while taken < bytes
-            && let Ok(more) = produced.try_recv()
+            && let Ok(Some(more)) = timeout_at(end, produced.recv()).await
         {
             taken += cost(&more);
             batch.push(more);
         }
-        Some((batch, produced))
+        Some((batch, (produced, GATHERING)))
     };
-    stream::unfold(produced, next).map(item)
+    stream::unfold((produced, Duration::ZERO), next).map(item)
 }
 
 impl From<Gone> for ApiError {
@@ -280,24 +286,26 @@ impl From<Gone> for ApiError {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn what_is_ready_goes_in_one_item_and_no_item_grows_without_bound() {
+    #[tokio::test(start_paused = true)]
+    async fn the_first_goes_at_once_and_then_what_comes_together() {
         let (sink, produced) = mpsc::channel(10);
         let batches = batches(produced, 10, |part: &Vec<u8>| part.len(), |parts| Item::Bytes(parts.concat()));
         let mut batches = pin!(batches);
-        for length in [4, 4, 4, 4, 30] {
-            sink.send(vec![length; length.into()]).await.unwrap();
-        }
-        let mut lengths = Vec::new();
-        while lengths.iter().sum::<usize>() < 46 {
-            let Some(Item::Bytes(bytes)) = batches.next().await else { panic!("it ended") };
-            lengths.push(bytes.len());
-        }
-        assert_eq!(lengths, [12, 34]);
-        assert_eq!(batches.next().now_or_never(), None);
-        sink.send(vec![1]).await.unwrap();
+        let begin = Instant::now();
+        let mut expect = async |sent: &[u8], told: &[usize]| {
+            for length in sent {
+                sink.send(vec![*length; (*length).into()]).await.unwrap();
+            }
+            for length in told {
+                let Some(Item::Bytes(bytes)) = batches.next().await else { panic!("no more bytes") };
+                assert_eq!(bytes.len(), *length);
+            }
+            begin.elapsed()
+        };
+        assert_eq!(expect(&[4], &[4]).await, Duration::ZERO);
+        // What is large enough waits for nothing either.
+        assert_eq!(expect(&[4, 4, 4, 30, 1], &[12, 30, 1]).await, GATHERING);
         drop(sink);
-        assert_eq!(batches.next().await, Some(Item::Bytes(vec![1])));
         assert_eq!(batches.next().await, None);
     }
 }
