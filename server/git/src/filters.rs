@@ -9,7 +9,7 @@ use crate::run::Call;
 use crate::work::Work;
 
 /// Commands that compare files with what is recorded of them.
-const COMPARING: &[&str] = &["blame", "diff", "ls-files", "status"];
+const COMPARING: &[&str] = &["blame", "diff", "ls-files", "status", "update-index"];
 /// What a filter is switched off by: without a command a file is taken as it is. Otherwise a filter that is required but does
 /// not run is an error.
 const OFF: [(&str, &str); 4] = [("clean", ""), ("smudge", ""), ("process", ""), ("required", "false")];

@@ -10,7 +10,8 @@
 //! **Invariants:**
 //! * No shell, no word of a request that `git` could take for an option, no prompt, no pager, no editor.
 //! * Reading runs no program but `git`: no filter, hook, monitor or shell that a repository or anybody's configuration names, also
-//!   where that changes meanwhile ([`wall`]). It takes no lock, speaks with nobody, and does not enter submodules.
+//!   where that changes meanwhile ([`wall`]). It takes no lock, speaks with nobody, and does not enter submodules. After a status that
+//!   was slow, an index that does not fit its files any more is refreshed on a copy; git's lock is held while that takes its place.
 //! * A login of the person reaches the `git` that fetches or pushes over `https`, for hosts that the server was told before it began.
 //!   That `git` does not read the repository's own configuration, which others may change, but what was checked of it
 //!   ([`write`]); no hook runs meanwhile.

@@ -38,6 +38,15 @@ pub(crate) const REPOSITORY_DEPTH: usize = 5;
 /// Folders that are looked into for repositories.
 pub(crate) const MAX_FOLDERS: usize = 20_000;
 
+/// After a status that took no less, the index is looked at: it may not fit its files any more.
+pub(crate) const REFRESH_AFTER: Duration = Duration::from_millis(200);
+/// Files by which an index is judged.
+pub(crate) const SAMPLED_FILES: usize = 32;
+/// Largest index that is refreshed, in bytes; about two million files.
+pub(crate) const MAX_REFRESHED_BYTES: u64 = 256 * 1024 * 1024;
+/// Repositories that are remembered because refreshing their index is of no use; of more, the last ones.
+pub(crate) const MAX_GIVEN_UP: usize = 200;
+
 /// Lines of what `git`, a hook or the other side wrote that a message tells.
 pub(crate) const TOLD_LINES: usize = 20;
 /// What is kept of an output for messages, in bytes.

@@ -14,6 +14,7 @@ use crate::credential::Asks;
 use crate::error::GitError;
 use crate::limits::{MAX_REQUESTS, MAX_WORKING, QUEUED_FRAMES, STOP_TIME};
 use crate::progress::Progress;
+use crate::read::Refreshes;
 use crate::wire::{self, FromHelper, ToHelper};
 use crate::work::Work;
 use crate::{read, write};
@@ -44,6 +45,7 @@ pub async fn serve(
         running: Arc::default(),
         turns: Turns::default(),
         room: Arc::new(Semaphore::new(MAX_WORKING)),
+        refreshes: Arc::default(),
         stop: CancellationToken::new(),
     };
     let result = loop {
@@ -57,9 +59,10 @@ pub async fn serve(
     };
     server.stop.cancel();
     // They end what they run; each holds room until it has.
-    let tasks = server.running.tasks.clone();
+    let (tasks, refreshes) = (server.running.tasks.clone(), server.refreshes.clone());
     drop(server);
-    let _ = tokio::time::timeout(STOP_TIME, tasks.acquire_many(MAX_REQUESTS)).await;
+    let all_ended = async { tokio::join!(tasks.acquire_many(MAX_REQUESTS), refreshes.end()) };
+    let _ = tokio::time::timeout(STOP_TIME, all_ended).await;
     writer.abort();
     result
 }
@@ -92,6 +95,7 @@ struct Server {
     running: Arc<Running>,
     turns: Turns,
     room: Arc<Semaphore>,
+    refreshes: Arc<Refreshes>,
     stop: CancellationToken,
 }
 
@@ -128,6 +132,7 @@ impl Server {
             progress: Progress::new(id, frames.clone()),
             asks: self.asks.clone(),
             room: self.room.clone(),
+            refreshes: self.refreshes.clone(),
         };
         let (turns, running) = (self.turns.clone(), self.running.clone());
         tokio::spawn(async move {

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::credential::Asks;
 use crate::error::GitError;
 use crate::progress::Progress;
+use crate::read::Refreshes;
 use crate::repository;
 use crate::run::Call;
 use crate::serve::Settings;
@@ -27,6 +28,7 @@ pub(crate) struct Work {
     pub(crate) asks: Arc<Asks>,
     /// Room for what works at once.
     pub(crate) room: Arc<Semaphore>,
+    pub(crate) refreshes: Arc<Refreshes>,
 }
 
 impl Work {

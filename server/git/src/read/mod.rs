@@ -6,6 +6,7 @@ mod content;
 mod diff;
 mod find;
 mod log;
+mod refresh;
 mod refs;
 mod stashes;
 mod status;
@@ -16,6 +17,7 @@ use crate::error::GitError;
 use crate::repository;
 use crate::work::Work;
 
+pub(crate) use refresh::Refreshes;
 pub(crate) use stashes::stashes;
 pub(crate) use status::{conflicts, operation};
 

@@ -5,7 +5,9 @@ use coditect_protocol::git::{GitChange, GitConflict, GitEntry, GitHead, GitOpera
 use gix::state::InProgress;
 use std::io::Read as _;
 use std::path::Path;
+use std::time::Instant;
 
+use super::refresh;
 use crate::error::GitError;
 use crate::limits::MAX_SHOWN_MESSAGE_BYTES;
 use crate::names;
@@ -16,12 +18,16 @@ const SHORT_ID_DIGITS: usize = 7;
 
 pub(super) async fn status(work: &Work) -> Result<GitStatus, GitError> {
     let (operation, incoming) = work.read(|repository| Ok((operation(repository), incoming(repository)))).await?;
+    let begun = Instant::now();
     let outcome = work
         .look("status")
         .args(["--porcelain=v2", "-z", "--branch", "--show-stash", "--untracked-files=all", "--find-renames"])
         .arg("--ignore-submodules=dirty")
         .done()
         .await?;
+    if let Some(refresh) = refresh::wanted(work, begun.elapsed()) {
+        tokio::spawn(refresh);
+    }
     let mut status = parse(&outcome.stdout, outcome.cut);
     (status.operation, status.incoming) = (operation, incoming);
     Ok(status)
