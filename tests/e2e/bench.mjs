@@ -1,6 +1,6 @@
 // Our figures, their goals, and the same of others on the same machine in the same run.
 //
-//   node bench.mjs [start] [memory] [ide] [reconnect] [trips] [workspace] [--peers] [--no-gate]
+//   node bench.mjs [start] [memory] [ide] [reconnect] [trips] [workspace] [attack] [--peers] [--no-gate]
 //
 // Everything is measured unless something is named; a missed goal ends it with 1, unless --no-gate is there. The parts are found like those
 // of the tests (harness/stack.mjs); for fair figures the server is built with optimisation and the static files have their compressed copies
@@ -11,6 +11,7 @@ import { launch } from './harness/browser.mjs';
 import { Person } from './harness/person.mjs';
 import { eventually } from './harness/process.mjs';
 import { Stack, parts } from './harness/stack.mjs';
+import { measureAttack } from './bench/attack.mjs';
 import { Figures } from './bench/figures.mjs';
 import { measureOurIde } from './bench/ide.mjs';
 import { measureReconnect, measureTrips } from './bench/link.mjs';
@@ -19,7 +20,7 @@ import { measurePeers } from './bench/peers.mjs';
 import { measureMemory, measureStart } from './bench/server.mjs';
 import { measureWorkspace } from './bench/workspace.mjs';
 
-const MEASURES = { start: measureStart, memory: measureMemory, ide: measureOurIde, trips: measureTrips, reconnect: measureReconnect, workspace: measureWorkspace };
+const MEASURES = { start: measureStart, memory: measureMemory, ide: measureOurIde, trips: measureTrips, reconnect: measureReconnect, workspace: measureWorkspace, attack: measureAttack };
 /** What is compared as an IDE that starts; a large workspace has peers of its own. */
 const STARTS = ['start', 'memory', 'ide'];
 

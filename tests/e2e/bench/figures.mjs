@@ -47,7 +47,23 @@ const ROWS = new Map([
     ['people_1', ['memory with 1 person', undefined]],
     ['people_10', ['memory with 10 people', undefined]],
     ['people_50', ['memory with 50 people', undefined]],
-    ['people_each', ['memory for each of them', 1]]
+    ['people_each', ['memory for each of them', 1]],
+    ['answer_calm', ['answer to another person, nobody attacks', undefined]],
+    ['answer_calm_p99', ['the same, 99 %', undefined]],
+    ['answer_loops', ['answer to another person, busy loops', undefined]],
+    ['answer_loops_p99', ['the same, 99 %', undefined]],
+    ['answer_forks', ['answer to another person, fork bombs', undefined]],
+    ['answer_forks_p99', ['the same, 99 %', undefined]],
+    ['answer_memory', ['answer to another person, memory bombs', undefined]],
+    ['answer_memory_p99', ['the same, 99 %', undefined]],
+    ['answer_disk', ['answer to another person, the disk filled', undefined]],
+    ['answer_disk_p99', ['the same, 99 %', undefined]],
+    ['answer_files', ['answer to another person, files without end', undefined]],
+    ['answer_files_p99', ['the same, 99 %', undefined]],
+    ['answer_output', ['answer to another person, a flooded terminal', undefined]],
+    ['answer_output_p99', ['the same, 99 %', undefined]],
+    ['answer_after', ['answer to another person, attacks over', undefined]],
+    ['answer_after_p99', ['the same, 99 %', undefined]]
 ]);
 
 /** Prints each figure as a line of JSON when it is known, and all of them as a table at the end. */
