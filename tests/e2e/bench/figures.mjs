@@ -38,7 +38,6 @@ const ROWS = new Map([
     ['picker_first', ['first question of the picker, 200,000 files', undefined]],
     ['picker_key', ['a key in the picker (beside a run of fd)', 10]],
     ['picker_key_p95', ['a key in the picker, 95 %', 10]],
-    ['watch_stands', ['watch of 200,000 files stands', undefined]],
     ['watch_event', ['change on the disk until the page is told', undefined]],
     ['watch_event_p95', ['the same, 95 %', 50]],
     ['desk_picker', ['file by its name until it is listed', undefined]],
