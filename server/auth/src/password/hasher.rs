@@ -9,12 +9,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::password_hash::phc::{Output, ParamsString, Salt};
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
-use argon2::{Algorithm, Argon2, Params, PasswordHash, Version};
+use argon2::password_hash::{CustomizedPasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Params, PasswordHash, Version};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
+use super::argon::Argon;
 use crate::secret::random;
 use crate::settings::HashCost;
 use crate::throttle::Source;
@@ -123,9 +124,8 @@ impl Hasher {
         let params = self.params.clone();
         let password = normal(password);
         self.run(from, move || {
-            let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
             let salt: [u8; argon2::RECOMMENDED_SALT_LEN] = random()?;
-            let hash = argon2.hash_password_with_salt(password.as_bytes(), &salt).map_err(failed)?;
+            let hash = Argon.hash_password_with_params(password.as_bytes(), &salt, params).map_err(failed)?;
             Ok(hash.to_string())
         })
         .await
@@ -139,7 +139,7 @@ impl Hasher {
         let password = normal(password);
         self.run(from, move || {
             let hash = PasswordHash::new(&hash).map_err(failed)?;
-            match Argon2::default().verify_password(password.as_bytes(), &hash) {
+            match Argon.verify_password(password.as_bytes(), &hash) {
                 Ok(()) if known => Ok(if is_current(&hash, cost) { Checked::Right } else { Checked::RightButOutdated }),
                 Ok(()) | Err(argon2::password_hash::Error::PasswordInvalid) => Ok(Checked::Wrong),
                 Err(error) => Err(failed(error)),

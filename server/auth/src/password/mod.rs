@@ -1,5 +1,6 @@
 //! Passwords: which are good enough, and how they are kept.
 
+mod argon;
 mod breached;
 mod hasher;
 mod rules;
