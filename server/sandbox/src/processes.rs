@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
@@ -16,13 +17,14 @@ pub(crate) struct Process {
     /// When it started, in the kernel's ticks. With the number it names a process for good.
     pub(crate) started: u64,
     pub(crate) resident_pages: u64,
+    /// All of it has ended, and nobody has taken note yet.
     pub(crate) is_zombie: bool,
 }
 
 impl Process {
     /// `None` where there is no such process.
     pub(crate) fn read(pid: u32) -> Option<Self> {
-        Self::parse(pid, &std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+        Self::parse(pid, &told(pid, "stat")?)
     }
 
     /// The fields come after the name, which is in parentheses and may hold anything.
@@ -31,12 +33,14 @@ impl Process {
         let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
         let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
         let small = |index| number(index)?.try_into().ok();
+        let threads: u32 = small(17)?;
         Some(Self {
             pid,
-            is_zombie: matches!(*fields.first()?, "Z" | "X"),
+            // The state is that of its first thread, which may end before the others.
+            is_zombie: matches!(*fields.first()?, "Z" | "X") && threads <= 1,
             parent: small(1)?,
             session: small(3)?,
-            threads: small(17)?,
+            threads,
             started: number(19)?,
             resident_pages: number(21)?,
         })
@@ -53,20 +57,29 @@ impl Process {
         self.hold().is_some_and(|held| pidfd_send_signal(held, signal).is_ok())
     }
 
-    /// Sends a signal if the process is of a session, by the number that this has in the process's own namespace.
-    pub(crate) fn signal_in_session(&self, session: u32, signal: Signal) {
-        let Some(held) = self.hold() else { return };
+    /// Sends a signal if the process is of a session, by the number that this has in the process's own namespace. Whether
+    /// it was sent.
+    pub(crate) fn signal_in_session(&self, session: u32, signal: Signal) -> bool {
+        let Some(held) = self.hold() else { return false };
         // Should the number be another's by now, what is held has ended, and nobody gets the signal.
-        if session_inside(self.pid) == Some(session) {
-            // It may have ended by itself meanwhile.
-            let _ = pidfd_send_signal(held, signal);
-        }
+        session_inside(self.pid) == Some(session) && pidfd_send_signal(held, signal).is_ok()
     }
+}
+
+/// A file of a process in `/proc`. `None` where there is no such process.
+fn told(pid: u32, file: &str) -> Option<String> {
+    text(format!("/proc/{pid}/{file}")).ok()
+}
+
+/// A file in `/proc` that may hold the name of a process, which that chooses in any bytes: if those that are no text made
+/// an error, the process could hide behind them.
+pub(crate) fn text(path: impl AsRef<Path>) -> io::Result<String> {
+    Ok(String::from_utf8_lossy(&std::fs::read(path)?).into_owned())
 }
 
 /// The session of a process, as its innermost namespace of processes numbers it.
 fn session_inside(pid: u32) -> Option<u32> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let status = told(pid, "status")?;
     let sessions = status.lines().find_map(|line| line.strip_prefix("NSsid:"))?;
     sessions.split_ascii_whitespace().next_back()?.parse().ok()
 }
@@ -134,6 +147,35 @@ mod tests {
         assert_eq!((process.parent, process.session, process.threads), (3, 5, 2));
         assert_eq!((process.started, process.resident_pages, process.is_zombie), (99, 12, false));
         assert!(Process::parse(7, "7 (x) S 1").is_none());
+        let ended = |threads| Process::parse(7, &stat.replace(") S ", ") Z ").replace(" 0 2 0 99", threads)).unwrap();
+        assert!(ended(" 0 1 0 99").is_zombie && !ended(" 0 2 0 99").is_zombie, "of a process its last thread decides");
+    }
+
+    #[test]
+    fn sees_a_process_whose_name_is_no_text() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join(std::ffi::OsStr::from_bytes(b"\xff) Z 1 \xe2\x82"));
+        std::fs::copy("/bin/sh", &program).unwrap();
+        let mut command = std::process::Command::new(&program);
+        let mut child = command.args(["-c", "read line"]).stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let (pid, own) = (child.id(), std::process::id());
+        // The name is the program's as soon as its own start is over.
+        let is_named = || std::fs::read(format!("/proc/{pid}/comm")).unwrap().starts_with(b"\xff");
+        while !is_named() {
+            std::thread::yield_now();
+        }
+        let process = Process::read(pid);
+        let all = all().unwrap();
+        let seen = Tree::new(&all).below(own).iter().any(|process| process.pid == pid);
+        let session = session_inside(pid);
+        let is_ended = process.is_some_and(|process| process.signal(Signal::KILL));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let process = process.unwrap();
+        assert_eq!((process.parent, process.is_zombie), (own, false));
+        assert!(seen && is_ended);
+        assert_eq!(session, Some(process.session));
     }
 
     #[test]

@@ -13,7 +13,8 @@ use coditect_protocol::terminal::EndCause;
 use coditect_sandbox::client::{KeepTerminals, SandboxEvent, Sandboxes, Scope, Streams};
 use coditect_sandbox::net::NetworkPolicy;
 use coditect_sandbox::{Place, Program, SandboxError, SandboxMode, SandboxSettings, SingleUse, TerminalSettings};
-use support::{PATIENCE, Stage, View, eventually, is_alive, kill};
+use rustix::process::Signal;
+use support::{PATIENCE, Stage, View, eventually, is_alive, kill, signal};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 #[tokio::test]
@@ -256,7 +257,7 @@ async fn a_program_has_its_streams_and_ends_with_who_wants_it() {
 
         let (streams, _out, _err) = Streams::captured().unwrap();
         let mut child = stage.sandboxes.spawn(&stage.place, program("sleep 1000"), streams).await.unwrap();
-        child.signal(rustix::process::Signal::TERM).await.unwrap();
+        child.signal(Signal::TERM).await.unwrap();
         assert_eq!(child.wait().await.signal, Some(15));
     }
 }
@@ -403,6 +404,59 @@ async fn nothing_outlives_a_guard_that_somebody_killed() {
         }
         eventually("nothing is left, not even the dead", || children(supervisor).is_empty()).await;
         // It goes on.
+        let again = stage.sh("exit 3").await;
+        assert_eq!(stage.attach(&again, 0).await.finish().await.code, Some(3));
+    }
+}
+
+/// How many files a process has open.
+fn open_files(pid: i32) -> usize {
+    std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
+}
+
+#[tokio::test]
+async fn starts_that_hang_take_no_place_of_others() {
+    /// As many starts of a person as may wait.
+    const MOST: usize = 64;
+    /// Of the supervisor: what it may open by itself meanwhile.
+    const SLACK: usize = MOST / 4;
+    for stage in Stage::each(TerminalSettings::default()).await {
+        let program = |script: &str| Program {
+            program: "/bin/sh".to_owned(),
+            args: vec!["-c".to_owned(), script.to_owned()],
+            ..Program::default()
+        };
+        let info = stage.sh("exit 3").await;
+        assert_eq!(stage.attach(&info, 0).await.finish().await.code, Some(3));
+        let supervisor = stage.supervisor();
+        let [outermost] = children(supervisor)[..] else { panic!("{:?}", children(supervisor)) };
+        let [agent] = children(outermost)[..] else { panic!("{:?}", children(outermost)) };
+        let before = open_files(supervisor);
+        signal(agent, Signal::STOP);
+        let (mut starts, mut outputs) = (tokio::task::JoinSet::new(), Vec::new());
+        for _ in 0..=MOST {
+            let (streams, out, _err) = Streams::captured().unwrap();
+            outputs.push(out);
+            let (sandboxes, place, program) = (stage.sandboxes.clone(), stage.place.clone(), program("sleep 1000"));
+            starts.spawn(async move { sandboxes.spawn(&place, program, streams).await.err() });
+        }
+        assert_eq!(starts.join_next().await.unwrap().unwrap(), Some(SandboxError::Busy));
+        // Somebody else is not kept waiting by them.
+        let other = Place { id: support::place(stage.dir.path()).id, ..stage.place.clone() };
+        let (streams, mut out, _err) = Streams::captured().unwrap();
+        let _child = stage.sandboxes.spawn(&other, program("echo fine"), streams).await.unwrap();
+        let mut said = String::new();
+        out.read_to_string(&mut said).await.unwrap();
+        assert_eq!(said, "fine\n");
+        // Who has left holds no connection any more, though the agent is still stopped.
+        starts.shutdown().await;
+        eventually("places are free again", || open_files(supervisor) < before + SLACK).await;
+        signal(agent, Signal::CONT);
+        // What starts now is wanted by nobody, and ends.
+        for out in &mut outputs {
+            let mut rest = Vec::new();
+            tokio::time::timeout(PATIENCE, out.read_to_end(&mut rest)).await.unwrap().unwrap();
+        }
         let again = stage.sh("exit 3").await;
         assert_eq!(stage.attach(&again, 0).await.finish().await.code, Some(3));
     }

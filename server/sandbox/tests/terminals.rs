@@ -362,6 +362,22 @@ async fn closing_hangs_up_first_and_kills_after_the_grace() {
 }
 
 #[tokio::test]
+async fn a_name_that_is_no_text_hides_nobody_from_the_end() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let settings = TerminalSettings { close_grace: Duration::from_millis(200), ..TerminalSettings::default() };
+    for stage in Stage::each(settings).await {
+        let name = std::ffi::OsStr::from_bytes(b"\xff");
+        std::fs::copy("/bin/sh", stage.dir.path().join("files").join(name)).unwrap();
+        let hidden = "trap \"\" HUP TERM; exec 9> lock; flock 9; echo up; while :; do sleep 1; done";
+        let info = stage.sh(&format!("./\"$(printf '\\377')\" -c '{hidden}' & wait")).await;
+        stage.attach(&info, 0).await.until("up").await;
+        stage.close(&info).await;
+        let lock = std::fs::File::open(stage.file("lock")).unwrap();
+        eventually("it has ended, too", || lock.try_lock().is_ok()).await;
+    }
+}
+
+#[tokio::test]
 async fn a_flood_can_be_closed_with_a_stuck_reader() {
     for stage in Stage::each(TerminalSettings { scrollback_bytes: 8 * 1024, ..TerminalSettings::default() }).await {
         let info = stage.sh("yes").await;

@@ -91,9 +91,10 @@ async fn what_is_shared_counts_once_for_all_together() {
         async |machine| {
             let ([(place, sharing), (_, other)], warden, mut events) = two(&machine).await;
             warden.limit_together(150 * MIB);
-            // Five processes with the same pages: for each of them the kernel counts all.
-            let script =
-                "perl -e '$| = 1; $x = \"x\" x 60_000_000; for (1..4) { last if !fork } print qq(up\\n); sleep 600'";
+            // Five processes with the same pages: for each of them the kernel counts all. Perl keeps but one copy where it
+            // does not know the number beforehand: once all is too much the file is larger, however slowly it grows.
+            let script = "perl -e '$| = 1; $n = 60_000_000; $x = \"x\" x $n; for (1..4) { last if !fork }
+                print qq(up\\n); sleep 600'";
             let (streams, mut out) = captured();
             sharing.spawn(&self::script(script), Stdio::Fds(streams)).await;
             out.expect("up\nup\nup\nup\nup\n").await;
@@ -104,7 +105,7 @@ async fn what_is_shared_counts_once_for_all_together() {
                 .await;
             out.expect("up\n").await;
             let event = tokio::time::timeout(PATIENCE, events.recv()).await.unwrap().unwrap();
-            assert!(matches!(event, WardenEvent::EndAsked { sandbox } if sandbox != place.id), "{event:?}");
+            assert!(matches!(event, WardenEvent::EndAsked { sandbox, .. } if sandbox != place.id), "{event:?}");
             sharing.wait_for_host("perl", 5).await;
         },
     )
@@ -211,6 +212,69 @@ async fn a_bomb_of_processes_gets_nowhere() {
             })
             .await
             .unwrap();
+        },
+    )
+    .await;
+}
+
+/// Who of the two is left when a sandbox goes beyond its limit: `bad`, which is to go, or a program that does nothing.
+async fn only_the_bad_one_goes(limits: impl Fn() -> Limits, quota_bytes: Option<u64>, bad: &str, cause: EndCause) {
+    on_all_walls(
+        |_| {},
+        async |machine| {
+            let place = Place { quota_bytes, ..machine.place() };
+            let sandbox = machine.start_at(&place).await;
+            let (tell, mut events) = mpsc::channel(8);
+            let warden = Warden::start(tell).unwrap();
+            let mut harmless = sandbox.spawn(&script("sleep 600"), Stdio::Fds(null_streams())).await;
+            let mut bad = sandbox.spawn(&script(bad), Stdio::Fds(null_streams())).await;
+            warden.add(&place, sandbox.agent.pid(), &limits(), TooManyProcesses::Ended);
+            let asked = WardenEvent::DiskAsked { sandbox: place.id };
+            loop {
+                let event = tokio::time::timeout(PATIENCE, events.recv()).await.unwrap().unwrap();
+                if event != asked {
+                    assert_eq!(event, WardenEvent::LimitReached { sandbox: place.id, cause });
+                    break;
+                }
+            }
+            tokio::time::timeout(PATIENCE, bad.exit()).await.unwrap().unwrap();
+            assert!(tokio::time::timeout(std::time::Duration::ZERO, harmless.exit()).await.is_err());
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_collects_none_of_its_children_is_killed() {
+    let limits = || Limits { processes: 20, ..Limits::default() };
+    let bad = "exec perl -e 'for (1..60) { exit if !fork } sleep 600'";
+    only_the_bad_one_goes(limits, None, bad, EndCause::Processes).await;
+}
+
+#[tokio::test]
+async fn whoever_is_made_to_go_on_writing_is_killed() {
+    let limits = || Limits { disk_reserve_bytes: 0, ..Limits::default() };
+    // Nobody measures, so that the writer is to stand still for the whole test.
+    let bad = r#"perl -MIO::Handle -e 'open F, ">", "file";
+            for (1..20000) { seek F, 0, 0; print F "x" x 1048576; F->sync }' &
+        while kill -CONT $!; do :; done"#;
+    only_the_bad_one_goes(limits, Some(64 * MIB), bad, EndCause::Disk).await;
+}
+
+#[tokio::test]
+async fn small_writers_one_after_another_do_not_fill_the_disk() {
+    on_all_walls(
+        |_| {},
+        async |machine| {
+            let ([_, (place, sandbox)], warden, mut events) = two(&machine).await;
+            // As if the disk were nearly full.
+            let limits = Limits { disk_reserve_bytes: u64::MAX, ..Limits::default() };
+            warden.add(&place, sandbox.agent.pid(), &limits, TooManyProcesses::Refused);
+            let writer = script("i=0; while [ $i -lt 20000 ]; do i=$((i+1)); head -c 3000000 /dev/zero > file; done");
+            let mut writer = sandbox.spawn(&writer, Stdio::Fds(null_streams())).await;
+            let event = tokio::time::timeout(PATIENCE, events.recv()).await.unwrap().unwrap();
+            assert_eq!(event, WardenEvent::LimitReached { sandbox: place.id, cause: EndCause::Disk });
+            assert_eq!(writer.exit().await.unwrap().signal, Some(9));
         },
     )
     .await;

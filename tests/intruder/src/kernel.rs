@@ -10,6 +10,7 @@ use nix::sched::{CloneFlags, CpuSet, sched_setaffinity, setns, unshare};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Pid, Uid, chroot, sethostname, setuid};
 use rustix::fs::MemfdFlags;
+use rustix::ioctl::{self, Opcode, opcode};
 
 use crate::Report;
 
@@ -30,6 +31,9 @@ const SETTINGS: [&str; 8] = [
 ];
 const SECRETS: [&str; 6] =
     ["/proc/kcore", "/proc/kallsyms", "/dev/mem", "/dev/kmsg", "/sys/kernel/security/apparmor/profiles", "/etc/shadow"];
+
+/// Room that is asked for on the disk.
+const ROOM_BYTES: u64 = 1024 * 1024;
 
 pub(crate) fn attack(report: &mut Report) {
     for setting in SETTINGS {
@@ -64,12 +68,44 @@ fn tunnel(report: &mut Report) {
 }
 
 /// Room that is taken without writing anything.
-fn room_on_the_disk() -> io::Result<()> {
+fn room_on_the_disk(report: &mut Report) {
+    const RESERVE: Opcode = opcode::write::<Room>(b'X', 40);
+    const RESERVE_64: Opcode = opcode::write::<Room>(b'X', 42);
+    const ZERO: Opcode = opcode::write::<Room>(b'X', 57);
+    report.attempt(
+        "room on the disk that no limit counts",
+        with_file(|file| Ok(rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, ROOM_BYTES)?)),
+    );
+    report.attempt("the same by another name", with_file(ask_for_room::<RESERVE>));
+    report.attempt("the same by another name of 64 bits", with_file(ask_for_room::<RESERVE_64>));
+    report.attempt("the same full of zeros", with_file(ask_for_room::<ZERO>));
+}
+
+fn with_file(take: impl FnOnce(&fs::File) -> io::Result<()>) -> io::Result<()> {
     let path = "intruder.room";
-    let file = fs::File::create(path)?;
-    let taken = rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, 1024 * 1024);
+    let taken = take(&fs::File::create(path)?);
     fs::remove_file(path)?;
-    Ok(taken?)
+    taken
+}
+
+/// Where room is asked for: `space_resv` of the kernel.
+#[repr(C)]
+struct Room {
+    kind: i16,
+    whence: i16,
+    start: i64,
+    length: i64,
+    system: i32,
+    process: u32,
+    unused: [i32; 4],
+}
+
+#[expect(unsafe_code, reason = "an ioctl takes a pointer")]
+fn ask_for_room<const REQUEST: Opcode>(file: &fs::File) -> io::Result<()> {
+    let room =
+        Room { kind: 0, whence: 0, start: 0, length: ROOM_BYTES.cast_signed(), system: 0, process: 0, unused: [0; 4] };
+    // SAFETY: the structure is the one that each of these requests reads, and it lives longer than the call.
+    Ok(unsafe { ioctl::ioctl(file, ioctl::Setter::<REQUEST, Room>::new(room)) }?)
 }
 
 /// Addresses are hidden by zeros.
@@ -117,7 +153,7 @@ fn rights(report: &mut Report) {
             setrlimit(Resource::RLIMIT_NOFILE, most.saturating_add(1), most.saturating_add(1)),
         );
     }
-    report.attempt("room on the disk that no limit counts", room_on_the_disk());
+    room_on_the_disk(report);
     report.attempt("a file in memory that no limit counts", rustix::fs::memfd_create("intruder", MemfdFlags::empty()));
     let mut all = CpuSet::new();
     let known = std::thread::available_parallelism().map_or(1, usize::from);

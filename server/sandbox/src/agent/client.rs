@@ -1,6 +1,6 @@
 //! The supervisor's end of the line to an agent.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,9 +23,14 @@ use crate::{Place, Program, SandboxError, processes};
 
 /// Longest start of a sandbox.
 const START_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long an agent may take to answer that a program starts. Programs can keep it from answering: behind Landlock they
+/// may stop it, and anywhere they may stop what it starts before that runs.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a sandbox may take to end by itself, then when told by a signal, then when killed; and how long what is to
 /// be done afterwards may take.
 pub(crate) const END_TIMEOUT: Duration = Duration::from_secs(3);
+/// Most rounds in which all of a session is killed.
+const KILL_ROUNDS: usize = 20;
 /// Most of the error output of a start that fails, in bytes.
 const MAX_REASON_BYTES: u64 = 500;
 
@@ -108,6 +113,30 @@ impl Line {
             Some(Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN) => SandboxError::Ended,
             _ => SandboxError::Failed(format!("its agent cannot be told anything ({error})")),
         })
+    }
+
+    /// Asks for a start and waits for what comes of it, however long that takes.
+    async fn ask(
+        &self,
+        id: u64,
+        bytes: &[u8],
+        fds: Vec<OwnedFd>,
+    ) -> Result<Result<Running, SandboxFailure>, SandboxError> {
+        let (tell, answer) = oneshot::channel();
+        self.programs().starting.insert(id, tell);
+        // Looked at after the entry is there: whoever ends the sandbox clears the entries after saying so.
+        if *self.ended.borrow() {
+            self.programs().starting.remove(&id);
+            return Err(SandboxError::Ended);
+        }
+        let borrowed: Vec<_> = fds.iter().map(OwnedFd::as_fd).collect();
+        if let Err(error) = self.send(bytes, &borrowed).await {
+            self.programs().starting.remove(&id);
+            return Err(error);
+        }
+        // Whoever reads from what was passed on sees its end only when nobody else holds it.
+        drop(fds);
+        answer.await.map_err(|_| SandboxError::Ended)
     }
 
     async fn receive(&self, buffer: &mut [u8]) -> std::io::Result<Option<(Event, Vec<OwnedFd>)>> {
@@ -201,8 +230,19 @@ impl Agent {
         &self.line.notes
     }
 
-    /// Starts a program. It goes on when the answer is dropped.
+    /// Starts a program. It goes on when the answer is dropped. A sandbox that does not answer within
+    /// [`ANSWER_TIMEOUT`] is ended.
     pub async fn spawn(&self, program: &Program, streams: Stdio) -> Result<Running, SandboxError> {
+        self.spawn_within(ANSWER_TIMEOUT, program, streams).await
+    }
+
+    /// The same with another time to answer.
+    pub async fn spawn_within(
+        &self,
+        limit: Duration,
+        program: &Program,
+        streams: Stdio,
+    ) -> Result<Running, SandboxError> {
         program.check()?;
         let line = &self.line;
         let id = line.next_id.fetch_add(1, Ordering::Relaxed);
@@ -217,35 +257,42 @@ impl Agent {
             terminal: matches!(streams, Stdio::Terminal(_)),
         };
         let bytes = packet::encode(&Request::Start(start)).map_err(|error| SandboxError::Invalid(error.to_string()))?;
-        let (tell, answer) = oneshot::channel();
-        line.programs().starting.insert(id, tell);
-        // Looked at after the entry is there: whoever ends the sandbox clears the entries after saying so.
-        if *line.ended.borrow() {
-            line.programs().starting.remove(&id);
-            return Err(SandboxError::Ended);
-        }
         let fds: Vec<OwnedFd> = match streams {
             Stdio::Fds(fds) => fds.into(),
             Stdio::Terminal(pts) => vec![pts],
         };
-        let borrowed: Vec<_> = fds.iter().map(OwnedFd::as_fd).collect();
-        if let Err(error) = line.send(&bytes, &borrowed).await {
-            line.programs().starting.remove(&id);
-            return Err(error);
+        match tokio::time::timeout(limit, line.ask(id, &bytes, fds)).await {
+            Ok(answer) => answer?.map_err(|failure| failure.told(program)),
+            Err(_) => {
+                tracing::warn!(pid = line.pid, ?limit, "a sandbox's agent does not answer; the sandbox is ended");
+                line.programs().starting.remove(&id);
+                line.end.cancel();
+                Err(SandboxError::Ended)
+            }
         }
-        drop(fds);
-        answer.await.map_err(|_| SandboxError::Ended)?.map_err(|failure| failure.told(program))
+    }
+
+    /// Whether it has ended, or is about to: nothing more can be started in it.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.line.end.is_cancelled() || *self.line.ended.borrow()
     }
 
     /// Sends a signal to every process of a program's session, also after the program ended: to what it left behind.
-    /// Nobody outside the sandbox gets it, whatever number the agent told.
+    /// Nobody outside the sandbox gets it, whatever number the agent told. What kills is sent until nothing new is found:
+    /// one that was seen may start another before it ends.
     pub async fn signal(&self, program: &Running, signal: Signal) -> Result<(), SandboxError> {
         let (root, session) = (self.line.pid, program.pid);
+        let rounds = if signal == Signal::KILL { KILL_ROUNDS } else { 1 };
         let send = move || {
-            let all = processes::all()?;
-            // No session gets the number of one that has a process left.
-            for process in processes::Tree::new(&all).below(root) {
-                process.signal_in_session(session, signal);
+            let mut known = HashSet::new();
+            for _ in 0..rounds {
+                let all = processes::all()?;
+                let below = processes::Tree::new(&all).below(root);
+                // No session gets the number of one that has a process left.
+                let sent = below.into_iter().filter(|process| process.signal_in_session(session, signal));
+                if sent.filter(|process| known.insert((process.pid, process.started))).count() == 0 {
+                    break;
+                }
             }
             Ok(())
         };

@@ -1,8 +1,8 @@
 //! Where a sandbox has no namespace of processes: one process outside the walls that ends everything inside.
 //!
 //! Behind Landlock it also answers the calls that wait for it ([`super::modes`]). Programs inside can neither signal
-//! nor trace it. What loses its parent becomes a child of the agent, and when that is gone, of the guard; the guard
-//! ends when it has no child left.
+//! nor trace it; and its own signals are kept to them, so that it can end all of them in one call. What loses its parent
+//! becomes a child of the agent, and when that is gone, of the guard; the guard ends when it has no child left.
 
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -15,18 +15,35 @@ use rustix::process::{
 
 use super::modes::Modes;
 use super::wire::{MAX_PACKET_BYTES, Setup, WallsSetup};
-use super::{bound, packet, signals};
+use super::{bound, packet, refuse, signals};
 use crate::processes;
+use crate::walls::landlock::{self, SignalsKept};
 
 /// Pause between two rounds of ending processes.
 const ROUND: Duration = Duration::from_millis(10);
+
+/// How everything below is ended.
+enum Reach {
+    /// Behind Landlock the guard can signal nobody else.
+    Kept(SignalsKept),
+    /// Without walls what is below is looked up, which those that start others faster than that can outrun.
+    Everybody,
+}
 
 /// Starts the agent behind the walls, and ends everything when it ends or when the supervisor does.
 #[expect(unsafe_code, reason = "the agent is this process once more, bound differently: only fork makes that")]
 pub(super) fn run(control: OwnedFd, setup: &Setup) -> Result<(), String> {
     let failed = |error: &dyn std::fmt::Display| format!("the guard cannot work ({error})");
-    let supervisor = getppid();
+    let supervisor = getppid().ok_or("the guard cannot work (nobody started it)")?;
     let own = getpid();
+    let reach = match &setup.walls {
+        // Everything that is started from here on is reached by the guard's signals, and nothing else is.
+        WallsSetup::Landlock(_) => match landlock::keep_signals(supervisor) {
+            Ok(kept) => Reach::Kept(kept),
+            Err(reason) => return Err(refuse(&control, reason)),
+        },
+        WallsSetup::Plain | WallsSetup::Namespaces { .. } => Reach::Everybody,
+    };
     set_parent_process_death_signal(Some(Signal::TERM)).map_err(|error| failed(&error))?;
     set_child_subreaper(Some(own)).map_err(|error| failed(&error))?;
     let (listening, telling) = packet::pair().map_err(|error| failed(&error))?;
@@ -41,11 +58,11 @@ pub(super) fn run(control: OwnedFd, setup: &Setup) -> Result<(), String> {
             let waiting = signals::descriptor(&[Signal::CHILD, Signal::TERM]).map_err(|error| failed(&error))?;
             // Whoever started the guard may have ended before the guard asked to be told.
             let mut asked = Asked { line: Some(listening), modes: None, setup };
-            if getppid() == supervisor {
+            if getppid() == Some(supervisor) {
                 watch(&waiting, agent, &mut asked);
             }
             // What asks now waits until it is killed: without a listener it would be told that there is no such call.
-            end_all(&waiting, own);
+            end_all(&waiting, own, &reach);
             drop(asked);
             Ok(())
         }
@@ -114,12 +131,17 @@ impl Asked<'_> {
 }
 
 /// Kills everything below until nothing is.
-fn end_all(waiting: &OwnedFd, own: Pid) {
+fn end_all(waiting: &OwnedFd, own: Pid, reach: &Reach) {
     let own = own.as_raw_nonzero().get().cast_unsigned();
     loop {
-        // What cannot be listed now can be in the next round.
-        let all = processes::all().unwrap_or_default();
-        processes::end(&processes::Tree::new(&all).below(own));
+        match reach {
+            Reach::Kept(kept) => kept.kill_all(),
+            Reach::Everybody => {
+                // What cannot be listed now can be in the next round.
+                let all = processes::all().unwrap_or_default();
+                processes::end(&processes::Tree::new(&all).below(own));
+            }
+        }
         loop {
             match wait(WaitOptions::NOHANG) {
                 Ok(Some(_)) | Err(Errno::INTR) => {}

@@ -54,13 +54,16 @@ fn run() -> Result<(), String> {
 fn bound(control: OwnedFd, setup: &Setup, guard: Option<OwnedFd>) -> Result<(), String> {
     match bind::bind(setup, guard) {
         Ok(bound) => serve::serve(control, setup, bound).map_err(|error| error.to_string()),
-        Err(reason) => {
-            let refused = packet::encode(&wire::Event::Refused { reason: reason.clone() });
-            // Its end says it too, should this not arrive.
-            drop(refused.and_then(|bytes| packet::send(&control, &bytes, &[])));
-            Err(reason)
-        }
+        Err(reason) => Err(refuse(&control, reason)),
     }
+}
+
+/// Tells why nothing can be started; gives the reason back.
+fn refuse(control: &OwnedFd, reason: String) -> String {
+    let refused = packet::encode(&wire::Event::Refused { reason: reason.clone() });
+    // The end of the process says it too, should this not arrive.
+    drop(refused.and_then(|bytes| packet::send(control, &bytes, &[])));
+    reason
 }
 
 /// The inherited socket. It and everything else inherited is closed in what is started from here.

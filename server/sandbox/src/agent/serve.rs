@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, setsid, wait};
@@ -19,6 +19,8 @@ use super::{packet, signals};
 
 /// Pause before what could not be told is told again.
 const TELL_AGAIN: Duration = Duration::from_millis(20);
+/// Processes that are collected before it is looked again whether anything is asked.
+const COLLECTED_AT_ONCE: usize = 256;
 
 /// Serves until the supervisor's end is closed.
 pub(super) fn serve(control: OwnedFd, setup: &Setup, bound: Bound) -> io::Result<()> {
@@ -29,16 +31,20 @@ pub(super) fn serve(control: OwnedFd, setup: &Setup, bound: Bound) -> io::Result
     agent.tell(&ready, bound.tun.as_ref().map(OwnedFd::as_fd))?;
     drop(bound.tun);
     let mut buffer = vec![0; MAX_PACKET_BYTES];
+    let mut more_ended = false;
     loop {
         let mut waiting = [PollFd::new(&agent.control, PollFlags::IN), PollFd::new(&ended, PollFlags::IN)];
-        match poll(&mut waiting, None) {
+        let at_once = Timespec::default();
+        match poll(&mut waiting, more_ended.then_some(&at_once)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
         let [asked, some_ended] = waiting.map(|one| !one.revents().is_empty());
         if some_ended {
             signals::take(&ended);
-            agent.collect()?;
+        }
+        if some_ended || more_ended {
+            more_ended = agent.collect()?;
         }
         if asked {
             match packet::receive(&agent.control, &mut buffer)? {
@@ -109,15 +115,17 @@ impl Serving {
         Ok(openat2(&root, path, flags, Mode::empty(), ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS)?)
     }
 
-    /// Collects whatever ended, also what lost its parent and was never asked for.
-    fn collect(&mut self) -> io::Result<()> {
-        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+    /// Collects whatever ended, also what lost its parent and was never asked for. Whether there may be more: programs can
+    /// have others end faster than they are collected, and must not keep the agent from all else by that.
+    fn collect(&mut self) -> io::Result<bool> {
+        for _ in 0..COLLECTED_AT_ONCE {
+            let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) else { return Ok(false) };
             if let Some(id) = self.programs.remove(&pid) {
                 let (code, signal) = (status.exit_status(), status.terminating_signal());
                 self.tell(&Event::Exited { id, code, signal }, None)?;
             }
         }
-        Ok(())
+        Ok(true)
     }
 }
 

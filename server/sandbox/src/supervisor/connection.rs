@@ -9,10 +9,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWrite};
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedReadHalf;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::host::Host;
-use crate::terminal::{KILL_GRACE, Process as _, Reading};
+use super::host::{Host, Inhabitant};
+use crate::terminal::{KILL_GRACE, Process as _, Reading, TerminalStart};
 use crate::wire::{GOODBYE, MAX_FRAME_BYTES, Reply, Request, receive, receive_streams, send};
 use crate::{Place, Program, SandboxError};
 
@@ -26,7 +27,8 @@ pub(super) async fn serve(host: &Host, mut stream: UnixStream, request: Request)
                 Err(error) => Err(error),
             }
         }
-        Request::Spawn { place, program } => return spawn(host, stream, &place, &program).await,
+        Request::Create { place, start } => return create(host, stream, place, start).await,
+        Request::Spawn { place, program } => return spawn(host, stream, place, program).await,
         Request::Write { person, terminal, data } => {
             let (mut read, mut write) = stream.into_split();
             let outcome = tokio::select! {
@@ -58,7 +60,6 @@ pub(super) async fn serve(host: &Host, mut stream: UnixStream, request: Request)
 async fn answer(host: &Host, request: Request) -> Result<Reply, SandboxError> {
     match request {
         Request::Configure(settings) => host.configure(*settings).await.map(Reply::Configured),
-        Request::Create { place, start } => host.create(place, start).await.map(|info| Reply::Terminal(Box::new(info))),
         Request::Look { person, terminal } => {
             host.find(person, terminal).map(|terminal| Reply::Terminal(Box::new(terminal.info())))
         }
@@ -84,6 +85,7 @@ async fn answer(host: &Host, request: Request) -> Result<Reply, SandboxError> {
         | Request::List(_)
         | Request::Attach { .. }
         | Request::Write { .. }
+        | Request::Create { .. }
         | Request::Spawn { .. }
         | Request::Signal { .. }
         | Request::Leave { .. } => Err(SandboxError::Supervisor("this cannot be asked here".to_owned())),
@@ -157,16 +159,51 @@ async fn attach(host: &Host, mut reading: Reading, stream: UnixStream) -> io::Re
     Ok(())
 }
 
-async fn spawn(host: &Host, mut stream: UnixStream, place: &Place, program: &Program) -> io::Result<()> {
+/// Waits for a start as long as the client does: its connection is not held for what may hang. The start goes on, in a
+/// task of its own: one that is left half-way would leave behind what nobody knows of.
+async fn unless_gone<T>(
+    read: &mut OwnedReadHalf,
+    start: &mut JoinHandle<Result<T, SandboxError>>,
+) -> Option<Result<T, SandboxError>> {
+    tokio::select! {
+        started = start => Some(started.unwrap_or_else(|error| Err(SandboxError::Failed(error.to_string())))),
+        () = gone(read) => None,
+    }
+}
+
+async fn create(host: &Host, stream: UnixStream, place: Place, start: TerminalStart) -> io::Result<()> {
+    let (mut read, mut write) = stream.into_split();
+    let creating = host.clone();
+    let mut creation = tokio::spawn(async move { creating.create(place, start).await });
+    // Who has gone finds the terminal among those of theirs.
+    let Some(created) = unless_gone(&mut read, &mut creation).await else { return Ok(()) };
+    send(&mut write, &created.map_or_else(Reply::Failed, |info| Reply::Terminal(Box::new(info)))).await
+}
+
+async fn spawn(host: &Host, stream: UnixStream, place: Place, program: Program) -> io::Result<()> {
     let streams = receive_streams(&stream).await?;
-    let mut process = match host.spawn(place, program, streams).await {
-        Ok(process) => process,
-        Err(error) => {
-            host.end_single_use(place).await;
-            return send(&mut stream, &Reply::Failed(error)).await;
+    let (mut read, mut write) = stream.into_split();
+    let (starting, of) = (host.clone(), place.clone());
+    let mut start = tokio::spawn(async move {
+        let started = starting.spawn(&of, &program, streams).await;
+        if started.is_err() {
+            starting.end_single_use(&of).await;
+        }
+        started
+    });
+    let mut process = match unless_gone(&mut read, &mut start).await {
+        Some(Ok(process)) => process,
+        Some(Err(error)) => return send(&mut write, &Reply::Failed(error)).await,
+        None => {
+            let host = host.clone();
+            tokio::spawn(async move {
+                if let Ok(Ok(process)) = start.await {
+                    end_unwanted(&host, &place, process).await;
+                }
+            });
+            return Ok(());
         }
     };
-    let (mut read, mut write) = stream.into_split();
     let told = send(&mut write, &Reply::Started { pid: process.pid() }).await;
     let exit = loop {
         let asked = async {
@@ -182,10 +219,7 @@ async fn spawn(host: &Host, mut stream: UnixStream, place: &Place, program: &Pro
                 Ok(Some(Request::Signal { number })) => signal(&process, number).await,
                 // Nobody wants it any more.
                 _ => {
-                    process.signal(Signal::KILL).await;
-                    host.end_single_use(place).await;
-                    // Its end may be told to nobody: what it runs in goes on without it.
-                    let _ended = timeout(KILL_GRACE, process.wait()).await;
+                    end_unwanted(host, &place, process).await;
                     return Ok(());
                 }
             },
@@ -193,11 +227,19 @@ async fn spawn(host: &Host, mut stream: UnixStream, place: &Place, program: &Pro
     };
     // What it started and left behind ends with it: nobody could end it later.
     process.signal(Signal::KILL).await;
-    host.end_single_use(place).await;
+    host.end_single_use(&place).await;
     tell_end(&mut write, exit).await
 }
 
-async fn signal(process: &super::host::Inhabitant, number: i32) {
+/// Ends a program that its client has left.
+async fn end_unwanted(host: &Host, place: &Place, mut process: Inhabitant) {
+    process.signal(Signal::KILL).await;
+    host.end_single_use(place).await;
+    // Its end may be told to nobody: what it runs in goes on without it.
+    let _ended = timeout(KILL_GRACE, process.wait()).await;
+}
+
+async fn signal(process: &Inhabitant, number: i32) {
     if let Some(signal) = Signal::from_named_raw(number) {
         process.signal(signal).await;
     }

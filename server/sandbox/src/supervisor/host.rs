@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::presence::{Presence, Servers};
 use super::sandboxes::{LOOK_EVERY, Lease, Sandboxes};
+use super::starts::Starts;
 use super::table::Table;
 use crate::agent::client::{Agent, Running, Stdio};
 use crate::client::SandboxEvent;
@@ -53,6 +54,7 @@ struct Inner {
     configuring: tokio::sync::Mutex<()>,
     sandboxes: Sandboxes,
     table: Table,
+    starts: Starts,
     events: broadcast::Sender<SandboxEvent>,
     servers: Arc<Servers>,
     told_to_end: CancellationToken,
@@ -74,6 +76,7 @@ impl Host {
             configuring: tokio::sync::Mutex::default(),
             sandboxes: Sandboxes::default(),
             table: Table::default(),
+            starts: Starts::default(),
             events: broadcast::Sender::new(KEPT_EVENTS),
             servers: Arc::default(),
             told_to_end: CancellationToken::new(),
@@ -202,10 +205,10 @@ impl Host {
                     self.inner.sandboxes.note(sandbox, cause);
                     SandboxEvent::LimitReached { sandbox, cause }
                 }
-                WardenEvent::EndAsked { sandbox } => {
-                    tracing::warn!(%sandbox, "a sandbox is ended: all together take more memory than they may");
+                WardenEvent::EndAsked { sandbox, cause } => {
+                    tracing::warn!(%sandbox, ?cause, "a sandbox took more than it may, and is ended");
                     let sandboxes = self.inner.sandboxes.clone();
-                    tokio::spawn(async move { sandboxes.end(Scope::Sandbox(sandbox), Some(EndCause::Memory)).await });
+                    tokio::spawn(async move { sandboxes.end(Scope::Sandbox(sandbox), Some(cause)).await });
                     continue;
                 }
                 WardenEvent::DiskAsked { sandbox } => SandboxEvent::DiskAsked { sandbox },
@@ -230,6 +233,7 @@ impl Host {
         };
         place.check()?;
         program.check()?;
+        let _starting = self.inner.starts.begin(place.id.person)?;
         let reservation = self.inner.table.reserve(place.id, &config.settings.terminals)?;
         let lease = self.inner.sandboxes.lease(&config, &place).await?;
         let (cols, rows) = start.size();
@@ -315,6 +319,7 @@ impl Host {
         config.walls.check_available()?;
         place.check()?;
         program.check()?;
+        let _starting = self.inner.starts.begin(place.id.person)?;
         let lease = self.inner.sandboxes.lease(&config, place).await?;
         let running = lease.agent.spawn(program, Stdio::Fds(streams)).await?;
         Ok(Inhabitant { running, lease })

@@ -18,6 +18,7 @@ mod log;
 mod presence;
 pub(crate) mod run_file;
 mod sandboxes;
+mod starts;
 pub(crate) mod strays;
 mod table;
 

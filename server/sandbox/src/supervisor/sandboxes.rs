@@ -305,7 +305,8 @@ impl Open {
         let is_current = Arc::ptr_eq(&self.config, config) && self.place.quota_bytes == place.quota_bytes;
         // New settings wait for what runs under the old ones. The caller's own use is one.
         let is_used = cell.facts().uses > 1;
-        !self.ended.load(Ordering::Acquire) && self.place.has_same_rights(place) && (is_current || is_used)
+        let is_over = self.ended.load(Ordering::Acquire) || self.agent.is_ending();
+        !is_over && self.place.has_same_rights(place) && (is_current || is_used)
     }
 
     async fn end(self) {

@@ -14,6 +14,8 @@ use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible as _, NetPort, PathBeneath, PathFd,
     Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, Scope,
 };
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal};
 use tokio::process::Command;
 
 use super::files::{Helper, pass_on};
@@ -51,10 +53,47 @@ const FACTS: [&str; 19] = [
     "/sys/devices/system/cpu",
 ];
 
+fn failed(error: impl std::fmt::Display) -> String {
+    format!("Landlock cannot be used, which takes Linux 6.12 or newer ({error})")
+}
+
+/// Signals of this process reach nobody but itself and what it started since [`keep_signals`].
+#[derive(Debug)]
+pub(crate) struct SignalsKept(());
+
+/// Keeps the signals of this process, and of everything that it starts from now on, to them; `outside` is somebody who
+/// is not among them, to try it on. Nothing else is restricted.
+pub(crate) fn keep_signals(outside: Pid) -> Result<SignalsKept, String> {
+    // A set of rules that does not name this right takes it away; so it is named, and given everywhere.
+    let root = PathFd::new("/").map_err(failed)?;
+    Ruleset::default()
+        .set_compatibility(CompatLevel::HardRequirement)
+        .handle_access(AccessFs::Refer)
+        .and_then(|set| set.scope(Scope::Signal))
+        .and_then(Ruleset::create)
+        .and_then(|set| set.add_rule(PathBeneath::new(root, AccessFs::Refer)))
+        // Whoever signals all is refused most of them: that is no news for the machine's audit, where it can be left out.
+        .and_then(|set| set.set_compatibility(CompatLevel::BestEffort).log_same_exec(false))
+        .and_then(landlock::RulesetCreated::restrict_self)
+        .map_err(failed)?;
+    // Too much depends on it to believe it: whoever holds the value may signal everybody that can be reached.
+    match rustix::process::test_kill_process(outside) {
+        Err(Errno::PERM) => Ok(SignalsKept(())),
+        outcome => Err(failed(format!("signals are not kept in: {outcome:?}"))),
+    }
+}
+
+impl SignalsKept {
+    /// Kills everything that this process started since, whatever became of it, but not itself. The kernel looks at all
+    /// processes while none can be added, so that none gets away however fast it starts others.
+    pub(crate) fn kill_all(&self) {
+        // To all that may be signalled. An error means that there is nobody.
+        let _none = rustix::process::kill_process_group(Pid::INIT, Signal::KILL);
+    }
+}
+
 /// Binds this process, and everything that it starts from now on.
 pub(crate) fn restrict(rules: &LandlockSetup) -> Result<(), String> {
-    let failed =
-        |error: landlock::RulesetError| format!("Landlock cannot be used, which takes Linux 6.12 or newer ({error})");
     let mut set = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
         .handle_access(AccessFs::from_all(OLDEST))

@@ -58,6 +58,21 @@ const SOCKET_TYPE_BITS: u64 = 0xf;
 /// First number of the x32 calls.
 const X32_CALLS: u32 = 0x4000_0000;
 
+/// The same as `fallocate` by another name, for any file system and then for one of them: for these the kernel asks
+/// neither for the limit of a file's size nor for a quota. Those that give room back are not among them. And volumes
+/// within a file system: room in them is counted apart, and who made one may be unable to remove it.
+const ROOM_REQUESTS: [u64; 9] = [
+    0x4030_5828, // FS_IOC_RESVSP
+    0x4030_582a, // FS_IOC_RESVSP64
+    0x4030_5839, // FS_IOC_ZERO_RANGE
+    0x4030_580a, // XFS_IOC_ALLOCSP, until Linux 5.17
+    0x4030_5824, // XFS_IOC_ALLOCSP64, until Linux 5.17
+    0x5000_9401, // BTRFS_IOC_SNAP_CREATE
+    0x5000_940e, // BTRFS_IOC_SUBVOL_CREATE
+    0x5000_9417, // BTRFS_IOC_SNAP_CREATE_V2
+    0x5000_9418, // BTRFS_IOC_SUBVOL_CREATE_V2
+];
+
 /// Calls that programs take for not built in, and do without.
 const MISSING: [i64; 13] = [
     // Memory that no limit sees.
@@ -228,7 +243,11 @@ fn common(by_answer: &mut BTreeMap<i32, Calls>) -> Result<(), seccompiler::Error
     // Room on the disk that nobody has written to is counted for no process; giving some back is not what is refused.
     let holes = bits(libc::FALLOC_FL_PUNCH_HOLE);
     let unsupported = by_answer.entry(libc::EOPNOTSUPP).or_default();
-    unsupported.when(libc::SYS_fallocate, [(1, Op::MaskedEq(holes), 0)])
+    unsupported.when(libc::SYS_fallocate, [(1, Op::MaskedEq(holes), 0)])?;
+    for request in ROOM_REQUESTS {
+        unsupported.when(libc::SYS_ioctl, [(1, Op::Eq, request)])?;
+    }
+    Ok(())
 }
 
 fn sockets(by_answer: &mut BTreeMap<i32, Calls>, behind: Behind) -> Result<(), seccompiler::Error> {

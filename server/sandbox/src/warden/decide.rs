@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use coditect_protocol::terminal::EndCause;
 
+use super::memory::UNKNOWN_WITHIN;
 use crate::Limits;
 
 /// Bytes that a sandbox with a quota may write before its directories are measured for the first time.
@@ -25,6 +26,14 @@ const ASK_AGAIN: Duration = Duration::from_secs(60);
 /// may have taken; and the same in times of how long the last measurement took.
 const UNSEEN_PAUSE: Duration = Duration::from_secs(2);
 const UNSEEN_PAUSE_FACTOR: u32 = 8;
+/// Bytes that a process may write although it is held: another may have made it go on.
+const HELD_BYTES: u64 = 8 * 1024 * 1024;
+/// The same of one that keeps secret what it writes: others may have written what is missing.
+const HELD_SECRET_BYTES: u64 = 64 * 1024 * 1024;
+/// Part of a sandbox's processes that may have ended without being collected before whoever does not collect them goes.
+const DEAD_PART: u64 = 2;
+/// How long the agent may take to collect what ended, once it was told to go on.
+const COLLECT_WITHIN: Duration = Duration::from_secs(2);
 /// How long a killed process may take to end before it counts again.
 const DYING: Duration = Duration::from_secs(2);
 
@@ -45,6 +54,10 @@ pub(super) struct Taken {
     pub(super) name: Name,
     pub(super) memory_bytes: u64,
     pub(super) threads: u32,
+    /// The number of the process that has to collect it.
+    pub(super) parent: u32,
+    /// It has ended, and nobody has collected it: a signal does nothing to it.
+    pub(super) is_dead: bool,
     /// Since it started, with those of its children that ended. Counted twice where a child was seen, which only makes
     /// a measurement come sooner. `None`: nobody may know.
     pub(super) written_bytes: Option<u64>,
@@ -58,6 +71,8 @@ pub(super) struct Taken {
 #[derive(Debug)]
 pub(super) struct Look {
     pub(super) taken: Vec<Taken>,
+    /// The process that collects what has no parent any more.
+    pub(super) agent: Option<Name>,
     /// Memory that no process has as its own.
     pub(super) files_bytes: u64,
     /// Whether what the processes share is known well enough to kill one for it.
@@ -89,7 +104,7 @@ pub(super) enum Action {
     Tell(EndCause),
     AskDisk,
     /// The sandbox as a whole.
-    End,
+    End(EndCause),
 }
 
 /// What is remembered of a sandbox.
@@ -104,6 +119,17 @@ pub(super) struct Ward {
     memory_is_known: bool,
     /// Since when it is ended as a whole.
     ending_since: Option<Duration>,
+    /// How long in all it was unknown what is shared while all together take too much, and when it was looked last.
+    unknown_for: Duration,
+    looked_at: Duration,
+    /// Since when the agent has been told to collect what ended.
+    collecting_since: Option<Duration>,
+    /// Whether what is written was counted at the last look.
+    counted_writes: bool,
+    /// Written since the disk is nearly full: in all, and since the look before.
+    last_bytes: u64,
+    just_written_bytes: u64,
+    just_missing_bytes: u64,
     /// Written since the directories were measured.
     unmeasured_bytes: u64,
     allowance_bytes: u64,
@@ -126,6 +152,10 @@ struct Seen {
     last_bytes: u64,
     is_leader: bool,
     is_held: bool,
+    /// Written since it was seen to be held. A signal may take until the look after the one at which it was sent.
+    held_bytes: Option<u64>,
+    /// Nobody may know what it writes.
+    is_secret: bool,
     /// Killed then, and still there for a moment.
     killed_at: Option<Duration>,
 }
@@ -140,6 +170,13 @@ impl Ward {
             files_bytes: 0,
             memory_is_known: true,
             ending_since: None,
+            unknown_for: Duration::ZERO,
+            looked_at: Duration::ZERO,
+            collecting_since: None,
+            counted_writes: false,
+            last_bytes: 0,
+            just_written_bytes: 0,
+            just_missing_bytes: 0,
             unmeasured_bytes: 0,
             allowance_bytes: FIRST_ALLOWANCE_BYTES,
             asked_at: None,
@@ -159,17 +196,23 @@ impl Ward {
     pub(super) fn look(&mut self, look: &Look, now: Duration) -> Vec<Action> {
         let mut actions = Vec::new();
         let writers = self.remember(look, now);
-        let mut alive: Vec<Taken> =
-            look.taken.iter().copied().filter(|one| self.seen[&one.name].killed_at.is_none()).collect();
+        let is_dying = |one: &&Taken| self.seen.get(&one.name).is_some_and(|seen| seen.killed_at.is_some());
+        let (dead, mut alive): (Vec<Taken>, Vec<Taken>) =
+            look.taken.iter().filter(|one| !is_dying(one)).partition(|one| one.is_dead);
         if look.memory_is_known {
             self.memory(look.files_bytes, &mut alive, now, &mut actions);
         }
-        self.processes(&mut alive, now, &mut actions);
+        self.processes(&mut alive, &dead, look.agent, now, &mut actions);
+        self.held(&mut alive, now, &mut actions);
         self.full_disk(&mut alive, now, &mut actions);
         self.quota(writers, &alive, now, &mut actions);
         self.ending_since = self.ending_since.filter(|since| now.saturating_sub(*since) < ENDING);
         let is_ending = self.ending_since.is_some();
         self.memory_is_known = look.memory_is_known || is_ending;
+        if !self.memory_is_known {
+            self.unknown_for = self.unknown_for.saturating_add(now.saturating_sub(self.looked_at));
+        }
+        self.looked_at = now;
         self.files_bytes = if is_ending { 0 } else { look.files_bytes };
         let counts = alive.iter().filter(|_| !is_ending);
         self.memory = counts.map(|one| (one.name, one.memory_bytes)).collect();
@@ -181,8 +224,14 @@ impl Ward {
         self.memory.values().sum::<u64>() + self.files_bytes
     }
 
-    pub(super) const fn knows_memory(&self) -> bool {
-        self.memory_is_known
+    /// Whether what it takes may be acted on: it is known, or has been unknown for long, be it with pauses.
+    pub(super) fn knows_memory(&self) -> bool {
+        self.memory_is_known || self.unknown_for > UNKNOWN_WITHIN
+    }
+
+    /// All together fit: what they share may be unknown for a while once more.
+    pub(super) const fn forgive_unknown(&mut self) {
+        self.unknown_for = Duration::ZERO;
     }
 
     /// Gives up its largest process; all there is where files in memory are larger, which end with nothing less.
@@ -198,7 +247,7 @@ impl Ward {
         self.ending_since = Some(now);
         self.files_bytes = 0;
         self.memory.clear();
-        Action::End
+        Action::End(EndCause::Memory)
     }
 
     /// Those who wrote since the last look.
@@ -207,12 +256,25 @@ impl Ward {
         // Whoever keeps secret what it writes may have written all that is missing.
         let missing = self.last_free.bytes.saturating_sub(look.free.bytes);
         self.last_free = look.free;
+        let counts_writes = self.counts_writes(look.free.bytes);
+        let began_to_count = !std::mem::replace(&mut self.counted_writes, counts_writes) && counts_writes;
+        self.just_missing_bytes = missing;
+        self.just_written_bytes = 0;
         let mut before = std::mem::take(&mut self.seen);
         let mut writers = Vec::new();
         let mut unknown = 0;
         for one in &look.taken {
             // Of a process that was not there before, all was written since.
-            let mut seen = before.remove(&one.name).unwrap_or_default();
+            let known = before.remove(&one.name);
+            let mut seen = match known {
+                // Nobody counted what it wrote before.
+                Some(seen) if began_to_count => Seen {
+                    written_bytes: one.written_bytes.unwrap_or(0),
+                    by_itself_bytes: one.by_itself_bytes.unwrap_or(0),
+                    ..seen
+                },
+                known => known.unwrap_or_default(),
+            };
             seen.is_leader = one.is_leader;
             seen.killed_at = seen.killed_at.filter(|at| now.saturating_sub(*at) < DYING);
             let written = match one.written_bytes {
@@ -232,17 +294,27 @@ impl Ward {
             };
             seen.by_itself_bytes = seen.by_itself_bytes.max(one.by_itself_bytes.unwrap_or(0));
             seen.last_bytes = if is_full { seen.last_bytes.saturating_add(by_itself) } else { 0 };
+            seen.is_secret = one.by_itself_bytes.is_none();
+            seen.held_bytes = seen.is_held.then(|| seen.held_bytes.map_or(0, |bytes| bytes.saturating_add(by_itself)));
+            self.just_written_bytes = self.just_written_bytes.saturating_add(written);
             if by_itself > 0 && seen.killed_at.is_none() {
                 writers.push(one.name);
             }
             self.seen.insert(one.name, seen);
         }
         self.unmeasured_bytes = self.unmeasured_bytes.saturating_add(unknown);
+        if !is_full {
+            (self.last_bytes, self.just_written_bytes) = (0, 0);
+        }
         writers
     }
 
     fn kill(&mut self, name: Name, alive: &mut Vec<Taken>, now: Duration, actions: &mut Vec<Action>) {
         alive.retain(|one| one.name != name);
+        self.kill_one(name, now, actions);
+    }
+
+    fn kill_one(&mut self, name: Name, now: Duration, actions: &mut Vec<Action>) {
         if let Some(seen) = self.seen.get_mut(&name) {
             seen.killed_at = Some(now);
         }
@@ -264,19 +336,88 @@ impl Ward {
         }
     }
 
-    /// The youngest ones go until the rest is not too many.
-    fn processes(&mut self, alive: &mut Vec<Taken>, now: Duration, actions: &mut Vec<Action>) {
+    /// The youngest ones go until the rest is not too many. What has ended and was not collected counts for whoever has to
+    /// collect it: where that is much, whoever has most goes first, for only that frees the numbers of the dead.
+    fn processes(
+        &mut self,
+        alive: &mut Vec<Taken>,
+        dead: &[Taken],
+        agent: Option<Name>,
+        now: Duration,
+        actions: &mut Vec<Action>,
+    ) {
+        let mut uncollected: HashMap<u32, u64> = HashMap::new();
+        for one in dead {
+            *uncollected.entry(one.parent).or_default() += 1;
+        }
+        self.collected(&uncollected, agent, now, actions);
         let mut told = false;
         alive.sort_unstable_by_key(|one| one.name);
+        let most = u64::from(self.limits.processes);
+        let of = |one: &Taken| uncollected.get(&one.name.pid).copied().unwrap_or(0);
         let mut threads: u64 = alive.iter().map(|one| u64::from(one.threads)).sum();
-        while threads > u64::from(self.limits.processes) {
-            let Some(youngest) = alive.last().copied() else { return };
-            self.kill(youngest.name, alive, now, actions);
-            threads -= u64::from(youngest.threads);
+        let mut ended: u64 = alive.iter().map(of).sum();
+        while threads + ended > most {
+            let next = if ended > most / DEAD_PART {
+                let worst = (0..alive.len())
+                    .max_by_key(|index| alive.get(*index).map(|one| (of(one) + u64::from(one.threads), one.name)));
+                worst.map(|index| alive.remove(index))
+            } else {
+                alive.pop()
+            };
+            let Some(next) = next else { break };
+            self.kill_one(next.name, now, actions);
+            threads -= u64::from(next.threads);
+            ended -= of(&next);
             told = true;
         }
         if told {
             actions.push(Action::Tell(EndCause::Processes));
+        }
+    }
+
+    /// The agent collects all that has no parent any more. Where it does not, somebody has stopped it: it is made to go on,
+    /// and should that not help, the sandbox ends.
+    fn collected(
+        &mut self,
+        uncollected: &HashMap<u32, u64>,
+        agent: Option<Name>,
+        now: Duration,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(agent) = agent else { return };
+        let count = uncollected.get(&agent.pid).copied().unwrap_or(0);
+        if count <= u64::from(self.limits.processes) / DEAD_PART || self.ending_since.is_some() {
+            self.collecting_since = None;
+            return;
+        }
+        match self.collecting_since {
+            None => {
+                self.collecting_since = Some(now);
+                actions.push(Action::Continue(agent));
+            }
+            Some(since) if now.saturating_sub(since) >= COLLECT_WITHIN => {
+                self.collecting_since = None;
+                self.ending_since = Some(now);
+                actions.extend([Action::End(EndCause::Processes), Action::Tell(EndCause::Processes)]);
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Whoever goes on writing although it is held goes: somebody makes it go on.
+    fn held(&mut self, alive: &mut Vec<Taken>, now: Duration, actions: &mut Vec<Action>) {
+        let goes = |seen: &Seen| {
+            let most = if seen.is_secret { HELD_SECRET_BYTES } else { HELD_BYTES };
+            seen.held_bytes.is_some_and(|bytes| bytes > most)
+        };
+        let writers: Vec<Name> =
+            alive.iter().map(|one| one.name).filter(|name| self.seen.get(name).is_some_and(goes)).collect();
+        for name in &writers {
+            self.kill(*name, alive, now, actions);
+        }
+        if !writers.is_empty() {
+            actions.push(Action::Tell(EndCause::Disk));
         }
     }
 
@@ -293,6 +434,38 @@ impl Ward {
         if !writers.is_empty() {
             actions.push(Action::Tell(EndCause::Disk));
         }
+    }
+
+    /// What it wrote since the last look while the disk is nearly full, and what the disk has less since then.
+    pub(super) const fn just_written(&self) -> (u64, u64) {
+        (self.just_written_bytes, self.just_missing_bytes)
+    }
+
+    /// Has written so much more since the disk is nearly full; how much that is in all.
+    pub(super) fn charge(&mut self, bytes: u64) -> u64 {
+        self.just_written_bytes = 0;
+        self.last_bytes = self.last_bytes.saturating_add(bytes);
+        self.last_bytes
+    }
+
+    /// All its processes go, for it has written most of what a disk that is nearly full has left.
+    pub(super) fn stop_writing(&mut self, now: Duration) -> Vec<Action> {
+        self.last_bytes = 0;
+        let ends = self.seen.iter().filter(|(_, seen)| seen.killed_at.is_none()).map(|(name, _)| *name).collect();
+        self.end_at_once(ends, now)
+    }
+
+    fn end_at_once(&mut self, mut ends: Vec<Name>, now: Duration) -> Vec<Action> {
+        ends.sort_unstable();
+        // None is to start another meanwhile.
+        let mut actions: Vec<Action> = ends.iter().copied().map(Action::Stop).collect();
+        for name in &ends {
+            self.kill(*name, &mut Vec::new(), now, &mut actions);
+        }
+        if !ends.is_empty() {
+            actions.push(Action::Tell(EndCause::Disk));
+        }
+        actions
     }
 
     /// When much was written, all who write stand still until somebody has measured; while there is too much, all do but
@@ -374,16 +547,7 @@ impl Ward {
             let goes = seen.killed_at.is_none() && (all || !seen.is_leader || held.contains(name));
             goes.then_some(*name)
         };
-        let mut ends: Vec<Name> = self.seen.iter().filter_map(goes).collect();
-        ends.sort_unstable();
-        // None is to start another meanwhile.
-        let mut actions: Vec<Action> = ends.iter().copied().map(Action::Stop).collect();
-        for name in &ends {
-            self.kill(*name, &mut Vec::new(), now, &mut actions);
-        }
-        if !ends.is_empty() {
-            actions.push(Action::Tell(EndCause::Disk));
-        }
-        actions
+        let ends = self.seen.iter().filter_map(goes).collect();
+        self.end_at_once(ends, now)
     }
 }

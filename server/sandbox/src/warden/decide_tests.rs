@@ -11,40 +11,57 @@ use super::decide::{Action, Free, Look, Name, Taken, Ward};
 use super::together::relieve;
 use crate::{Limits, SandboxId};
 
-const MIB: u64 = 1024 * 1024;
-const PLENTY: u64 = u64::MAX;
+pub(super) const MIB: u64 = 1024 * 1024;
+pub(super) const PLENTY: u64 = u64::MAX;
+/// What collects processes without a parent.
+pub(super) const AGENT: Name = Name { started: 0, pid: 1 };
 
-fn limits() -> Limits {
+pub(super) fn limits() -> Limits {
     Limits { memory_bytes: 100 * MIB, processes: 10, disk_reserve_bytes: 50 * MIB, ..Limits::default() }
 }
 
 /// A process named by its age, with memory in MiB, threads and MiB written.
-fn process(started: u64, memory: u64, threads: u32, written: u64) -> Taken {
+pub(super) fn process(started: u64, memory: u64, threads: u32, written: u64) -> Taken {
     let name = name(started);
     let written = Some(written * MIB);
     let (written_bytes, by_itself_bytes) = (written, written);
-    Taken { name, memory_bytes: memory * MIB, threads, written_bytes, by_itself_bytes, is_leader: false }
+    Taken {
+        name,
+        memory_bytes: memory * MIB,
+        threads,
+        written_bytes,
+        by_itself_bytes,
+        parent: 1,
+        is_dead: false,
+        is_leader: false,
+    }
 }
 
-fn name(started: u64) -> Name {
+pub(super) fn name(started: u64) -> Name {
     Name { started, pid: u32::try_from(started).unwrap() }
 }
 
 /// One that the agent started.
-fn shell(started: u64, written: u64) -> Taken {
+pub(super) fn shell(started: u64, written: u64) -> Taken {
     Taken { is_leader: true, ..process(started, 1, 1, written) }
 }
 
-fn at(second: u64) -> Duration {
+pub(super) fn at(second: u64) -> Duration {
     Duration::from_secs(second)
 }
 
-fn free_bytes(bytes: u64) -> Free {
+pub(super) fn free_bytes(bytes: u64) -> Free {
     Free { bytes, entries: PLENTY }
 }
 
-fn check(ward: &mut Ward, taken: &[Taken], free: u64, second: u64, expected: &[Action]) {
-    let look = Look { taken: taken.to_vec(), files_bytes: 0, memory_is_known: true, free: free_bytes(free) };
+pub(super) fn check(ward: &mut Ward, taken: &[Taken], free: u64, second: u64, expected: &[Action]) {
+    let look = Look {
+        taken: taken.to_vec(),
+        agent: Some(AGENT),
+        files_bytes: 0,
+        memory_is_known: true,
+        free: free_bytes(free),
+    };
     assert_eq!(ward.look(&look, at(second)), expected, "{taken:?} at {second}");
 }
 
@@ -67,6 +84,7 @@ fn files_in_memory_leave_half_of_it_to_programs() {
     let mut ward = Ward::new(limits(), None);
     let look = |files_bytes, memory_is_known| Look {
         taken: vec![process(1, 30, 1, 0), process(2, 25, 1, 0)],
+        agent: Some(AGENT),
         files_bytes,
         memory_is_known,
         free: free_bytes(PLENTY),
@@ -177,9 +195,13 @@ fn whoever_fills_the_disk_goes() {
     let (low, fine) = (49 * MIB, 50 * MIB);
     check(&mut ward, &[process(1, 1, 1, 900), process(2, 1, 1, 1)], fine, 0, &[]);
     check(&mut ward, &[process(1, 1, 1, 903), process(2, 1, 1, 1)], low, 1, &[]);
-    check(&mut ward, &[process(1, 1, 1, 904), process(2, 1, 1, 2)], low, 2, &[Kill(name(1)), Tell(EndCause::Disk)]);
-    check(&mut ward, &[process(2, 1, 1, 3)], fine, 3, &[]);
-    check(&mut ward, &[process(2, 1, 1, 6)], low, 4, &[]);
+    // What it wrote before nobody counted, and it is no reason now.
+    check(&mut ward, &[process(1, 1, 1, 906), process(2, 1, 1, 2)], low, 2, &[]);
+    check(&mut ward, &[process(1, 1, 1, 907), process(2, 1, 1, 2)], low, 3, &[Kill(name(1)), Tell(EndCause::Disk)]);
+    check(&mut ward, &[process(2, 1, 1, 3)], fine, 4, &[]);
+    check(&mut ward, &[process(2, 1, 1, 100)], low, 5, &[]);
+    check(&mut ward, &[process(2, 1, 1, 103), process(3, 1, 1, 3)], low, 6, &[]);
+    check(&mut ward, &[process(2, 1, 1, 104), process(3, 1, 1, 3)], low, 7, &[Kill(name(2)), Tell(EndCause::Disk)]);
 }
 
 #[test]
@@ -198,7 +220,7 @@ fn files_that_nobody_is_seen_to_make_are_looked_for() {
     let look = |ward: &mut Ward, entries, second| {
         let free = Free { bytes: 5000 * MIB, entries };
         let taken = vec![shell(1, 0), process(2, 1, 1, 0)];
-        ward.look(&Look { taken, files_bytes: 0, memory_is_known: true, free }, at(second))
+        ward.look(&Look { taken, agent: Some(AGENT), files_bytes: 0, memory_is_known: true, free }, at(second))
     };
     assert_eq!(look(&mut ward, 500_000, 0), []);
     assert_eq!(look(&mut ward, 400_001, 1), []);
@@ -210,7 +232,7 @@ fn files_that_nobody_is_seen_to_make_are_looked_for() {
     assert_eq!(ward.measured(118 * MIB, at(10)), all);
 }
 
-fn sandbox(person: u128, workspace: u128) -> SandboxId {
+pub(super) fn sandbox(person: u128, workspace: u128) -> SandboxId {
     SandboxId { person: UserId(Uuid::from_u128(person)), workspace: WorkspaceId(Uuid::from_u128(workspace)) }
 }
 
@@ -221,12 +243,12 @@ fn together(sandboxes: &[(SandboxId, &[u64], u64, bool)], most: u64) -> Vec<(San
     for ((_, ward), (_, memory, files, memory_is_known)) in wards.iter_mut().zip(sandboxes) {
         let taken = (1..).zip(*memory).map(|(age, memory)| process(age, *memory, 1, 0)).collect();
         let (files_bytes, memory_is_known) = (files * MIB, *memory_is_known);
-        let look = Look { taken, files_bytes, memory_is_known, free: free_bytes(PLENTY) };
+        let look = Look { taken, agent: Some(AGENT), files_bytes, memory_is_known, free: free_bytes(PLENTY) };
         assert_eq!(ward.look(&look, at(0)), []);
     }
     let mut all: Vec<(SandboxId, &mut Ward)> = wards.iter_mut().map(|(id, ward)| (*id, ward)).collect();
-    let actions = relieve(&mut all, most * MIB, at(0));
-    assert_eq!(relieve(&mut all, most * MIB, at(0)), [], "it fits then, or is waited for");
+    let actions = relieve(&mut all, most * MIB, false, at(0));
+    assert_eq!(relieve(&mut all, most * MIB, false, at(0)), [], "it fits then, or is waited for");
     actions
 }
 
@@ -254,15 +276,18 @@ fn whoever_takes_most_of_the_machine_gives_up_first() {
 fn files_in_memory_end_with_their_sandbox() {
     let (a, b) = (sandbox(1, 1), sandbox(2, 1));
     let all: [(SandboxId, &[u64], u64, bool); 2] = [(a, &[30, 5], 90, true), (b, &[40], 0, true)];
-    assert_eq!(together(&all, 100), [(a, End), (a, Tell(EndCause::Memory))]);
+    assert_eq!(together(&all, 100), [(a, End(EndCause::Memory)), (a, Tell(EndCause::Memory))]);
     let mut ward = Ward::new(Limits { memory_bytes: PLENTY, ..limits() }, None);
     let look = |ward: &mut Ward, second| {
         let (files_bytes, free) = (90 * MIB, free_bytes(PLENTY));
-        ward.look(&Look { taken: Vec::new(), files_bytes, memory_is_known: true, free }, at(second));
+        ward.look(
+            &Look { taken: Vec::new(), agent: Some(AGENT), files_bytes, memory_is_known: true, free },
+            at(second),
+        );
         ward.memory_bytes()
     };
     assert_eq!(look(&mut ward, 0), 90 * MIB);
-    assert_eq!(ward.give_up(at(0)), End);
+    assert_eq!(ward.give_up(at(0)), End(EndCause::Memory));
     assert_eq!([look(&mut ward, 1), look(&mut ward, 14)], [0, 0], "it is on its way");
     assert_eq!(look(&mut ward, 15), 90 * MIB, "it was not");
 }

@@ -18,7 +18,9 @@ pub(super) fn below(tree: &Tree<'_>, root: u32, memory: &mut Memory, writes: boo
     let agents = tree.children(root);
     let programs: Vec<&Process> = programs(tree, root);
     let name = |process: &Process| Name { started: process.started, pid: process.pid };
-    let names: Vec<Name> = programs.iter().map(|process| name(process)).collect();
+    // The first thread may end before the others.
+    let is_dead = |process: &Process| process.is_zombie && process.threads <= 1;
+    let names: Vec<Name> = programs.iter().filter(|process| !is_dead(process)).map(|process| name(process)).collect();
     memory.measure(&names, agents.first().map(|agent| agent.pid), is_tight);
     let taken = |process: &&Process| {
         let is_leader = process.session == process.pid && agents.iter().any(|agent| agent.pid == process.parent);
@@ -26,7 +28,9 @@ pub(super) fn below(tree: &Tree<'_>, root: u32, memory: &mut Memory, writes: boo
         Taken {
             name: name(process),
             memory_bytes: memory.bytes(name(process)),
-            threads: if process.is_zombie { 1 } else { process.threads },
+            threads: process.threads.max(1),
+            parent: process.parent,
+            is_dead: is_dead(process),
             written_bytes,
             // A shell has all that its commands wrote, which is not its own doing.
             by_itself_bytes: if is_leader && writes { written_by_itself(process) } else { written_bytes },
@@ -34,6 +38,11 @@ pub(super) fn below(tree: &Tree<'_>, root: u32, memory: &mut Memory, writes: boo
         }
     };
     programs.iter().map(taken).collect()
+}
+
+/// The process that has to collect whatever ended and has no parent any more.
+pub(super) fn agent(tree: &Tree<'_>, root: u32) -> Option<Name> {
+    tree.children(root).first().map(|agent| Name { started: agent.started, pid: agent.pid })
 }
 
 fn programs<'a>(tree: &Tree<'a>, root: u32) -> Vec<&'a Process> {

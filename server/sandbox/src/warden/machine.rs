@@ -1,9 +1,23 @@
-//! How much memory the machine has for this process and what it starts.
+//! How much memory the machine has for this process and what it starts, and how long it has worked for a thread.
 
 use std::path::Path;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 /// Where control groups are.
 const CONTROL_GROUPS: &str = "/sys/fs/cgroup";
+
+/// Tells, among others, for how many nanoseconds the thread had a processor: the first number.
+const PROCESSOR_TIME: &str = "/proc/thread-self/schedstat";
+
+/// How long this thread had a processor; how long the program runs, where the kernel does not tell. What is limited by it
+/// is not cut short because the machine is busy.
+pub(super) fn processor_time() -> Duration {
+    static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let text = std::fs::read_to_string(PROCESSOR_TIME).unwrap_or_default();
+    let nanoseconds = text.split_ascii_whitespace().next().and_then(|number| number.parse().ok());
+    nanoseconds.map_or_else(|| BEGIN.elapsed(), Duration::from_nanos)
+}
 
 /// So many hundredths of it, in bytes. As much as can be where nobody tells.
 pub(crate) fn memory_share(percent: u32) -> u64 {
@@ -62,5 +76,9 @@ mod tests {
     #[test]
     fn this_machine_tells() {
         assert!(memory_share(100) > memory_share(50) && memory_share(100) < u64::MAX);
+        // The kernel counts in ticks.
+        while processor_time() == Duration::ZERO {
+            std::hint::spin_loop();
+        }
     }
 }

@@ -1,16 +1,20 @@
 //! Keeps all sandboxes within their limits, where the kernel keeps none for a sandbox as a whole.
 //!
 //! One thread, which waits for nobody, looks at all of them several times a second. Memory: the largest process is killed.
-//! Processes: the youngest are, where the kernel does not refuse them. Disk: who writes is stopped while the directories are measured. When they are too large the
-//! sandbox's programs are killed, when the disk is nearly full those that write. The first process of a sandbox is never
-//! touched.
+//! Processes: the youngest are, where the kernel does not refuse them, and whoever does not collect its children. Disk: who
+//! writes is stopped while the directories are measured. When they are too large the sandbox's programs are killed, when
+//! the disk is nearly full those that write. The first process of a sandbox is made to go on should somebody have stopped
+//! it, and never touched otherwise.
 //!
 //! Memory of all sandboxes together: the largest process is killed of whoever takes most. And what programs watch, of
 //! which there is one pool for everybody.
 
+#[cfg(test)]
+mod attack_tests;
 mod decide;
 #[cfg(test)]
 mod decide_tests;
+mod disk;
 mod facts;
 pub(crate) mod machine;
 mod memory;
@@ -30,6 +34,7 @@ use tokio::sync::mpsc;
 
 use self::decide::{Action, Free, Look, Name, Ward};
 use self::memory::Memory;
+use self::watches::Watches;
 use crate::processes::{self, Process, Tree};
 use crate::{Limits, Place, SandboxId};
 
@@ -67,10 +72,12 @@ pub enum WardenEvent {
         /// Which sandbox.
         sandbox: SandboxId,
     },
-    /// The sandbox has files in memory, and all together take too much: it is to be ended.
+    /// The sandbox took more than it may, in a way that ends with nothing less: it is to be ended.
     EndAsked {
         /// Which sandbox.
         sandbox: SandboxId,
+        /// Which limit.
+        cause: EndCause,
     },
 }
 
@@ -111,8 +118,8 @@ struct Entry {
 #[derive(Default)]
 struct Measured {
     memories: HashMap<SandboxId, Memory>,
-    /// All together take too much, as far as is known what they share.
-    is_tight: bool,
+    /// Since when all together take too much, as far as is known what they share.
+    tight_since: Option<Duration>,
 }
 
 impl Warden {
@@ -197,12 +204,12 @@ impl Shared {
             let ward = |entry: &Entry| (entry.ward.counts_writes(free.bytes), entry.ward.limits.memory_bytes);
             let Some((writes, memory_bytes)) = self.wards().get(&id).map(ward) else { continue };
             let memory = measured.memories.entry(id).or_insert_with(|| Memory::new(memory_bytes));
-            let taken = facts::below(&tree, pid, memory, writes, measured.is_tight);
+            let taken = facts::below(&tree, pid, memory, writes, measured.tight_since.is_some());
             let (files_bytes, memory_is_known) = (memory.files_bytes(), memory.is_known());
             if memory.is_close() {
                 next = CLOSE_LOOK;
             }
-            let look = Look { taken, files_bytes, memory_is_known, free };
+            let look = Look { taken, agent: facts::agent(&tree, pid), files_bytes, memory_is_known, free };
             let mut actions = Vec::new();
             if let Some(entry) = self.wards().get_mut(&id) {
                 actions.extend(entry.ward.look(&look, now));
@@ -214,42 +221,54 @@ impl Shared {
                 self.act(id, &all, action);
             }
         }
+        let actions = self.with_wards(|wards| disk::relieve(wards, now));
+        self.act_on(&all, actions);
         next.min(self.look_together(measured, &all, now))
+    }
+
+    fn with_wards<T>(&self, decide: impl FnOnce(&mut [(SandboxId, &mut Ward)]) -> T) -> T {
+        let mut entries = self.wards();
+        let mut wards: Vec<_> = entries.iter_mut().map(|(id, entry)| (*id, &mut entry.ward)).collect();
+        decide(&mut wards)
+    }
+
+    fn act_on(&self, all: &[Process], actions: Vec<(SandboxId, Action)>) {
+        for (id, action) in actions {
+            self.act(id, all, action);
+        }
     }
 
     /// What all take together, as was just measured.
     fn look_together(&self, measured: &mut Measured, all: &[Process], now: Duration) -> Duration {
         let most = self.memory_bytes.load(Ordering::Relaxed);
         let taken: u64 = measured.memories.values().map(Memory::bytes_of_all).sum();
-        // Who goes is decided once it is known what they share.
-        let was_tight = std::mem::replace(&mut measured.is_tight, taken > most);
-        if was_tight && measured.is_tight {
-            let actions = {
-                let mut entries = self.wards();
-                let mut wards: Vec<_> = entries.iter_mut().map(|(id, entry)| (*id, &mut entry.ward)).collect();
-                together::relieve(&mut wards, most, now)
-            };
-            for (id, action) in actions {
-                self.act(id, all, action);
-            }
+        if taken <= most {
+            measured.tight_since = None;
+            self.with_wards(|wards| wards.iter_mut().for_each(|(_, ward)| ward.forgive_unknown()));
+        } else if let Some(since) = measured.tight_since {
+            // Who goes is decided once it is known what they share.
+            let too_long = now.saturating_sub(since) > memory::UNKNOWN_WITHIN;
+            let actions = self.with_wards(|wards| together::relieve(wards, most, too_long, now));
+            self.act_on(all, actions);
+        } else {
+            measured.tight_since = Some(now);
         }
         let (part, of) = CLOSE_TOGETHER;
         if taken / part > most / of { CLOSE_LOOK } else { LOOK }
     }
 
     /// Kills who watches so much that others cannot.
-    fn look_at_watches(&self, most: u64) {
+    fn look_at_watches(&self, watches: &mut Watches, most: watches::Most) {
         let known: Vec<(SandboxId, u32)> = self.wards().iter().map(|(id, entry)| (*id, entry.pid)).collect();
-        // What cannot be listed now can be at the next look.
-        let all = if known.is_empty() { Vec::new() } else { processes::all().unwrap_or_default() };
-        let tree = Tree::new(&all);
-        for (sandbox, root) in known {
-            if let Some(worst) = watches::worst(&tree, root, most) {
-                let name = Name { started: worst.started, pid: worst.pid };
-                self.act(sandbox, &all, Action::Kill(name));
-                self.act(sandbox, &all, Action::Tell(EndCause::Memory));
-            }
+        if known.is_empty() {
+            return;
         }
+        // What cannot be listed now can be at the next look.
+        let Ok(all) = processes::all() else { return };
+        let tree = Tree::new(&all);
+        let counted = known.into_iter().map(|(sandbox, root)| watches::count(&tree, root, sandbox, most)).collect();
+        let actions = watches.look(counted, most);
+        self.act_on(&all, actions);
     }
 
     fn act(&self, sandbox: SandboxId, all: &[Process], action: Action) {
@@ -264,7 +283,7 @@ impl Shared {
             Action::Stop(name) => signal(name, Signal::STOP),
             Action::Continue(name) => signal(name, Signal::CONT),
             Action::Tell(cause) => self.tell(WardenEvent::LimitReached { sandbox, cause }),
-            Action::End => self.tell(WardenEvent::EndAsked { sandbox }),
+            Action::End(cause) => self.tell(WardenEvent::EndAsked { sandbox, cause }),
             Action::AskDisk => self.tell(WardenEvent::DiskAsked { sandbox }),
         }
     }
@@ -304,10 +323,10 @@ fn processes_count() -> u64 {
 
 /// The other thread, for what may take longer. It ends with the last [`Warden`], too.
 fn watch_watches(shared: &Weak<Shared>) {
-    let most = watches::most();
+    let (most, mut watches) = (watches::Most::of_this_machine(), Watches::default());
     while let Some(shared) = shared.upgrade() {
         // Told by the panic itself.
-        let _ = catch_unwind(AssertUnwindSafe(|| shared.look_at_watches(most)));
+        let _ = catch_unwind(AssertUnwindSafe(|| shared.look_at_watches(&mut watches, most)));
         drop(shared);
         std::thread::sleep(WATCHES_LOOK);
     }

@@ -173,6 +173,10 @@ pub fn is_alive(pid: i32) -> bool {
 }
 
 pub fn kill(pid: i32) {
+    signal(pid, rustix::process::Signal::KILL);
+}
+
+pub fn signal(pid: i32, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(pid).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
 }

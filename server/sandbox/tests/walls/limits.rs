@@ -2,9 +2,13 @@
 
 use super::*;
 
+/// Held by whoever leaves descriptors on their way: the kernel counts them for the whole user.
+static ON_THEIR_WAY: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 #[tokio::test]
 async fn descriptors_on_their_way_end_nobodys_sandbox() {
     const MOST: u32 = 100;
+    let _alone = ON_THEIR_WAY.lock().await;
     on_all_walls(
         |settings| settings.limits.open_files = MOST,
         async |machine| {
@@ -22,6 +26,74 @@ async fn descriptors_on_their_way_end_nobodys_sandbox() {
             assert_eq!(sandbox.sh("echo fine").await, "fine\n");
             sandbox.agent.signal(&holder, Signal::KILL).await.unwrap();
             holder.exit().await.unwrap();
+        },
+    )
+    .await;
+}
+
+#[test]
+#[ignore = "runs inside a sandbox"]
+fn probe_comets() {
+    walls_support::probe::comets();
+}
+
+#[tokio::test]
+async fn nothing_is_too_fast_to_be_ended() {
+    /// So soon that nobody had to press for it; they would go on for longer.
+    const AT_ONCE: std::time::Duration = std::time::Duration::from_secs(3);
+    on_all_walls(
+        |_| {},
+        async |machine| {
+            let place = machine.place();
+            let sandbox = machine.start_at(&place).await;
+            let (streams, mut out) = walls_support::captured();
+            sandbox.spawn(&walls_support::probe_of(&place, "limits::probe_comets"), Stdio::Fds(streams)).await;
+            out.until("@comets up\n").await;
+            tokio::time::timeout(AT_ONCE, sandbox.agent.close()).await.expect("the end is not outrun");
+            // The pipe ends when its last writer is gone.
+            tokio::time::timeout(AT_ONCE, out.rest()).await.expect("nobody is left");
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn landlock_lets_files_move_between_folders() {
+    on_landlock(
+        |_| {},
+        async |machine| {
+            let out = machine.start().await.sh("mkdir a b; echo x > a/f; ln a/f b/g; mv a/f b/h; cat b/g b/h").await;
+            assert_eq!(out, "x\nx\n");
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_start_that_gets_no_answer_ends_the_sandbox() {
+    const LIMIT: std::time::Duration = std::time::Duration::from_millis(300);
+    let _alone = ON_THEIR_WAY.lock().await;
+    on_all_walls(
+        |_| {},
+        async |machine| {
+            let place = machine.place();
+            let sandbox = machine.start_at(&place).await;
+            let (streams, mut out) = walls_support::captured();
+            let mut other = sandbox.spawn(&script("echo up; sleep 600"), Stdio::Fds(streams)).await;
+            out.expect("up\n").await;
+            // Below the outermost process: behind Landlock programs can do the same, elsewhere to what it starts.
+            let outermost = sandbox.agent.pid();
+            let below = fs::read_to_string(format!("/proc/{outermost}/task/{outermost}/children")).unwrap();
+            walls_support::signal(below.trim().parse().unwrap(), Signal::STOP);
+            let (streams, mut late) = walls_support::captured();
+            let program = script("echo late");
+            let start = sandbox.agent.spawn_within(LIMIT, &program, Stdio::Fds(streams));
+            let answer = tokio::time::timeout(walls_support::PATIENCE, start).await.unwrap();
+            assert_eq!(answer.err(), Some(SandboxError::Ended));
+            tokio::time::timeout(walls_support::PATIENCE, sandbox.agent.ended()).await.unwrap();
+            assert!(other.exit().await.is_none());
+            assert_eq!((out.rest().await, late.rest().await), (String::new(), String::new()));
+            assert_eq!(machine.start_at(&place).await.sh("echo fine").await, "fine\n");
         },
     )
     .await;

@@ -295,7 +295,9 @@ async fn refuses_system_calls_that_lead_out() {
              fsopen EPERM\nsched_setaffinity EPERM\nchroot EPERM\nopen_by_handle_at EPERM\nsyslog EPERM\nptrace_1 EPERM\n\
              vsock EAFNOSUPPORT\nalg EAFNOSUPPORT\npacket EAFNOSUPPORT\nnetlink_audit EPROTONOSUPPORT\nx32 ENOSYS\n\
              tiocsti EPERM\ntiocsetd EPERM\nlease EPERM\npersonality EPERM\nfixed_addresses ok\nfallocate EOPNOTSUPP\n\
-             hole ok\nvmsplice ENOSYS\nio_setup ENOSYS\nmptcp EPROTONOSUPPORT\nsctp EPROTONOSUPPORT\n\
+             hole ok\nresvsp EOPNOTSUPP\nresvsp_upper EOPNOTSUPP\nresvsp64 EOPNOTSUPP\nresvsp64_upper EOPNOTSUPP\n\
+             zero_range EOPNOTSUPP\nzero_range_upper EOPNOTSUPP\nunresvsp ok\nsubvolume EOPNOTSUPP\n\
+             snapshot EOPNOTSUPP\nvmsplice ENOSYS\nio_setup ENOSYS\nmptcp EPROTONOSUPPORT\nsctp EPROTONOSUPPORT\n\
              seqpacket EPROTONOSUPPORT\nthread ok\n";
         let (common, _) = out.split_at(out.find("unix ").unwrap_or(out.len()));
         assert_eq!(common, expected, "{out}");

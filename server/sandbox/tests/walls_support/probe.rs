@@ -4,6 +4,8 @@
 
 use std::ffi::c_void;
 use std::ptr::null;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// What comes before each line, to tell it from the test harness's own.
 pub(crate) const MARK: &str = "@";
@@ -83,7 +85,7 @@ pub(crate) fn in_flight() {
         pairs.push(pair);
     }
     println!("\n{MARK}in flight {count}");
-    std::thread::sleep(std::time::Duration::from_secs(30));
+    std::thread::sleep(Duration::from_secs(30));
 }
 
 /// How much of what all that belongs to the server's user share is to be had.
@@ -104,6 +106,67 @@ pub(crate) fn kernel_memory() {
     // SAFETY: no pointers.
     let queues = (0..MOST).take_while(|_| unsafe { libc::msgget(libc::IPC_PRIVATE, 0o600) } >= 0).count();
     println!("\n{MARK}large set {large}\n{MARK}semaphores {}\n{MARK}queues {queues}", sets * 250);
+}
+
+/// One of [`comets`], in memory that all of them share.
+#[derive(Default)]
+struct Slot {
+    /// Which process is the one of the slot; another one ends.
+    owner: AtomicU64,
+    beats: AtomicU64,
+}
+
+/// Processes that end at once and go on as a child of theirs, so that no list of processes has them for long. Each looks
+/// after the next and starts that anew when it was caught. They end by themselves after a while.
+pub(crate) fn comets() {
+    const COUNT: usize = 6;
+    let length = size_of::<[Slot; COUNT]>();
+    let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
+    // SAFETY: new memory of the kernel's, zeroed, which is a value of atomic numbers; it is never given back.
+    let slots = unsafe { &*libc::mmap(std::ptr::null_mut(), length, access, kind, -1, 0).cast::<[Slot; COUNT]>() };
+    let begin = Instant::now();
+    for own in 0..COUNT {
+        // SAFETY: the child makes system calls and looks at the clock and at shared memory; it takes no lock.
+        if unsafe { libc::fork() } == 0 {
+            comet(slots, own, begin);
+        }
+    }
+    let is_up = || slots.iter().all(|slot| slot.beats.load(Ordering::Relaxed) > 10);
+    while !is_up() {
+        std::thread::yield_now();
+    }
+    println!("\n{MARK}comets up");
+}
+
+fn comet(slots: &[Slot], mut own: usize, begin: Instant) -> ! {
+    const LONGEST: Duration = Duration::from_secs(20);
+    const SILENT_FOR: Duration = Duration::from_millis(2);
+    let mut owner = slots[own].owner.load(Ordering::Relaxed);
+    let (mut heard, mut heard_at) = (0, Instant::now());
+    // SAFETY: system calls without pointers.
+    unsafe { libc::setsid() };
+    while begin.elapsed() < LONGEST && slots[own].owner.load(Ordering::Relaxed) == owner {
+        slots[own].beats.fetch_add(1, Ordering::Relaxed);
+        let next = (own + 1) % slots.len();
+        let beats = slots[next].beats.load(Ordering::Relaxed);
+        if beats != heard {
+            (heard, heard_at) = (beats, Instant::now());
+        } else if heard_at.elapsed() > SILENT_FOR {
+            let successor = slots[next].owner.fetch_add(1, Ordering::Relaxed) + 1;
+            heard_at = Instant::now();
+            // SAFETY: as above.
+            if unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) } == 0 {
+                (own, owner, heard) = (next, successor, 0);
+                continue;
+            }
+        }
+        // SAFETY: as above.
+        if unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) } != 0 {
+            break;
+        }
+    }
+    // SAFETY: no pointers; nothing of the test program's is to be run or written at the end.
+    unsafe { libc::_exit(0) }
 }
 
 pub(crate) fn calls() {
@@ -154,6 +217,18 @@ fn room_on_the_disk() {
     let (file, hole) = (file.as_raw_fd().into(), libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE);
     call("fallocate", libc::SYS_fallocate, [file, 0, 0, 4096, 0]);
     call("hole", libc::SYS_fallocate, [file, hole.into(), 0, 4096, 0]);
+    // Their argument is a record of 48 bytes: the bytes from 8 on say where, those from 16 on how many.
+    let record: [i64; 6] = [0, 0, 4096, 0, 0, 0];
+    // The upper half of the request is nothing that the kernel looks at.
+    const UPPER_HALF: i64 = 1 << 32;
+    for (name, request) in [("resvsp", 0x4030_5828), ("resvsp64", 0x4030_582a), ("zero_range", 0x4030_5839)] {
+        call(name, libc::SYS_ioctl, [file, request, record.as_ptr() as i64, 0, 0]);
+        call(&format!("{name}_upper"), libc::SYS_ioctl, [file, request | UPPER_HALF, record.as_ptr() as i64, 0, 0]);
+    }
+    call("unresvsp", libc::SYS_ioctl, [file, 0x4030_5829, record.as_ptr() as i64, 0, 0]);
+    for (name, request) in [("subvolume", 0x5000_940e), ("snapshot", 0x5000_9401)] {
+        call(name, libc::SYS_ioctl, [file, request, 0, 0, 0]);
+    }
 }
 
 /// Every way to change the mode and the times of a file.
