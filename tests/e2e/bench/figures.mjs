@@ -46,7 +46,7 @@ const ROWS = new Map([
     ['people_1', ['memory with 1 person', undefined]],
     ['people_10', ['memory with 10 people', undefined]],
     ['people_50', ['memory with 50 people', undefined]],
-    ['people_each', ['memory for each of them', 1]],
+    ['people_each', ['the server alone, for each of them', 1]],
     ['answer_calm', ['answer to another person, nobody attacks', undefined]],
     ['answer_calm_p99', ['the same, 99 %', undefined]],
     ['answer_loops', ['answer to another person, busy loops', undefined]],

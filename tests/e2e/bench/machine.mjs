@@ -33,13 +33,24 @@ function status(url) {
 }
 
 /** Resident memory of processes and all their descendants, each counted once, in MB. */
-export function residentMb(...pids) {
-    return [...new Set(pids.flatMap(tree))].reduce((sum, one) => sum + residentBytes(one), 0) / BYTES_PER_MB;
-}
+export function residentMb(...pids) { return sumMb(pids.flatMap(tree), residentBytes); }
 
-function residentBytes(pid) {
+/** Resident memory of processes alone, without what they started, in MB. */
+export function ownMb(...pids) { return sumMb(pids, residentBytes); }
+
+/** Memory of processes and all their descendants, in MB; what several share counts once, however many they are. */
+export function sharedOnceMb(...pids) { return sumMb(pids.flatMap(tree), proportionalBytes); }
+
+function sumMb(pids, bytesOf) { return [...new Set(pids)].reduce((sum, pid) => sum + bytesOf(pid), 0) / BYTES_PER_MB; }
+
+function residentBytes(pid) { return told(`/proc/${pid}/status`, /^VmRSS:\s+(\d+) kB$/m); }
+
+function proportionalBytes(pid) { return told(`/proc/${pid}/smaps_rollup`, /^Pss:\s+(\d+) kB$/m); }
+
+/** Nothing where the process has ended. */
+function told(file, field) {
     try {
-        const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [0, 0];
+        const [, kilobytes] = field.exec(fs.readFileSync(file, 'utf8')) ?? [0, 0];
         return Number(kilobytes) * 1024;
     } catch { return 0; }
 }

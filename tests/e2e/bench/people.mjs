@@ -4,7 +4,7 @@ import os from 'node:os';
 import { launch } from '../harness/browser.mjs';
 import { Person } from '../harness/person.mjs';
 import { Cut } from './cut.mjs';
-import { residentMb } from './machine.mjs';
+import { ownMb, sharedOnceMb } from './machine.mjs';
 import { Visitor } from './usable.mjs';
 
 const CROWDS = [1, 10, 50];
@@ -14,13 +14,16 @@ const PAGES_IN_BROWSER = 10;
 /** The machine must have this left for the next ones. */
 const LEAST_FREE_BYTES = 3e9;
 
-/** `arrive(visitor, index)` brings a page to the IDE; `pids` are the processes at rest. */
+/**
+ * `arrive(visitor, index)` brings a page to the IDE; `pids` are the processes at rest. Told is what all processes take, and for each person
+ * how much those grew that were there at rest: what git, terminals and language servers take is not the product's.
+ */
 export async function measureCrowds(figures, { port, pids, signs, arrive, who = 'ours' }) {
     const network = await Cut.before(port);
     const browsers = [];
-    const resident = () => residentMb(...pids());
-    const before = resident();
-    let there = 0, last = before;
+    const own = () => ownMb(...pids());
+    const before = own();
+    let there = 0;
     try {
         for (const crowd of CROWDS) {
             for (; there < crowd && os.freemem() > LEAST_FREE_BYTES; there += 1) {
@@ -33,10 +36,9 @@ export async function measureCrowds(figures, { port, pids, signs, arrive, who = 
                 return;
             }
             await delay(REST_MS);
-            last = resident();
-            figures.value(`people_${crowd}`, 'MB', last, who);
+            figures.value(`people_${crowd}`, 'MB', sharedOnceMb(...pids()), who);
+            figures.value('people_each', 'MB', Math.max(0, own() - before) / there, who);
         }
-        figures.value('people_each', 'MB', Math.max(0, last - before) / there, who);
     } finally {
         for (const browser of browsers) { await browser.close(); }
         await network.stop();
