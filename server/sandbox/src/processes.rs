@@ -19,6 +19,8 @@ pub(crate) struct Process {
     pub(crate) resident_pages: u64,
     /// All of it has ended, and nobody has taken note yet.
     pub(crate) is_zombie: bool,
+    /// A signal stopped it.
+    pub(crate) is_stopped: bool,
 }
 
 impl Process {
@@ -38,6 +40,7 @@ impl Process {
             pid,
             // The state is that of its first thread, which may end before the others.
             is_zombie: matches!(*fields.first()?, "Z" | "X") && threads <= 1,
+            is_stopped: matches!(*fields.first()?, "T" | "t"),
             parent: small(1)?,
             session: small(3)?,
             threads,
@@ -188,6 +191,7 @@ mod tests {
             started: 0,
             resident_pages: 0,
             is_zombie: false,
+            is_stopped: false,
         };
         let all = [process(1, 0), process(2, 1), process(3, 2), process(4, 2), process(5, 1), process(9, 9)];
         let tree = Tree::new(&all);

@@ -115,6 +115,26 @@ fn who_is_made_to_go_on_writing_goes() {
     check(&mut ward, &[process(1, 1, 1, 60), shell(2, 0)], PLENTY, 1, &[Stop(name(1))]);
     check(&mut ward, &[process(1, 1, 1, 68), shell(2, 0)], PLENTY, 2, &[Stop(name(1))]);
     check(&mut ward, &[process(1, 1, 1, 69), shell(2, 0)], PLENTY, 3, &[Kill(name(1)), Tell(EndCause::Disk)]);
+    // One call goes on to its end, however much it writes.
+    let calls = |calls, written| [Taken { write_calls: calls, ..process(1, 1, 1, written) }];
+    let mut ward = Ward::new(limits(), Some(10_000 * MIB));
+    check(&mut ward, &calls(7, 20), PLENTY, 0, &[AskDisk, Stop(name(1))]);
+    check(&mut ward, &calls(7, 500), PLENTY, 1, &[Stop(name(1))]);
+    check(&mut ward, &calls(8, 2048), PLENTY, 2, &[Stop(name(1))]);
+    check(&mut ward, &calls(9, 2049), PLENTY, 3, &[Kill(name(1)), Tell(EndCause::Disk)]);
+    let mut ward = Ward::new(limits(), Some(10_000 * MIB));
+    check(&mut ward, &calls(7, 20), PLENTY, 0, &[AskDisk, Stop(name(1))]);
+    check(&mut ward, &calls(7, 20), PLENTY, 1, &[]);
+    check(&mut ward, &calls(7, 20 + 2056), PLENTY, 2, &[Stop(name(1))]);
+    check(&mut ward, &calls(7, 20 + 2057), PLENTY, 3, &[Kill(name(1)), Tell(EndCause::Disk)]);
+    // What is missing while one stands still that keeps secret what it writes is the doing of others.
+    let secret = |is_stopped| [Taken { written_bytes: None, by_itself_bytes: None, is_stopped, ..process(1, 1, 1, 0) }];
+    let mut ward = Ward::new(limits(), Some(10_000 * MIB));
+    check(&mut ward, &secret(false), 9000 * MIB, 0, &[]);
+    check(&mut ward, &secret(false), 8900 * MIB, 1, &[AskDisk, Stop(name(1))]);
+    check(&mut ward, &secret(true), 8900 * MIB, 2, &[]);
+    check(&mut ward, &secret(true), 8700 * MIB, 3, &[Stop(name(1))]);
+    check(&mut ward, &secret(false), 8600 * MIB, 4, &[Kill(name(1)), Tell(EndCause::Disk)]);
     // Once it was let go it may write again.
     let mut ward = Ward::new(limits(), Some(1000 * MIB));
     check(&mut ward, &[process(1, 1, 1, 20)], PLENTY, 0, &[AskDisk, Stop(name(1))]);

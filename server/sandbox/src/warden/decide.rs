@@ -28,6 +28,8 @@ const UNSEEN_PAUSE: Duration = Duration::from_secs(2);
 const UNSEEN_PAUSE_FACTOR: u32 = 8;
 /// Bytes that a process may write although it is held: another may have made it go on.
 const HELD_BYTES: u64 = 8 * 1024 * 1024;
+/// The same in the calls in which its threads were stopped: each goes on to its end, and writes as much as one call can.
+const LAST_CALLS_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// The same of one that keeps secret what it writes: others may have written what is missing.
 const HELD_SECRET_BYTES: u64 = 64 * 1024 * 1024;
 /// Part of a sandbox's processes that may have ended without being collected before whoever does not collect them goes.
@@ -63,6 +65,10 @@ pub(super) struct Taken {
     pub(super) written_bytes: Option<u64>,
     /// The same without those of its children, where that is known.
     pub(super) by_itself_bytes: Option<u64>,
+    /// Calls in which it did; 0 where it keeps that secret.
+    pub(super) write_calls: u64,
+    /// It stands still.
+    pub(super) is_stopped: bool,
     /// Whether it was started by the agent, as a terminal's shell is.
     pub(super) is_leader: bool,
 }
@@ -153,11 +159,41 @@ struct Seen {
     is_leader: bool,
     is_held: bool,
     /// Written since it was seen to be held. A signal may take until the look after the one at which it was sent.
-    held_bytes: Option<u64>,
+    held: Option<Held>,
     /// Nobody may know what it writes.
     is_secret: bool,
     /// Killed then, and still there for a moment.
     killed_at: Option<Duration>,
+}
+
+/// What a process does that is held.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    bytes: u64,
+    /// Calls until it was seen to be held.
+    calls_before: u64,
+    calls: u64,
+    threads: u32,
+}
+
+impl Held {
+    const fn of(one: &Taken) -> Self {
+        Self { bytes: 0, calls_before: one.write_calls, calls: one.write_calls, threads: one.threads }
+    }
+
+    fn and(self, one: &Taken, by_itself: u64) -> Self {
+        // What is missing on the disk is not what one wrote that stands still.
+        let is_others = one.by_itself_bytes.is_none() && one.is_stopped;
+        let bytes = if is_others { 0 } else { self.bytes.saturating_add(by_itself) };
+        Self { bytes, calls: one.write_calls, ..self }
+    }
+
+    /// Whether somebody makes it go on.
+    fn goes_on(&self, is_secret: bool) -> bool {
+        let in_last_calls = self.calls.saturating_sub(self.calls_before) <= u64::from(self.threads);
+        let most = if is_secret { HELD_SECRET_BYTES } else { HELD_BYTES };
+        self.bytes > if in_last_calls && !is_secret { most + LAST_CALLS_BYTES } else { most }
+    }
 }
 
 impl Ward {
@@ -295,7 +331,7 @@ impl Ward {
             seen.by_itself_bytes = seen.by_itself_bytes.max(one.by_itself_bytes.unwrap_or(0));
             seen.last_bytes = if is_full { seen.last_bytes.saturating_add(by_itself) } else { 0 };
             seen.is_secret = one.by_itself_bytes.is_none();
-            seen.held_bytes = seen.is_held.then(|| seen.held_bytes.map_or(0, |bytes| bytes.saturating_add(by_itself)));
+            seen.held = seen.is_held.then(|| seen.held.map_or(Held::of(one), |held| held.and(one, by_itself)));
             self.just_written_bytes = self.just_written_bytes.saturating_add(written);
             if by_itself > 0 && seen.killed_at.is_none() {
                 writers.push(one.name);
@@ -407,10 +443,7 @@ impl Ward {
 
     /// Whoever goes on writing although it is held goes: somebody makes it go on.
     fn held(&mut self, alive: &mut Vec<Taken>, now: Duration, actions: &mut Vec<Action>) {
-        let goes = |seen: &Seen| {
-            let most = if seen.is_secret { HELD_SECRET_BYTES } else { HELD_BYTES };
-            seen.held_bytes.is_some_and(|bytes| bytes > most)
-        };
+        let goes = |seen: &Seen| seen.held.is_some_and(|held| held.goes_on(seen.is_secret));
         let writers: Vec<Name> =
             alive.iter().map(|one| one.name).filter(|name| self.seen.get(name).is_some_and(goes)).collect();
         for name in &writers {

@@ -20,9 +20,10 @@ pub(super) fn limits() -> Limits {
     Limits { memory_bytes: 100 * MIB, processes: 10, disk_reserve_bytes: 50 * MIB, ..Limits::default() }
 }
 
-/// A process named by its age, with memory in MiB, threads and MiB written.
+/// A process named by its age, with memory in MiB, threads and MiB written, each by a call.
 pub(super) fn process(started: u64, memory: u64, threads: u32, written: u64) -> Taken {
     let name = name(started);
+    let write_calls = written;
     let written = Some(written * MIB);
     let (written_bytes, by_itself_bytes) = (written, written);
     Taken {
@@ -31,8 +32,10 @@ pub(super) fn process(started: u64, memory: u64, threads: u32, written: u64) -> 
         threads,
         written_bytes,
         by_itself_bytes,
+        write_calls,
         parent: 1,
         is_dead: false,
+        is_stopped: false,
         is_leader: false,
     }
 }

@@ -24,16 +24,19 @@ pub(super) fn below(tree: &Tree<'_>, root: u32, memory: &mut Memory, writes: boo
     memory.measure(&names, agents.first().map(|agent| agent.pid), is_tight);
     let taken = |process: &&Process| {
         let is_leader = process.session == process.pid && agents.iter().any(|agent| agent.pid == process.parent);
-        let written_bytes = if writes { written(process) } else { Some(0) };
+        let written = if writes { written(process) } else { Some(Written::default()) };
+        // A shell has all that its commands wrote, which is not its own doing.
+        let by_itself = if is_leader && writes { written_by_itself(process) } else { written };
         Taken {
             name: name(process),
             memory_bytes: memory.bytes(name(process)),
             threads: process.threads.max(1),
             parent: process.parent,
             is_dead: is_dead(process),
-            written_bytes,
-            // A shell has all that its commands wrote, which is not its own doing.
-            by_itself_bytes: if is_leader && writes { written_by_itself(process) } else { written_bytes },
+            written_bytes: written.map(|written| written.bytes),
+            by_itself_bytes: by_itself.map(|written| written.bytes),
+            write_calls: by_itself.unwrap_or_default().calls,
+            is_stopped: process.is_stopped,
             is_leader,
         }
     };
@@ -49,23 +52,38 @@ fn programs<'a>(tree: &Tree<'a>, root: u32) -> Vec<&'a Process> {
     tree.children(root).iter().flat_map(|agent| tree.below(agent.pid)).collect()
 }
 
-/// Bytes that the process caused to be written to a disk; `None` where it keeps that secret.
-fn written(process: &Process) -> Option<u64> {
+/// What a process wrote.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Written {
+    /// To a disk.
+    bytes: u64,
+    /// In so many calls that have ended, to wherever.
+    calls: u64,
+}
+
+/// What the process wrote; `None` where it keeps that secret.
+fn written(process: &Process) -> Option<Written> {
     read_written(Path::new("/proc").join(process.pid.to_string()).join("io"), process)
 }
 
 /// The same of its threads that are still there, without its children.
-fn written_by_itself(process: &Process) -> Option<u64> {
-    let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", process.pid)) else { return Some(0) };
-    threads.flatten().map(|thread| read_written(thread.path().join("io"), process)).sum()
+fn written_by_itself(process: &Process) -> Option<Written> {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", process.pid)) else { return Some(Written::default()) };
+    threads.flatten().try_fold(Written::default(), |sum, thread| {
+        let own = read_written(thread.path().join("io"), process)?;
+        Some(Written { bytes: sum.bytes + own.bytes, calls: sum.calls + own.calls })
+    })
 }
 
-fn read_written(path: PathBuf, process: &Process) -> Option<u64> {
+fn read_written(path: PathBuf, process: &Process) -> Option<Written> {
     match std::fs::read_to_string(path) {
-        Ok(text) => text.lines().find_map(|line| line.strip_prefix("write_bytes:")?.trim().parse().ok()),
+        Ok(text) => {
+            let number = |name| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+            Some(Written { bytes: number("write_bytes:")?, calls: number("syscw:")? })
+        }
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied && !process.is_zombie => None,
         // It has ended.
-        Err(_) => Some(0),
+        Err(_) => Some(Written::default()),
     }
 }
 
@@ -97,7 +115,8 @@ mod tests {
     #[test]
     fn reads_what_the_kernel_prints() {
         let own = Process::read(std::process::id()).unwrap();
-        assert!(written_by_itself(&own).unwrap() <= written(&own).unwrap());
+        let (by_itself, all) = (written_by_itself(&own).unwrap(), written(&own).unwrap());
+        assert!(by_itself.bytes <= all.bytes && by_itself.calls <= all.calls && all.calls > 0);
     }
 
     #[test]
