@@ -85,7 +85,16 @@ fn has_library(name: &str) -> bool {
     let multiarch = PathBuf::from("/usr/lib").join(format!("{}-linux-gnu", std::env::consts::ARCH));
     let places = ["/usr/lib", "/usr/lib64", "/usr/local/lib"].map(PathBuf::from);
     let mut all = named.into_iter().chain(llvm).chain([multiarch]).chain(places).flat_map(files);
-    all.any(|file| starts_with(&file, name) && file.to_string_lossy().contains(".so"))
+    all.any(|file| file.file_name().is_some_and(|file| is_library(&file.to_string_lossy(), name)))
+}
+
+/// `libclang.so.1` and `libclang-14.so.1`, but not `libclang-cpp.so.14`, which is another one.
+fn is_library(file: &str, name: &str) -> bool {
+    let Some(rest) = file.strip_prefix(name) else { return false };
+    rest.starts_with(".so")
+        || rest
+            .strip_prefix('-')
+            .is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()) && rest.contains(".so"))
 }
 
 fn starts_with(path: &Path, start: &str) -> bool {
@@ -211,6 +220,16 @@ mod tests {
         assert!(!hindered.can_be_installed(), "its package is there");
         assert_eq!(require(&[absent], &[shell]).map_err(|error| error.to_string()), Ok(()));
         assert_eq!(require(&[absent], &[shell, absent]).unwrap_err().to_string(), absent.advice());
+    }
+
+    #[test]
+    fn a_library_is_told_from_one_whose_name_goes_on() {
+        for file in ["libclang.so", "libclang.so.1", "libclang-14.so.13", "libclang-14.0.6.so"] {
+            assert!(is_library(file, "libclang"), "{file}");
+        }
+        for file in ["libclang-cpp.so.14", "libclangBasic.a", "libclang-14.a", "libclang_rt.so", "clang.so"] {
+            assert!(!is_library(file, "libclang"), "{file}");
+        }
     }
 
     #[test]
