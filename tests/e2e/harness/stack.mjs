@@ -28,9 +28,12 @@ export const REPOSITORY_FILES = 3000;
 /** Most that git may write at once, in bytes. */
 const GIT_OUTPUT_BYTES = 16 * 1024 * 1024;
 
+/** Of whom commits are, and nothing that goes on in the background when git has ended: it would be measured too, and outlive the test. */
+const GIT_SETTINGS = ['user.name=Test', 'user.email=test@example.org', 'gc.auto=0', 'maintenance.auto=false'].flatMap(setting => ['-c', setting]);
+
 /** Runs git in a directory and answers what it writes. */
 export function git(dir, ...args) {
-    return execFileSync('git', ['-c', 'user.name=Test', '-c', 'user.email=test@example.org', ...args], { cwd: dir, stdio: 'pipe', encoding: 'utf8', maxBuffer: GIT_OUTPUT_BYTES });
+    return execFileSync('git', [...GIT_SETTINGS, ...args], { cwd: dir, stdio: 'pipe', encoding: 'utf8', maxBuffer: GIT_OUTPUT_BYTES });
 }
 
 /** Commits all that is in a directory; it becomes a repository if it is none. */
