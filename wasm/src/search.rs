@@ -106,19 +106,19 @@ impl Core {
         Ok(FoundFiles { paths: paths.iter().filter_map(absolute).collect(), limit_reached })
     }
 
-    /// Searches text; hands on matches as the server finds them.
+    /// Searches text; hands on the matches of some files at a time, as the server finds them.
     pub(crate) async fn search_relative(
         &self,
         query: SearchText,
         abort: &Abort,
-        mut on_matches: impl FnMut(FileMatches),
+        mut on_matches: impl FnMut(Vec<FileMatches>),
     ) -> Result<SearchSummary, ShellError> {
         let workspace = self.workspace_id()?;
         let call = self.link.start(Request::SearchText { workspace, query })?;
         let reply = call
             .finish(abort, |step| {
                 match step {
-                    Step::Item(Item::Matches(files)) => files.into_iter().for_each(&mut on_matches),
+                    Step::Item(Item::Matches(files)) => on_matches(files),
                     Step::Item(_) => return Err(ShellError::UnexpectedReply),
                     // Only where nothing was handed on yet.
                     Step::Restarted => {}
@@ -129,11 +129,15 @@ impl Core {
         expect_reply!(reply, Reply::Searched(summary) => summary)
     }
 
-    /// Matches with their absolute path.
-    pub(crate) fn found_matches(&self, found: FileMatches) -> Option<FoundMatches> {
-        let root = self.mounts().workspace_root()?;
-        let path = self.mounts().absolute(root, &found.path)?;
-        Some(FoundMatches { path, etag: found.etag, matches: found.matches, context: found.context })
+    /// Matches with their absolute paths.
+    pub(crate) fn found_matches(&self, files: Vec<FileMatches>) -> Vec<FoundMatches> {
+        let mounts = self.mounts();
+        let Some(root) = mounts.workspace_root() else { return Vec::new() };
+        let absolute = |found: FileMatches| {
+            let path = mounts.absolute(root, &found.path)?;
+            Some(FoundMatches { path, etag: found.etag, matches: found.matches, context: found.context })
+        };
+        files.into_iter().filter_map(absolute).collect()
     }
 
     /// Replaces text; hands on what was done as the server does it.
@@ -207,7 +211,11 @@ impl Shell {
         self.run(|core| async move {
             let query: SearchText = from_js(core.relative(&query.js_value(), "folders")?)?;
             let mut document = Document::new(&query);
-            let summary = core.search_relative(query, &Abort::of(signal), |found| document.add(found)).await?;
+            let summary = core
+                .search_relative(query, &Abort::of(signal), |files| {
+                    files.into_iter().for_each(|found| document.add(found))
+                })
+                .await?;
             Ok(document.finish(&summary).into())
         })
     }

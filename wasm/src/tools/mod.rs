@@ -275,7 +275,9 @@ impl Core {
             ..SearchText::default()
         };
         let mut lines = Lines::default();
-        let summary = self.search_relative(query, abort, |found| push_matches(&mut lines, &found)).await?;
+        let summary = self
+            .search_relative(query, abort, |files| files.iter().for_each(|found| push_matches(&mut lines, found)))
+            .await?;
         if summary.limit_reached {
             lines.push("[… there are more; search for something more specific]");
         }

@@ -95,9 +95,9 @@ export class ServerResultTree extends SearchInWorkspaceResultTreeWidget {
         options.maxResults = options.maxResults && Math.max(1, options.maxResults - numberOfResults);
         const roots = this.workspaceService.tryGetRoots().map(({ resource }) => resource.toString());
         try {
-            await this.host.shell.searchText(toSearchQuery(searchTerm, roots, options, this.contextLines), found => {
+            await this.host.shell.searchText(toSearchQuery(searchTerm, roots, options, this.contextLines), files => {
                 if (!token.isCancellationRequested) {
-                    this.take(roots, found);
+                    files.forEach(found => this.take(roots, found));
                 }
             }, toAbortSignal(token));
         } catch (error) {

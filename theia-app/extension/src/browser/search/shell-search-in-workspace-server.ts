@@ -39,7 +39,7 @@ export class ShellSearchInWorkspaceServer implements SearchInWorkspaceServer {
     }
 
     protected async run(id: number, query: string, rootUris: string[], options: SearchInWorkspaceOptions, signal: AbortSignal): Promise<void> {
-        const report = (found: FileMatches) => this.client?.onResult(id, toSearchResult(rootUris, found));
+        const report = (files: FileMatches[]) => files.forEach(found => this.client?.onResult(id, toSearchResult(rootUris, found)));
         await this.host.shell.searchText(toSearchQuery(query, rootUris, options), report, signal);
     }
 }
