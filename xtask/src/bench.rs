@@ -44,6 +44,8 @@ enum What {
     Trips,
     /// Search, file picker, watch, git and many people in a large workspace, beside `rg`, `fd`, `inotifywait` and `git`.
     Workspace,
+    /// How long the server takes to answer one person while another one's terminal attacks the machine.
+    Attack,
     /// Durable commits and reads of the store, beside redb, fjall and SQLite.
     Store,
     /// Checks of sessions, logins against what the password hash allows, many sessions.
