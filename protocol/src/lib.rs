@@ -31,7 +31,7 @@ pub use problem::{Coded, Kind, Problem};
 pub use size::ByteSize;
 
 /// Version of the WebSocket protocol; the server refuses another one and the page then asks to be reloaded.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// Prefix of every REST route.
 pub const API_PREFIX: &str = "/api/v5";

@@ -23,7 +23,8 @@ use coditect_workspace::tree::Tree;
 use futures_util::{FutureExt as _, Stream, StreamExt as _, stream};
 use serde::Serialize;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::mpsc::error::TryRecvError;
+use tokio::time::{Instant, sleep};
 
 use super::budget::Held;
 use super::state::{Call, Gone, Link, Refused};
@@ -36,6 +37,8 @@ use crate::error::{ApiError, ApiFault};
 const LINK_ROUTE: &str = "/api/v5/ws";
 /// How long results are gathered that go in one message: less than anybody sees, and long beside what a message costs.
 const GATHERING: Duration = Duration::from_millis(5);
+/// How often it is looked meanwhile whether there are more: being woken for each takes longer than finding it.
+const GATHERING_STEP: Duration = Duration::from_millis(1);
 
 /// What a call is carried out with.
 pub(super) struct Context {
@@ -265,11 +268,15 @@ fn batches<T>(
         let mut batch = vec![produced.recv().await?];
         let mut taken = cost(&batch[0]);
         let end = Instant::now() + gathering;
-        while taken < bytes
-            && let Ok(Some(more)) = timeout_at(end, produced.recv()).await
-        {
-            taken += cost(&more);
-            batch.push(more);
+        while taken < bytes {
+            match produced.try_recv() {
+                Ok(more) => {
+                    taken += cost(&more);
+                    batch.push(more);
+                }
+                Err(TryRecvError::Empty) if Instant::now() < end => sleep(GATHERING_STEP).await,
+                Err(_) => break,
+            }
         }
         Some((batch, (produced, GATHERING)))
     };

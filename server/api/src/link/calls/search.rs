@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use super::{Context, batches};
 use crate::error::ApiError;
 
-/// Files with matches that wait for the page.
-const QUEUED_FILES: usize = 64;
+/// Files with matches that wait for the page: about what a search finds at most between two looks for it.
+const QUEUED_FILES: usize = 256;
 /// Cost of the files that are told in one message, where more than one is ready: a message for each takes longer than the search.
 const MESSAGE_BYTES: usize = 64 * 1024;
 
