@@ -213,7 +213,7 @@ impl Shell {
             let mut document = Document::new(&query);
             let summary = core
                 .search_relative(query, &Abort::of(signal), |files| {
-                    files.into_iter().for_each(|found| document.add(found))
+                    files.into_iter().for_each(|found| document.add(found));
                 })
                 .await?;
             Ok(document.finish(&summary).into())
