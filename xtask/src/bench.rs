@@ -125,6 +125,10 @@ fn product(repo: &Repo, args: &BenchArgs, what: &[What], started: Instant) -> Re
         tools.extend([setup::RIPGREP, setup::FD, setup::INOTIFYWAIT]);
     }
     setup::require(&setup::prepare(repo, &Needs::pages(&tools))?, &tools)?;
+    if args.peers {
+        // Who cannot be installed is left out, and says so.
+        setup::prepare(repo, &Needs::tools(&setup::PEERS))?;
+    }
     let history = History::open(repo, "bench");
     pages::build(repo, Quality::Best)?;
     let mut program = PathBuf::new();

