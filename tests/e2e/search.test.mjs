@@ -129,6 +129,20 @@ step('a pattern that is none says why', async page => {
     await picture(page, 'search-invalid');
 });
 
+step('Enter searches at once, for what the field holds', async () => {
+    await view.search('wombat', {});
+    const asked = await view.tree(tree => {
+        const field = document.querySelector('#search-input-field');
+        Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, 'value').set.call(field, 'bilby');
+        field.dispatchEvent(new InputEvent('input', { bubbles: true }));
+        field.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', code: 'Enter', bubbles: true }));
+        return tree.searchTerm;
+    });
+    assert.equal(asked, 'bilby');
+    await view.idle();
+    assert.equal(await view.tree(tree => tree.resultTree.size > 0), true);
+});
+
 step('lines around a match are shown', async page => {
     await view.search('bilby', { context: true });
     const shown = page.locator('#search-in-workspace .coditect-search-context');

@@ -1,4 +1,4 @@
-import { codicon } from '@theia/core/lib/browser';
+import { Key, KeyCode, codicon } from '@theia/core/lib/browser';
 import { nls } from '@theia/core/lib/common/nls';
 import { injectable } from '@theia/core/shared/inversify';
 import * as React from '@theia/core/shared/react';
@@ -28,6 +28,14 @@ export class ServerSearchWidget extends SearchInWorkspaceWidget {
     protected get results(): ServerResultTree {
         return this.resultTreeWidget as ServerResultTree;
     }
+
+    /** At once, and what is in the field now: stock searches what was there before where Enter comes while it waits for more to be typed. */
+    protected override readonly onKeyDownSearch = (event: React.KeyboardEvent): void => {
+        if (KeyCode.createKeyCode(event.nativeEvent).key?.keyCode === Key.ENTER.keyCode) {
+            this.searchTerm = (event.target as HTMLTextAreaElement).value;
+            this.performSearch();
+        }
+    };
 
     override storeState(): object {
         return { ...super.storeState(), preserveCase: this.preserveCaseState.enabled, showContext: this.contextState.enabled };
