@@ -77,7 +77,6 @@ const WORDS: [&str; 48] = [
 const ENDINGS: [&str; 6] = ["rs", "ts", "test.ts", "py", "md", "json"];
 
 fn main() -> Outcome<()> {
-    // Given by `cargo bench` itself.
     let runtime = tokio::runtime::Runtime::new()?;
     let folder = tempfile::tempdir()?;
     println!("makes {} files …", FOLDERS * FILES_IN_FOLDER);
