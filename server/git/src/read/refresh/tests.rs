@@ -1,5 +1,6 @@
 use super::*;
 use coditect_protocol::RelPath;
+use std::cell::Cell;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use tempfile::TempDir;
@@ -18,6 +19,7 @@ const LONG_AGO: Duration = Duration::from_secs(1_000_000_000);
 struct Bench {
     folder: TempDir,
     work: Work,
+    replaced: Cell<u64>,
 }
 
 impl Bench {
@@ -38,7 +40,7 @@ impl Bench {
             room: Arc::new(Semaphore::new(2)),
             refreshes: Arc::default(),
         };
-        let bench = Self { folder, work };
+        let bench = Self { folder, work, replaced: Cell::new(0) };
         bench.git(&["init", "--quiet"]);
         for n in 0..FILES {
             std::fs::write(bench.file(n), format!("content {n}\n")).unwrap();
@@ -68,10 +70,13 @@ impl Bench {
 
     /// Puts files of the same content in the place of all, as a restored backup does.
     fn replace_files(&self) {
+        // In no case those of before: a file system may give the same numbers again within a second, and git looks no closer.
+        self.replaced.set(self.replaced.get() + 1);
+        let time = LONG_AGO + Duration::from_secs(self.replaced.get());
         for n in 0..FILES {
             let copy = self.folder.path().join("copy");
             std::fs::copy(self.file(n), &copy).unwrap();
-            set_modified(&copy, LONG_AGO);
+            set_modified(&copy, time);
             std::fs::rename(copy, self.file(n)).unwrap();
         }
         assert_eq!(self.compared(), FILES);
