@@ -143,6 +143,23 @@ step('Enter searches at once, for what the field holds', async () => {
     assert.equal(await view.tree(tree => tree.resultTree.size > 0), true);
 });
 
+step('the view keeps what is in its field, also what was typed while it opened', async page => {
+    await view.search('bilby', {});
+    const field = page.locator('#search-input-field');
+    for (const typed of [undefined, 'echidna']) {
+        await page.keyboard.press('Control+Shift+e');
+        await field.waitFor({ state: 'hidden' });
+        await page.keyboard.press('Control+Shift+f');
+        await field.waitFor();
+        if (typed) { await view.fill('#search-input-field', typed); }
+        await eventually('the view to be opened', () => field.evaluate(field => document.activeElement === field));
+        await view.isAbout(typed ?? 'bilby');
+        await view.idle();
+        assert.equal(await field.inputValue(), typed ?? 'bilby');
+        assert.equal(await view.tree(tree => tree.resultTree.size > 0), true);
+    }
+});
+
 step('lines around a match are shown', async page => {
     await view.search('bilby', { context: true });
     const shown = page.locator('#search-in-workspace .coditect-search-context');

@@ -37,6 +37,18 @@ export class ServerSearchWidget extends SearchInWorkspaceWidget {
         }
     };
 
+    /** Opened with nothing selected in an editor, it keeps what it has; stock empties the field, also of what was typed while the view opened. */
+    override updateSearchTerm(term: string, showReplaceField?: boolean): void {
+        if (term !== '') {
+            super.updateSearchTerm(term, showReplaceField);
+            return;
+        }
+        if (showReplaceField) {
+            this.showReplaceField = true;
+        }
+        this.refresh();
+    }
+
     override storeState(): object {
         return { ...super.storeState(), preserveCase: this.preserveCaseState.enabled, showContext: this.contextState.enabled };
     }
