@@ -145,7 +145,9 @@ mod tests {
         let is_walled = std::thread::spawn(move || restrict(&probed).unwrap()).join().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let spy = folder.path().join("spy");
-        std::fs::copy(find(OsStr::new("touch")).unwrap(), &spy).unwrap();
+        // By another program: what is open for writing here, processes inherit for a moment that other tests start.
+        let touch = find(OsStr::new("touch")).unwrap();
+        assert!(Command::new("cp").args([&touch, &spy]).status().await.unwrap().success());
         for (name, aliased) in [("spelt", "!touch ran".to_owned()), ("direct", format!("!{}", spy.display()))] {
             let mut command = Command::new(&git);
             command.args(["-c", &format!("alias.{name}={aliased}"), name, "ran"]).current_dir(folder.path());

@@ -1,8 +1,11 @@
 //! Real programs on real terminals, through a supervisor.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+#[path = "support/copies.rs"]
+mod copies;
 mod support;
 
+use std::path::Path;
 use std::time::Duration;
 
 use coditect_protocol::terminal::{EndCause, TerminalExit};
@@ -10,13 +13,14 @@ use coditect_protocol::{Coded as _, RelPath, TerminalId, UserId, WorkspaceId};
 use coditect_sandbox::client::{SandboxEvent, Sandboxes, Scope};
 use coditect_sandbox::terminal::{MAX_ATTACHMENTS, MAX_TITLE_CHARS, QUEUED_INPUTS, TerminalStart, WAITING_WRITES};
 use coditect_sandbox::{Place, SandboxError, SandboxId, SandboxMode, SandboxSettings, TerminalSettings};
+use copies::copy_program;
 use support::{PATIENCE, Stage, View, eventually, is_alive, sh};
 use uuid::Uuid;
 
 #[tokio::test]
 async fn an_interactive_shell_has_job_control() {
     for stage in Stage::each(TerminalSettings::default()).await {
-        let bash = std::path::Path::new("/bin/bash");
+        let bash = Path::new("/bin/bash");
         if !bash.exists() {
             return support::missing("bash", "there is no /bin/bash");
         }
@@ -367,7 +371,7 @@ async fn a_name_that_is_no_text_hides_nobody_from_the_end() {
     let settings = TerminalSettings { close_grace: Duration::from_millis(200), ..TerminalSettings::default() };
     for stage in Stage::each(settings).await {
         let name = std::ffi::OsStr::from_bytes(b"\xff");
-        std::fs::copy("/bin/sh", stage.dir.path().join("files").join(name)).unwrap();
+        copy_program(Path::new("/bin/sh"), &stage.dir.path().join("files").join(name));
         let hidden = "trap \"\" HUP TERM; exec 9> lock; flock 9; echo up; while :; do sleep 1; done";
         let info = stage.sh(&format!("./\"$(printf '\\377')\" -c '{hidden}' & wait")).await;
         stage.attach(&info, 0).await.until("up").await;
@@ -393,7 +397,7 @@ async fn a_flood_can_be_closed_with_a_stuck_reader() {
 fn probe(stage: &Stage, test: &str) -> TerminalStart {
     let name = stage.person().to_string();
     if !stage.file(&name).exists() {
-        std::fs::copy(std::env::current_exe().unwrap(), stage.file(&name)).unwrap();
+        copy_program(&std::env::current_exe().unwrap(), &stage.file(&name));
     }
     sh(&format!("exec ./{name} --exact {test} --ignored --nocapture"))
 }

@@ -16,7 +16,7 @@ use coditect_sandbox::walls::Walls;
 use coditect_sandbox::{Limits, Place, Program, SandboxError, SandboxMode, SandboxSettings, SingleUse};
 use rustix::process::Signal;
 
-use self::walls_support::{Machine, helper, on_all_walls, on_bubblewrap, on_landlock, script};
+use self::walls_support::{Machine, copy_program, helper, on_all_walls, on_bubblewrap, on_landlock, script};
 
 #[tokio::test]
 async fn shows_the_workspace_and_the_home() {
@@ -672,8 +672,8 @@ fn all_of_it_holds_for_an_ordinary_user() {
     let dir = walls_support::folder();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let (tests, program) = (dir.path().join("tests"), dir.path().join("coditect-sandbox"));
-    fs::copy(std::env::current_exe().unwrap(), &tests).unwrap();
-    fs::copy(helper(), &program).unwrap();
+    copy_program(&std::env::current_exe().unwrap(), &tests);
+    copy_program(&helper(), &program);
     let run = std::process::Command::new("setpriv")
         .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
         .arg(&tests)

@@ -1,5 +1,7 @@
 //! A server's data directory with two people in it, and sandboxes on it.
 
+#[path = "../support/copies.rs"]
+mod copies;
 pub(crate) mod probe;
 
 use std::fs;
@@ -11,6 +13,8 @@ use std::time::Duration;
 use coditect_protocol::id::{UserId, WorkspaceId};
 use coditect_sandbox::agent::{Agent, Running, Stdio};
 use coditect_sandbox::walls::Walls;
+pub(crate) use copies::copy_program;
+
 use coditect_sandbox::{Place, Program, SandboxError, SandboxId, SandboxMode, SandboxSettings};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
@@ -135,7 +139,7 @@ pub(crate) fn script(text: &str) -> Program {
 
 /// This test program, put into the place, with one of the tests that are made to run inside.
 pub(crate) fn probe_of(place: &Place, test: &str) -> Program {
-    fs::copy(std::env::current_exe().unwrap(), place.files.join("probe")).unwrap();
+    copy_program(&std::env::current_exe().unwrap(), &place.files.join("probe"));
     let args = ["--exact", test, "--ignored", "--nocapture"].map(str::to_owned).into();
     Program { program: "./probe".to_owned(), args, ..Program::default() }
 }
