@@ -163,9 +163,10 @@ fn term(words: &mut &[&str], allowed: &dyn Fn(&str) -> bool) -> Option<bool> {
 }
 
 /// Who stands on which floor: a crate may use only crates of lower floors.
-const FLOORS: [(&str, u8); 18] = [
+const FLOORS: [(&str, u8); 20] = [
     ("fdb-double", 0),
     ("intruder", 0),
+    ("coditect-dialects", 0),
     ("coditect-protocol", 0),
     ("coditect-plugin-sdk", 0),
     ("coditect-git", 1),
@@ -173,7 +174,8 @@ const FLOORS: [(&str, u8); 18] = [
     ("coditect-shell", 1),
     ("coditect-store", 1),
     ("coditect-auth", 2),
-    ("coditect-llm", 2),
+    ("coditect-metering", 2),
+    ("coditect-llm", 3),
     ("coditect-workspace", 2),
     ("coditect-agent", 3),
     ("coditect-builds", 4),
