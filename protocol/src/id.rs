@@ -46,6 +46,12 @@ ids! {
     UploadId,
     /// A secret for another site, kept for a person.
     CredentialId,
+    /// A key of a model server.
+    ModelKeyId,
+    /// People who share keys and budgets of models.
+    TeamId,
+    /// A call of a model.
+    CallId,
     /// A resumable WebSocket session of one page.
     LinkId,
 }

@@ -16,6 +16,7 @@ pub mod git;
 pub mod health;
 pub mod id;
 pub mod link;
+pub mod llm;
 pub mod path;
 pub mod presence;
 pub mod problem;
@@ -25,7 +26,10 @@ pub mod size;
 pub mod terminal;
 pub mod workspace;
 
-pub use id::{CredentialId, InviteId, LinkId, SessionId, TerminalId, TokenId, TrashId, UploadId, UserId, WorkspaceId};
+pub use id::{
+    CallId, CredentialId, InviteId, LinkId, ModelKeyId, SessionId, TeamId, TerminalId, TokenId, TrashId, UploadId,
+    UserId, WorkspaceId,
+};
 pub use path::RelPath;
 pub use problem::{Coded, Kind, Problem};
 pub use size::ByteSize;
