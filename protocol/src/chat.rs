@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::id::WorkspaceId;
+
 /// A model that can be talked to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "js", derive(tsify::Tsify))]
@@ -15,6 +17,9 @@ pub struct ModelInfo {
     pub upstream: String,
     /// Longest context in tokens, where the upstream tells.
     pub context_tokens: Option<u64>,
+    /// Whether the upstream holds it ready, where it tells: one that is not must be loaded first, which takes a while.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loaded: Option<bool>,
 }
 
 /// Models, and what is wrong with upstreams that gave none. Body of `GET /api/v5/llm/models`.
@@ -64,6 +69,9 @@ pub struct ChatRequest {
     /// Sampling temperature; the upstream's own where absent.
     #[serde(default)]
     pub temperature: Option<f32>,
+    /// The workspace that is worked in, for its budget and the record of the call.
+    #[serde(default)]
+    pub workspace: Option<WorkspaceId>,
 }
 
 /// One message of a conversation.

@@ -1,9 +1,11 @@
-//! Accounts: logging in, the password, the second factor, logins, tokens, and what an admin does about people.
+//! Accounts: logging in, the password, the second factor, logins, tokens, language models, and what an admin does about people and
+//! models.
 
 use coditect_protocol::auth::{
     Credentials, DeviceDecision, NewInvite, NewToken, PasswordChange, PasswordForgotten, PasswordReset, PersonChange,
     Reauthentication, Registration, SecondFactorAnswer, SecondFactorChallenge, SessionInfo, TotpCode,
 };
+use coditect_protocol::llm::{HistorySettings, NewModelKey, PolicyInForce, Step, UsageBy};
 use gloo_net::http::Method;
 use js_sys::Promise;
 use serde::{Deserialize, Serialize};
@@ -232,6 +234,105 @@ impl Shell {
     }
 }
 
+/// Language models: who may ask which, for how much, and who did. Where `everybodys` is set it is about all people, which only admins may
+/// ask.
+#[wasm_bindgen]
+impl Shell {
+    /// What the person may ask, and what is left of their budgets.
+    #[wasm_bindgen(js_name = myModels, unchecked_return_type = "Promise<MyModels>")]
+    pub fn my_models(&self) -> Promise {
+        self.pass(Method::GET, "llm/me", JsValue::UNDEFINED)
+    }
+
+    /// The models that the model servers have.
+    #[wasm_bindgen(js_name = modelsThereAre, unchecked_return_type = "Promise<ModelList>")]
+    pub fn models_there_are(&self) -> Promise {
+        self.pass(Method::GET, "llm/models", JsValue::UNDEFINED)
+    }
+
+    /// Keys of model servers, without the keys themselves.
+    #[wasm_bindgen(js_name = listModelKeys, unchecked_return_type = "Promise<KeyList>")]
+    pub fn list_model_keys(&self, everybodys: bool) -> Promise {
+        self.pass(Method::GET, &llm(everybodys, "keys"), JsValue::UNDEFINED)
+    }
+
+    /// Keeps a key of a model server.
+    #[wasm_bindgen(js_name = addModelKey, unchecked_return_type = "Promise<ModelKey>")]
+    pub fn add_model_key(&self, everybodys: bool, key: Ts<NewModelKey>) -> Promise {
+        self.pass(Method::POST, &llm(everybodys, "keys"), key.into())
+    }
+
+    /// Forgets a key of a model server.
+    #[wasm_bindgen(js_name = removeModelKey, unchecked_return_type = "Promise<void>")]
+    pub fn remove_model_key(&self, everybodys: bool, id: &str) -> Promise {
+        self.pass(Method::DELETE, &below(&llm(everybodys, "keys"), id, ""), JsValue::UNDEFINED)
+    }
+
+    /// Sums over calls. Times are in milliseconds since 1970, `to` is the first no longer.
+    #[wasm_bindgen(js_name = modelUsage, unchecked_return_type = "Promise<UsageReport>")]
+    pub fn model_usage(&self, everybodys: bool, from: f64, to: f64, step: Ts<Step>, by: Ts<UsageBy>) -> Promise {
+        let (step, by) = (word(&step.into()), word(&by.into()));
+        let asked = format!("usage?from={from:.0}&to={to:.0}&step={step}&by={by}");
+        self.pass(Method::GET, &llm(everybodys, &asked), JsValue::UNDEFINED)
+    }
+
+    /// Calls, the latest first, from the page that `cursor` names on.
+    #[wasm_bindgen(js_name = modelCalls, unchecked_return_type = "Promise<CallPage>")]
+    pub fn model_calls(&self, everybodys: bool, from: f64, to: f64, cursor: Option<String>) -> Promise {
+        let asked = format!("calls?from={from:.0}&to={to:.0}{}", cursor_of(cursor));
+        self.pass(Method::GET, &llm(everybodys, &asked), JsValue::UNDEFINED)
+    }
+
+    /// Whether what the person asks and is answered is kept.
+    #[wasm_bindgen(js_name = historySettings, unchecked_return_type = "Promise<HistorySettings>")]
+    pub fn history_settings(&self) -> Promise {
+        self.pass(Method::GET, "llm/history/settings", JsValue::UNDEFINED)
+    }
+
+    /// Keeps it from now on, or deletes what was kept and keeps nothing.
+    #[wasm_bindgen(js_name = changeHistorySettings, unchecked_return_type = "Promise<HistorySettings>")]
+    pub fn change_history_settings(&self, settings: Ts<HistorySettings>) -> Promise {
+        self.pass(Method::PUT, "llm/history/settings", settings.into())
+    }
+
+    /// Conversations that are kept, the latest first, from the page that `cursor` names on.
+    #[wasm_bindgen(js_name = listHistory, unchecked_return_type = "Promise<HistoryPage>")]
+    pub fn list_history(&self, cursor: Option<String>) -> Promise {
+        let asked = cursor_of(cursor).replacen('&', "?", 1);
+        self.pass(Method::GET, &llm(false, &["history", &asked].concat()), JsValue::UNDEFINED)
+    }
+
+    /// One of them, with what was said.
+    #[wasm_bindgen(js_name = showHistory, unchecked_return_type = "Promise<HistoryItem>")]
+    pub fn show_history(&self, id: &str) -> Promise {
+        self.pass(Method::GET, &below("llm/history", id, ""), JsValue::UNDEFINED)
+    }
+
+    /// Deletes one of them.
+    #[wasm_bindgen(js_name = deleteHistory, unchecked_return_type = "Promise<void>")]
+    pub fn delete_history(&self, id: &str) -> Promise {
+        self.pass(Method::DELETE, &below("llm/history", id, ""), JsValue::UNDEFINED)
+    }
+
+    /// Deletes all of them.
+    #[wasm_bindgen(js_name = clearHistory, unchecked_return_type = "Promise<void>")]
+    pub fn clear_history(&self) -> Promise {
+        self.pass(Method::DELETE, "llm/history", JsValue::UNDEFINED)
+    }
+
+    /// What admins say about models.
+    #[wasm_bindgen(js_name = modelPolicy, unchecked_return_type = "Promise<PolicyInForce>")]
+    pub fn model_policy(&self) -> Promise {
+        self.pass(Method::GET, "admin/llm/policy", JsValue::UNDEFINED)
+    }
+
+    /// Replaces it; rejects with `llm.policy_changed` where it is no longer of the version that was seen.
+    #[wasm_bindgen(js_name = changeModelPolicy, unchecked_return_type = "Promise<PolicyInForce>")]
+    pub fn change_model_policy(&self, policy: Ts<PolicyInForce>) -> Promise {
+        self.pass(Method::PUT, "admin/llm/policy", policy.into())
+    }
+}
+
 impl Shell {
     /// One path for all of these routes: each costs the module only its name.
     fn pass(&self, method: Method, route: &str, body: JsValue) -> Promise {
@@ -250,13 +351,34 @@ fn below(collection: &str, id: &str, part: &str) -> String {
     [collection, "/", &percent_encode(id), part].concat()
 }
 
+/// A route about the person's own use of models, or everybody's.
+fn llm(everybodys: bool, route: &str) -> String {
+    [if everybodys { "admin/llm/" } else { "llm/" }, route].concat()
+}
+
+/// Where a page of a list begins, as a further part of a query.
+fn cursor_of(cursor: Option<String>) -> String {
+    cursor.map(|cursor| ["&cursor=", &percent_encode(&cursor)].concat()).unwrap_or_default()
+}
+
+/// A word that JavaScript gave; the server refuses those that it does not know.
+fn word(given: &JsValue) -> String {
+    percent_encode(&given.as_string().unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::below;
+    use super::{below, cursor_of, llm};
 
     #[test]
     fn what_was_typed_stays_one_segment() {
         assert_eq!(below("auth/device", "ABCD-EFGH", ""), "auth/device/ABCD-EFGH");
         assert_eq!(below("admin/people", "../x?y", "/sessions"), "admin/people/..%2Fx%3Fy/sessions");
+        assert_eq!(below(&llm(true, "keys"), "../policy", ""), "admin/llm/keys/..%2Fpolicy");
+        assert_eq!(
+            [llm(false, "calls?to=1"), cursor_of(Some("a&b=1".to_owned()))].concat(),
+            "llm/calls?to=1&cursor=a%26b%3D1"
+        );
+        assert_eq!(cursor_of(None), "");
     }
 }

@@ -18,10 +18,12 @@ impl Core {
     /// One turn of a conversation.
     pub(crate) async fn chat(
         &self,
-        request: ChatRequest,
+        mut request: ChatRequest,
         abort: &Abort,
         mut on_delta: impl FnMut(&ChatDelta),
     ) -> Result<ChatEnd, ShellError> {
+        // For its budget, and the record of the call.
+        request.workspace = request.workspace.or(self.workspace_id().ok());
         let call = self.link.start(Request::Chat(request))?;
         let reply = call
             .finish(abort, |step| match step {

@@ -467,8 +467,13 @@ mod tests {
             owner: "Ada".into(),
             members: 1,
         };
-        let model =
-            ModelInfo { id: "u/m".into(), name: "m".into(), upstream: "u".into(), context_tokens: Some(131_072) };
+        let model = ModelInfo {
+            id: "u/m".into(),
+            name: "m".into(),
+            upstream: "u".into(),
+            context_tokens: Some(131_072),
+            loaded: None,
+        };
         vec![
             Reply::Done,
             Reply::Stat(stat),

@@ -32,6 +32,12 @@ pub enum Scope {
     /// Listing and asking models.
     #[serde(rename = "llm")]
     Llm,
+    /// Reading what one asked models for, and what it cost.
+    #[serde(rename = "usage:read")]
+    UsageRead,
+    /// Reading the server's numbers, where the person is an admin.
+    #[serde(rename = "metrics")]
+    Metrics,
     /// What an admin may do, where the person is one.
     #[serde(rename = "admin")]
     Admin,
@@ -39,7 +45,7 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::AccountRead,
         Self::WorkspacesRead,
         Self::WorkspacesWrite,
@@ -47,6 +53,8 @@ impl Scope {
         Self::FilesWrite,
         Self::Terminals,
         Self::Llm,
+        Self::UsageRead,
+        Self::Metrics,
         Self::Admin,
     ];
 
@@ -61,8 +69,16 @@ impl Scope {
             Self::FilesWrite => "files:write",
             Self::Terminals => "terminals",
             Self::Llm => "llm",
+            Self::UsageRead => "usage:read",
+            Self::Metrics => "metrics",
             Self::Admin => "admin",
         }
+    }
+
+    /// Whether it is of use to admins only.
+    #[must_use]
+    pub const fn is_for_admins(self) -> bool {
+        matches!(self, Self::Metrics | Self::Admin)
     }
 }
 

@@ -176,6 +176,18 @@ pub enum ApiFault {
     /// The calls under way take more memory than allowed.
     #[error("The calls under way are too large together; wait for some to end.")]
     TooMuchContent,
+    /// The questions to models that are held take more memory than allowed.
+    #[error("Too many large questions to models are under way; try again in a moment.")]
+    TooManyQuestions,
+    /// A key of a model server is said to be for somebody else than it can be for there.
+    #[error("{0}")]
+    KeyOwner(&'static str),
+    /// The policy has no such team.
+    #[error("There is no such team; it may have been removed meanwhile.")]
+    NoSuchTeam,
+    /// Nothing is kept of that call.
+    #[error("There is no such conversation; it may have been deleted meanwhile.")]
+    NoSuchConversation,
     /// As many models as allowed are answering.
     #[error("{limit} models are answering you, the most allowed at once; wait for one to end, or stop it.")]
     TooManyChats {
@@ -215,13 +227,17 @@ impl Coded for ApiFault {
             Self::CallInUse => "link.call_in_use",
             Self::TooManyCalls => "link.too_many_calls",
             Self::TooMuchContent => "link.too_much_content",
+            Self::TooManyQuestions => "llm.too_many_questions",
+            Self::KeyOwner(_) => "llm.key_owner",
+            Self::NoSuchTeam => "llm.team_not_found",
+            Self::NoSuchConversation => "llm.conversation_not_found",
             Self::TooManyChats { .. } => "llm.too_many_chats",
         }
     }
 
     fn kind(&self) -> Kind {
         match self {
-            Self::NoSuchRoute => Kind::NotFound,
+            Self::NoSuchRoute | Self::NoSuchTeam | Self::NoSuchConversation => Kind::NotFound,
             Self::TooLarge | Self::FileTooLarge { .. } => Kind::TooLarge,
             Self::Range { .. } => Kind::RangeNotSatisfiable,
             Self::Timeout => Kind::Timeout,
@@ -229,9 +245,11 @@ impl Coded for ApiFault {
             Self::UnknownHost | Self::OtherSite => Kind::Forbidden,
             Self::Internal => Kind::Internal,
             Self::Draining | Self::NoHello { is_late: true, .. } => Kind::Unavailable,
-            Self::TooManyLinks | Self::TooManyCalls | Self::TooMuchContent | Self::TooManyChats { .. } => {
-                Kind::TooManyRequests
-            }
+            Self::TooManyLinks
+            | Self::TooManyCalls
+            | Self::TooMuchContent
+            | Self::TooManyQuestions
+            | Self::TooManyChats { .. } => Kind::TooManyRequests,
             Self::Method
             | Self::MediaType
             | Self::BadRequest(_)
@@ -245,7 +263,8 @@ impl Coded for ApiFault {
             | Self::NotAWebSocket
             | Self::NoHello { is_late: false, .. }
             | Self::Version
-            | Self::CallInUse => Kind::Invalid,
+            | Self::CallInUse
+            | Self::KeyOwner(_) => Kind::Invalid,
         }
     }
 }
@@ -333,7 +352,11 @@ mod tests {
             ApiFault::TooManyLinks => ApiFault::CallInUse,
             ApiFault::CallInUse => ApiFault::TooManyCalls,
             ApiFault::TooManyCalls => ApiFault::TooMuchContent,
-            ApiFault::TooMuchContent => ApiFault::TooManyChats { limit: 1 },
+            ApiFault::TooMuchContent => ApiFault::TooManyQuestions,
+            ApiFault::TooManyQuestions => ApiFault::KeyOwner(""),
+            ApiFault::KeyOwner(_) => ApiFault::NoSuchTeam,
+            ApiFault::NoSuchTeam => ApiFault::NoSuchConversation,
+            ApiFault::NoSuchConversation => ApiFault::TooManyChats { limit: 1 },
             ApiFault::TooManyChats { .. } => return None,
         })
     }

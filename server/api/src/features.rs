@@ -8,7 +8,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use coditect_auth::{Auth, AuthSettings, MailDelivery, Rate};
-use coditect_llm::{LlmSettings, Models, Secret, UpstreamSettings};
+use coditect_llm::history::History;
+use coditect_llm::keys::ModelKeys;
+use coditect_llm::{DEFAULT_CONNECT_TIMEOUT, Gateway, LlmSettings, ModelServers, Secret, UpstreamSettings};
+use coditect_metering::{Metering, MeteringSettings};
 use coditect_protocol::UserId;
 use coditect_protocol::auth::RegistrationPolicy;
 use coditect_store::{MasterKey, Store, StoreError};
@@ -21,11 +24,13 @@ use coditect_workspace::watch::{WatchSettings, Watchers};
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
+use crate::accounts::Accounts;
 use crate::denials::Denials;
+use crate::doors::Questions;
 use crate::error::{ServerError, at_start};
 use crate::link::Links;
 use crate::master_key;
-use crate::programs::{self, TerminalTokens};
+use crate::programs::{self, Given, TerminalTokens};
 use crate::serving;
 use crate::settings::{Discover, Mailing, Registering, Settings, UpstreamGiven};
 use crate::state::{AppState, Features};
@@ -75,7 +80,7 @@ pub(crate) struct Opening {
     pub(crate) denials: Denials,
     source: StoreSource,
     master_key: MasterKey,
-    models: Models,
+    servers: ModelServers,
     watchers: Watchers,
     terminals: Terminals,
 }
@@ -94,6 +99,7 @@ struct Stored {
     store: Store,
     auth: Auth,
     workspaces: Workspaces,
+    gateway: Gateway,
 }
 
 impl Opening {
@@ -104,7 +110,7 @@ impl Opening {
         address: SocketAddr,
     ) -> Result<Self, ServerError> {
         let started = Instant::now();
-        let models = Models::new(llm_settings(&settings)).map_err(|error| at_start(&error))?;
+        let servers = ModelServers::new(&llm_settings(&settings)).map_err(|error| at_start(&error))?;
         let master_key = master_key::open(&settings.master_key_path())?;
         let watchers = Watchers::new(watch_settings(&settings)).map_err(|error| at_start(&error))?;
         // Last of all that can fail: it starts something that goes on.
@@ -118,7 +124,7 @@ impl Opening {
             denials: Denials::default(),
             source,
             master_key,
-            models,
+            servers,
             watchers,
             terminals,
             settings: Arc::new(settings),
@@ -131,7 +137,11 @@ impl Opening {
         match self.open_stored(store.clone()).await {
             Ok(stored) => {
                 self.terminals.follow_rights(&stored.workspaces).await;
-                let tokens = programs::give_tokens(&self.settings, &self.terminals, stored.auth.clone())?;
+                let tokens = {
+                    let Stored { auth, workspaces, gateway, .. } = &stored;
+                    let given = Given { auth: auth.clone(), workspaces: workspaces.clone(), gateway: gateway.clone() };
+                    programs::give_tokens(&self.settings, &self.terminals, given)?
+                };
                 Ok(self.state(stored, tokens))
             }
             Err(error) => {
@@ -154,10 +164,24 @@ impl Opening {
         let workspaces = Workspaces::open(store.clone(), workspaces).await.map_err(|error| at_start(&error))?;
         workspaces.set_people(Arc::new(Acquaintances(auth.clone())));
         write_first_login(&auth, settings).await?;
-        Ok(Stored { store, auth, workspaces })
+        let gateway = self.open_gateway(store.clone()).await?;
+        Ok(Stored { store, auth, workspaces, gateway })
     }
 
-    fn state(&self, Stored { store, auth, workspaces }: Stored, terminal_tokens: Arc<TerminalTokens>) -> AppState {
+    async fn open_gateway(&self, store: Store) -> Result<Gateway, ServerError> {
+        let settings = &self.settings;
+        let metering = MeteringSettings { queue: settings.llm_usage_queue, usage_days: settings.llm_usage_days };
+        let metering = Metering::open(store.clone(), metering).await.map_err(|error| at_start(&error))?;
+        let keys = ModelKeys::open(store.clone(), self.master_key.clone());
+        let history = History::open(store, self.master_key.clone(), settings.llm_history_days);
+        Ok(Gateway::new(&llm_settings(settings), &self.servers, keys, metering, history))
+    }
+
+    fn state(
+        &self,
+        Stored { store, auth, workspaces, gateway }: Stored,
+        terminal_tokens: Arc<TerminalTokens>,
+    ) -> AppState {
         let git = programs::git(&self.settings, &self.terminals, store.clone(), self.master_key.clone());
         AppState::new(Features {
             settings: self.settings.clone(),
@@ -170,7 +194,9 @@ impl Opening {
             watchers: self.watchers.clone(),
             terminals: self.terminals.clone(),
             terminal_tokens,
-            models: self.models.clone(),
+            accounts: Accounts::keep(&gateway),
+            gateway,
+            questions: Questions::new(&self.settings),
             links: Links::new(&self.settings),
             denials: self.denials.clone(),
             draining: self.draining.clone(),
@@ -281,9 +307,12 @@ fn workspace_settings(settings: &Settings) -> RegistrySettings {
 fn llm_settings(settings: &Settings) -> LlmSettings {
     let first_token_timeout = Duration::from_secs(settings.llm_first_token_seconds);
     let idle_timeout = Duration::from_secs(settings.llm_idle_seconds);
+    let defaults = LlmSettings::default();
     let upstream = |given: &UpstreamGiven| UpstreamSettings {
-        first_token_timeout,
-        idle_timeout,
+        dialects: given.dialect.0.clone(),
+        connect_timeout: given.connect_seconds.map_or(DEFAULT_CONNECT_TIMEOUT, Duration::from_secs),
+        first_token_timeout: given.first_token_seconds.map_or(first_token_timeout, Duration::from_secs),
+        idle_timeout: given.idle_seconds.map_or(idle_timeout, Duration::from_secs),
         api_key: given.api_key.clone().map(Secret::from),
         headers: given.headers.iter().map(|(name, value)| (name.clone(), Secret::from(value.clone()))).collect(),
         ..UpstreamSettings::new(given.name.clone(), given.base_url.clone())
@@ -293,7 +322,10 @@ fn llm_settings(settings: &Settings) -> LlmSettings {
         discover: discovers(settings),
         first_token_timeout,
         idle_timeout,
-        ..LlmSettings::default()
+        presets: settings.llm_providers.clone(),
+        whole_timeout: Duration::from_secs(settings.llm_whole_seconds),
+        retries: settings.llm_retries,
+        ..defaults
     }
 }
 

@@ -94,12 +94,13 @@ fn on_response<B>(response: &http::Response<B>, latency: Duration, _: &tracing::
 }
 
 /// Only what looks like an id may stand in the log.
+pub(crate) fn is_request_id(value: &HeaderValue) -> bool {
+    (1..=MAX_REQUEST_ID_BYTES).contains(&value.len())
+        && value.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+}
+
 fn drop_strange_request_id(mut request: Request) -> Request {
-    let plain = |value: &HeaderValue| {
-        (1..=MAX_REQUEST_ID_BYTES).contains(&value.len())
-            && value.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
-    };
-    if request.headers().get("x-request-id").is_some_and(|value| !plain(value)) {
+    if request.headers().get("x-request-id").is_some_and(|value| !is_request_id(value)) {
         request.headers_mut().remove("x-request-id");
     }
     request

@@ -8,10 +8,12 @@
 //! a workspace, terminal or file without an [`identity::Identity`] that was checked against the session row for that very call;
 //! every error leaves as a [`coditect_protocol::Problem`] with a stable code.
 
+mod accounts;
 pub mod cli;
 mod connection;
 mod denials;
 mod descriptors;
+mod doors;
 pub mod error;
 mod features;
 pub mod identity;

@@ -49,6 +49,11 @@ impl Asker {
         // Only the first check counts, and there is no second.
         let _ = self.0.set(user);
     }
+
+    /// Who it is.
+    pub(crate) fn user(&self) -> Option<UserId> {
+        self.0.get().copied()
+    }
 }
 
 /// What [`render`] needs.
@@ -75,7 +80,7 @@ pub(crate) async fn render(State(rendering): State<Rendering>, mut request: Requ
         problem: &problem,
         method: Some(method.as_str()),
         route: route.as_ref().map(MatchedPath::as_str),
-        user: asker.0.get().copied(),
+        user: asker.user(),
         address,
         request_id: id.as_deref(),
     });
@@ -94,7 +99,7 @@ pub(crate) async fn render(State(rendering): State<Rendering>, mut request: Requ
 }
 
 /// The problem that a status without one stands for.
-fn bare(response: &Response, is_api: bool) -> Option<Problem> {
+pub(crate) fn bare(response: &Response, is_api: bool) -> Option<Problem> {
     if !is_api {
         return None;
     }

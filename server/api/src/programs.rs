@@ -1,5 +1,6 @@
 //! From the settings to what people's programs run in.
 
+mod agents;
 pub(crate) mod ends;
 mod tokens;
 
@@ -8,7 +9,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use coditect_auth::Auth;
 use coditect_store::{MasterKey, Store};
 use coditect_workspace::git::{self, Credentials, Git, SandboxLauncher};
 use coditect_workspace::sandbox::client::{KeepTerminals, Sandboxes};
@@ -20,7 +20,7 @@ use crate::error::{ServerError, at_start};
 use crate::server::make_private_dir;
 use crate::settings::Settings;
 
-pub(crate) use self::tokens::TerminalTokens;
+pub(crate) use self::tokens::{Given, TerminalTokens};
 
 /// Folder below the data directory in which a server finds what ran before it.
 const RUN_DIR: &str = "run";
@@ -39,7 +39,7 @@ pub(crate) async fn open(settings: &Settings, address: SocketAddr) -> Result<Ter
 pub(crate) fn give_tokens(
     settings: &Settings,
     terminals: &Terminals,
-    auth: Auth,
+    given: Given,
 ) -> Result<Arc<TerminalTokens>, ServerError> {
     let hours = settings.terminal_token_hours;
     let lifetime = (hours > 0).then(|| Duration::from_secs(hours * 60 * 60));
@@ -47,7 +47,7 @@ pub(crate) fn give_tokens(
     let failed = |source| ServerError::Data { path: run_dir.clone(), source };
     make_private_dir(&run_dir)?;
     let sandboxes = terminals.sandboxes().clone();
-    let tokens = TerminalTokens::open(auth, sandboxes, &run_dir, lifetime).map_err(failed)?;
+    let tokens = TerminalTokens::open(given, sandboxes, &run_dir, lifetime).map_err(failed)?;
     terminals.set_environment(Arc::<TerminalTokens>::clone(&tokens));
     Ok(tokens)
 }

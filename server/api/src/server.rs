@@ -168,6 +168,7 @@ impl Server {
             state.terminals.shut_down(programs::at_stop(&self.settings)).await;
             state.terminal_tokens.finish().await;
             state.workspaces.close().await;
+            state.accounts.close().await;
             state.store.close().await;
         }
         match outcome {

@@ -18,7 +18,7 @@ use crate::error::{ApiError, ServerError};
 use crate::features::Opening;
 use crate::settings::Settings;
 use crate::state::AppState;
-use crate::{layers, routes, static_files};
+use crate::{doors, layers, routes, static_files};
 
 /// When to ask again, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
@@ -65,9 +65,10 @@ impl Switch {
     /// From here on, everything works.
     pub(crate) fn turn(&self, state: AppState) -> Result<(), ServerError> {
         let settings = &state.settings;
-        let all = routes::all(&state).map_err(|error| ServerError::Serve(error.into()))?;
+        let (all, doors) = routes::all(&state).map_err(|error| ServerError::Serve(error.into()))?;
         let all = all.merge(static_files::routes(&settings.web_dir, &settings.theia_dir));
         let router = layers::around(all.with_state(state.clone()), settings, &state.denials)?;
+        let router = router.merge(doors::around(doors.with_state(state.clone()), settings, &state.denials));
         // Nobody turns it twice.
         let _ = self.turned.set((state, router));
         Ok(())

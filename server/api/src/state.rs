@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use coditect_auth::Auth;
-use coditect_llm::Models;
+use coditect_llm::Gateway;
 use coditect_store::Store;
 use coditect_workspace::git::Git;
 use coditect_workspace::index::Indexes;
@@ -14,7 +14,9 @@ use coditect_workspace::terminals::Terminals;
 use coditect_workspace::watch::Watchers;
 use tokio_util::sync::CancellationToken;
 
+use crate::accounts::Accounts;
 use crate::denials::Denials;
+use crate::doors::Questions;
 use crate::link::Links;
 use crate::programs::TerminalTokens;
 use crate::serving;
@@ -47,7 +49,11 @@ pub struct Features {
     /// Git in the workspaces, and the logins for it.
     pub git: Git,
     /// Language models.
-    pub models: Models,
+    pub gateway: Gateway,
+    /// What goes on beside its calls.
+    pub(crate) accounts: Accounts,
+    /// The room for questions to models.
+    pub(crate) questions: Questions,
     /// Links of the pages.
     pub links: Links,
     /// Tells the log of what was refused.

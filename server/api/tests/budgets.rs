@@ -181,6 +181,7 @@ fn chat_with(model: &str, message: ChatMessage) -> ChatRequest {
         tools: Vec::new(),
         max_tokens: None,
         temperature: None,
+        workspace: None,
     }
 }
 

@@ -572,6 +572,7 @@ async fn logging_out_ends_what_is_under_way() {
         tools: Vec::new(),
         max_tokens: None,
         temperature: None,
+        workspace: None,
     };
     page.begin(Request::Chat(chat)).await;
     loop {

@@ -276,7 +276,12 @@ impl Identity {
 
     /// Refuses who is no admin now, and a token that may not act as one.
     pub fn require_admin(&self) -> Result<(), AuthError> {
-        self.require(Scope::Admin)?;
+        self.require_admin_with(Scope::Admin)
+    }
+
+    /// Refuses who is no admin now, and a token that was not made for this part of what admins may do.
+    pub fn require_admin_with(&self, scope: Scope) -> Result<(), AuthError> {
+        self.require(scope)?;
         if self.user.role == Role::Admin { Ok(()) } else { Err(AuthError::NotAdmin) }
     }
 }

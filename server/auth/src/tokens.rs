@@ -181,7 +181,7 @@ impl Auth {
             return refused(format!("A token is good for 1 to {max_days} days"));
         }
         // Otherwise it would lie in wait until its person becomes admin.
-        if new.scopes.contains(&Scope::Admin) && identity.user.role != Role::Admin {
+        if new.scopes.iter().any(|scope| scope.is_for_admins()) && identity.user.role != Role::Admin {
             return Err(AuthError::NotAdmin);
         }
         let mut scopes = new.scopes.clone();

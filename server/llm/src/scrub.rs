@@ -5,13 +5,13 @@ use crate::settings::Secret;
 /// Longest text of an upstream that is shown, in characters.
 const MAX_SHOWN_CHARS: usize = 400;
 /// A shorter secret hides nothing, and hiding it would garble the text.
-const MIN_SECRET_BYTES: usize = 4;
+pub(crate) const MIN_SECRET_BYTES: usize = 4;
 /// How keys of well-known providers begin: some upstreams answer with a part of the key.
 const KEY_PREFIXES: [&str; 12] =
     ["sk-", "sk_", "pk-", "rk-", "gsk_", "xai-", "AIza", "hf_", "nvapi-", "key-", "eyJ", "r8_"];
 /// Shortest word that counts as a key by its beginning, in bytes.
 const MIN_KEY_BYTES: usize = 8;
-const HIDDEN: &str = "[key]";
+pub(crate) const HIDDEN: &str = "[key]";
 
 /// `text` on one line, without the given secrets and without anything that looks like a key, cut to a length that can be
 /// shown.

@@ -110,7 +110,7 @@ pub const SLICE_MAX_BYTES: usize = 128 << 10;
 pub const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Memory in which the embedded store keeps pages of its file, in MiB, unless the URL says `?cache_mib=`.
-pub const EMBEDDED_CACHE_DEFAULT_MIB: usize = 64;
+pub const EMBEDDED_CACHE_DEFAULT_MIB: usize = 8;
 
 /// Least and most that `?cache_mib=` may say.
 pub const EMBEDDED_CACHE_MIB: std::ops::RangeInclusive<usize> = 1..=1_048_576;

@@ -2,6 +2,7 @@
 
 use coditect_protocol::WorkspaceId;
 use coditect_protocol::call::Request;
+use coditect_protocol::chat::ChatRequest;
 use coditect_protocol::files::Root;
 use coditect_protocol::workspace::WorkspaceRole;
 
@@ -31,6 +32,7 @@ pub(super) fn demanded_by(request: &Request) -> Option<(WorkspaceId, WorkspaceRo
         | Request::CreateTerminal { workspace, .. } => Some((*workspace, Read)),
         Request::Restore { workspace, .. } | Request::EmptyTrash { workspace, .. } => Some((*workspace, Write)),
         Request::ReplaceText { workspace, query } => Some((*workspace, if query.preview { Read } else { Write })),
+        Request::Chat(ChatRequest { workspace: Some(workspace), .. }) => Some((*workspace, Read)),
         Request::Git { workspace, request, .. } => Some((*workspace, if request.is_reading() { Read } else { Write })),
         // Opening answers of itself whether it may be.
         Request::Session

@@ -12,10 +12,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use coditect_auth::{Auth, AuthError, NewTerminalToken, TerminalHost};
+use coditect_llm::Gateway;
 use coditect_protocol::auth::Scope;
-use coditect_protocol::{Coded as _, TerminalId};
+use coditect_protocol::{Coded as _, TerminalId, UserId};
 use coditect_workspace::WorkspaceError;
-use coditect_workspace::registry::Access;
+use coditect_workspace::registry::{Access, Workspaces};
 use coditect_workspace::sandbox::SandboxError;
 use coditect_workspace::sandbox::client::{Sandboxes, Scope as Terminals};
 use coditect_workspace::terminals::{EndedTerminals, TerminalEnvironment};
@@ -23,6 +24,8 @@ use futures_util::future::BoxFuture;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
+
+use super::agents;
 
 /// What a terminal's token may be used for.
 const SCOPES: [Scope; 4] = [Scope::FilesRead, Scope::FilesWrite, Scope::Llm, Scope::WorkspacesRead];
@@ -34,12 +37,26 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
 /// How long the server waits for the last tokens to be taken away when it stops.
 const FINISHES_WITHIN: Duration = Duration::from_secs(2);
+/// How long a terminal waits for agents to be told where models are.
+const CONFIGURED_WITHIN: Duration = Duration::from_secs(3);
 /// File in the run directory that says which host of terminals this is.
 const HOST_FILE: &str = "terminal-host";
+
+/// What terminals are given something of.
+pub(crate) struct Given {
+    /// Who may do what.
+    pub(crate) auth: Auth,
+    /// Where people's homes are.
+    pub(crate) workspaces: Workspaces,
+    /// Where models are.
+    pub(crate) gateway: Gateway,
+}
 
 /// Gives terminals their environment, and takes their tokens away.
 pub(crate) struct TerminalTokens {
     auth: Auth,
+    workspaces: Workspaces,
+    gateway: Gateway,
     sandboxes: Sandboxes,
     host: TerminalHost,
     /// Nothing where terminals get no token.
@@ -50,13 +67,14 @@ pub(crate) struct TerminalTokens {
 impl TerminalTokens {
     /// Those of the terminals that are run from this directory. Blocks for a look at a small file.
     pub(crate) fn open(
-        auth: Auth,
+        given: Given,
         sandboxes: Sandboxes,
         run_dir: &Path,
         lifetime: Option<Duration>,
     ) -> io::Result<Arc<Self>> {
         let host = host_of(run_dir)?;
-        Ok(Arc::new(Self { auth, sandboxes, host, lifetime, ending: TaskTracker::new() }))
+        let Given { auth, workspaces, gateway } = given;
+        Ok(Arc::new(Self { auth, workspaces, gateway, sandboxes, host, lifetime, ending: TaskTracker::new() }))
     }
 
     async fn token(&self, access: &Access, terminal: TerminalId, lifetime: Duration) -> Result<String, AuthError> {
@@ -72,6 +90,20 @@ impl TerminalTokens {
             lifetime,
         };
         self.auth.make_terminal_token(new).await
+    }
+
+    /// Tells agents in the person's home where models are. A home that cannot be written to is no reason to have no terminal.
+    async fn configure_agents(&self, user: UserId, url: &str) {
+        let configured = async {
+            let home = self.workspaces.home(user).await?;
+            let models = self.gateway.list(false, user).await.models.into_iter().map(|model| model.id);
+            agents::configure(&home, url, &models.collect::<Vec<_>>()).await
+        };
+        match timeout(CONFIGURED_WITHIN, configured).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "agents in a home could not be told where models are"),
+            Err(_) => tracing::debug!("agents in a home could not be told in time where models are"),
+        }
     }
 
     /// Takes tokens away whose terminal is gone, until it is dropped.
@@ -146,6 +178,8 @@ impl TerminalEnvironment for TerminalTokens {
             // A token is worth nothing where nobody takes it.
             if let (Some(url), Some(lifetime)) = (self.sandboxes.api_url(), self.lifetime) {
                 let token = self.token(access, terminal, lifetime).await.map_err(told)?;
+                variables.extend(agents::variables(&url, &token));
+                self.configure_agents(access.user, &url).await;
                 variables.push(("CODITECT_URL".to_owned(), url));
                 variables.push(("CODITECT_TOKEN".to_owned(), token));
             }

@@ -11,12 +11,15 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::{Components, ContentBuilder, OpenApi, PathItem, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::{
+    Components, ContentBuilder, HeaderBuilder, Object, OpenApi, PathItem, Ref, RefOr, Response, ResponseBuilder,
+    Schema, Type,
+};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use super::access::{Access, Rule, guard};
 use super::refusals::{self, Refusals};
-use crate::AppState;
+use crate::{AppState, doors};
 
 /// Name of the scheme of bearer tokens in the description.
 const BEARER: &str = "bearer";
@@ -26,18 +29,18 @@ const COOKIE: &str = "cookie";
 const CSRF: &str = "csrf";
 
 /// Routes and their description.
-pub(super) struct Routes {
+pub(crate) struct Routes {
     state: AppState,
     router: OpenApiRouter<AppState>,
 }
 
 impl Routes {
-    pub(super) fn new(state: &AppState) -> Self {
+    pub(crate) fn new(state: &AppState) -> Self {
         Self { state: state.clone(), router: OpenApiRouter::new() }
     }
 
     /// Adds one route.
-    pub(super) fn add(
+    pub(crate) fn add(
         mut self,
         access: Access,
         own: &[Refusals],
@@ -64,16 +67,17 @@ impl Routes {
         all.into_iter().fold(OpenApiRouter::new(), |merged, routes| merged.merge(routes.router))
     }
 
-    pub(super) fn into_router(self) -> OpenApiRouter<AppState> {
+    pub(crate) fn into_router(self) -> OpenApiRouter<AppState> {
         self.router
     }
 }
 
 /// The routes, and the whole description.
-pub(super) fn split(routes: OpenApiRouter<AppState>) -> (Router<AppState>, OpenApi) {
+pub(super) fn split(routes: OpenApiRouter<AppState>, others: OpenApi) -> (Router<AppState>, OpenApi) {
     let (router, paths) = routes.split_for_parts();
     let mut document = <Described as utoipa::OpenApi>::openapi();
     document.merge(paths);
+    document.merge(others);
     // The description knows no parameter that may hold slashes; they are sent encoded.
     document.paths.paths =
         document.paths.paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
@@ -101,6 +105,7 @@ pub(super) fn split(routes: OpenApiRouter<AppState>) -> (Router<AppState>, OpenA
         (name = "files", description = "Files of a workspace, as resources"),
         (name = "git", description = "A person's logins at the sites that repositories are fetched from and pushed to"),
         (name = "llm", description = "Language models"),
+        (name = "gateway", description = "Language models, in the dialects of OpenAI, Anthropic and Gemini"),
         (name = "server", description = "The server itself"),
     )
 )]
@@ -144,14 +149,15 @@ fn all_refusals(
         Access::OwnSite => Some(refusals::OTHER_SITE),
         Access::Login => Some(refusals::NEEDS_LOGIN),
         Access::Scoped(_) => Some(refusals::SCOPE),
-        Access::Admin => Some(refusals::NOT_ADMIN),
+        Access::Door => Some(refusals::DOOR),
+        Access::Admin | Access::Metrics => Some(refusals::NOT_ADMIN),
         Access::AdminLogin => Some(refusals::NO_ADMIN_LOGIN),
     };
     let lists = [
         Some(refusals::ANYWHERE),
         by_access,
         identified.then_some(refusals::UNKNOWN_CALLER),
-        (identified && changes).then_some(refusals::CSRF),
+        (identified && changes && access != Access::Door).then_some(refusals::CSRF),
         has_body.then_some(refusals::BODY),
     ];
     let mut all = BTreeMap::<u16, BTreeSet<&'static str>>::new();
@@ -169,7 +175,8 @@ fn describe(
 ) {
     for (status, codes) in refusals {
         // A route that says more of a status than that it is a problem has the word.
-        operation.responses.responses.entry(status.to_string()).or_insert_with(|| RefOr::T(problem(codes)));
+        let told = || if access == Access::Door { in_dialect(codes) } else { problem(codes) };
+        operation.responses.responses.entry(status.to_string()).or_insert_with(|| RefOr::T(told()));
     }
     operation.security = Some(security(access, changes));
     let who = match access {
@@ -178,8 +185,13 @@ fn describe(
         Access::Scoped(scope) => {
             format!("Needs a login, or a personal access token with the scope `{}`.", scope.name())
         }
+        Access::Door => "Needs a personal access token with the scope `llm`, or a login's access token, in the header of the \
+                         dialect: `Authorization: Bearer`, `x-api-key`, `x-goog-api-key`. Refusals are told as the dialect tells \
+                         them, their code in `x-coditect-code`."
+            .to_owned(),
         Access::Admin => "Needs an admin: a login, or a personal access token with the scope `admin`.".to_owned(),
         Access::AdminLogin => "Needs an admin's login; personal access tokens are refused.".to_owned(),
+        Access::Metrics => "Needs an admin: a login, or a personal access token with the scope `metrics`.".to_owned(),
         Access::AnyCredential => {
             "Needs a login or a personal access token; each call demands its own scope.".to_owned()
         }
@@ -189,8 +201,20 @@ fn describe(
 }
 
 fn problem(codes: &BTreeSet<&'static str>) -> Response {
+    refusal(codes, Ref::from_schema_name("Problem"))
+}
+
+/// A refusal at a door: what it looks like is the dialect's business.
+fn in_dialect(codes: &BTreeSet<&'static str>) -> Response {
+    let code =
+        HeaderBuilder::new().schema(Some(Object::with_type(Type::String))).description(Some("The code.")).build();
+    let mut told = refusal(codes, Object::with_type(Type::Object));
+    told.headers.insert(doors::CODE.to_string(), RefOr::T(code));
+    told
+}
+
+fn refusal(codes: &BTreeSet<&'static str>, schema: impl Into<RefOr<Schema>>) -> Response {
     let codes: Vec<_> = codes.iter().map(|code| format!("`{code}`")).collect();
-    let schema = Ref::from_schema_name("Problem");
     ResponseBuilder::new()
         .description(codes.join(", "))
         .content("application/json", ContentBuilder::new().schema(Some(schema)).build())
@@ -202,7 +226,9 @@ fn security(access: Access, changes: bool) -> Vec<SecurityRequirement> {
     let scopes: &[&str] = match access {
         Access::Everybody | Access::OwnSite => return vec![SecurityRequirement::default()],
         Access::Scoped(scope) => &[scope.name()],
+        Access::Door => return vec![SecurityRequirement::new(BEARER, ["llm"])],
         Access::Admin => &["admin"],
+        Access::Metrics => &["metrics"],
         Access::Login | Access::AdminLogin | Access::AnyCredential => &[],
     };
     let cookie = SecurityRequirement::new(COOKIE, NO_SCOPES);

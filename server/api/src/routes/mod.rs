@@ -3,13 +3,14 @@
 
 pub(crate) mod access;
 mod admin;
-mod api;
+pub(crate) mod api;
 mod auth;
 mod files;
 mod git;
 mod health;
 mod llm;
 mod members;
+mod metrics;
 pub(crate) mod named;
 mod openapi;
 mod refusals;
@@ -25,18 +26,18 @@ use http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::{AppState, layers, link};
-use access::Access::{Admin, AdminLogin, AnyCredential, Everybody, Login, OwnSite, Scoped};
+use crate::{AppState, doors, layers, link};
+use access::Access::{Admin, AdminLogin, AnyCredential, Everybody, Login, Metrics, OwnSite, Scoped};
 use api::Routes;
 use auth::{device, password, second_factor, sessions, tokens};
 
 pub(crate) use auth::cookies;
 pub(crate) use refusals::Refusals;
 
-/// Every route but the static files.
-pub(crate) fn all(state: &AppState) -> Result<Router<AppState>, serde_json::Error> {
+/// Every route but the static files: those that the usual layers go around, and the doors of the gateway.
+pub(crate) fn all(state: &AppState) -> Result<(Router<AppState>, Router<AppState>), serde_json::Error> {
     let settings = &state.settings;
-    let small = Routes::merge([accounts(state), account(state), administration(state), work(state)]);
+    let small = Routes::merge([accounts(state), account(state), administration(state), work(state), models(state)]);
     let small = small.layer(DefaultBodyLimit::max(settings.request_max_bytes));
     // Uploads and downloads take as long as they take, and bound their bodies themselves.
     let large = content(state).into_router().layer(DefaultBodyLimit::disable());
@@ -50,9 +51,11 @@ pub(crate) fn all(state: &AppState) -> Result<Router<AppState>, serde_json::Erro
         .into_router()
         // What else others look for is not here; the front's page would be taken for it.
         .route("/.well-known/{*other}", axum::routing::any(|| async { StatusCode::NOT_FOUND }));
-    let (router, document) = api::split(OpenApiRouter::new().nest(API_PREFIX, api).merge(root));
+    let doors = OpenApiRouter::new().nest(API_PREFIX, doors::routes(state).into_router());
+    let (doors, described) = doors.split_for_parts();
+    let (router, document) = api::split(OpenApiRouter::new().nest(API_PREFIX, api).merge(root), described);
     let json = serde_json::to_vec(&document)?;
-    Ok(router.layer(Extension(openapi::Document(json.into()))))
+    Ok((router.layer(Extension(openapi::Document(json.into()))), doors))
 }
 
 /// What comes before a login.
@@ -104,9 +107,17 @@ fn administration(state: &AppState) -> Routes {
         .add(Admin, admin::MAKE_INVITE, routes!(admin::make_invite))
         .add(Admin, admin::INVITE, routes!(admin::revoke_invite))
         .add(Admin, admin::ROTATE_KEYS, routes!(admin::rotate_keys))
+        .add(Admin, &[], routes!(llm::policy::show))
+        .add(Admin, llm::policy::CHANGE, routes!(llm::policy::change))
+        .add(Admin, &[], routes!(llm::keys::list))
+        .add(AdminLogin, llm::keys::ADD, routes!(llm::keys::add))
+        .add(AdminLogin, llm::keys::REMOVE, routes!(llm::keys::remove))
+        .add(Admin, llm::usage::REPORT, routes!(llm::usage::report))
+        .add(Admin, llm::usage::CALLS, routes!(llm::usage::calls))
+        .add(Metrics, &[], routes!(metrics::show))
 }
 
-/// Workspaces and models.
+/// Workspaces.
 fn work(state: &AppState) -> Routes {
     Routes::new(state)
         .add(Scoped(Scope::WorkspacesRead), &[], routes!(workspaces::list))
@@ -122,10 +133,28 @@ fn work(state: &AppState) -> Routes {
         .add(Login, &[], routes!(git::list))
         .add(Login, git::ADD, routes!(git::add))
         .add(Login, git::REMOVE, routes!(git::remove))
-        .add(Scoped(Scope::Llm), &[], routes!(llm::models))
 }
 
-/// What carries files, or is the link.
+/// Models, and a person's own dealings with them. A program that may ask models may not read what was asked before: agents hold the
+/// scope `llm`, and what a person does elsewhere is none of their business.
+fn models(state: &AppState) -> Routes {
+    Routes::new(state)
+        .add(Scoped(Scope::Llm), &[], routes!(llm::models))
+        .add(Scoped(Scope::Llm), &[], routes!(llm::me))
+        .add(Login, &[], routes!(llm::keys::list_own))
+        .add(Login, llm::keys::ADD_OWN, routes!(llm::keys::add_own))
+        .add(Login, llm::keys::REMOVE, routes!(llm::keys::remove_own))
+        .add(Scoped(Scope::UsageRead), llm::usage::REPORT, routes!(llm::usage::report_own))
+        .add(Scoped(Scope::UsageRead), llm::usage::CALLS, routes!(llm::usage::calls_own))
+        .add(Login, &[], routes!(llm::history::settings))
+        .add(Login, &[], routes!(llm::history::change_settings))
+        .add(Login, llm::history::LIST, routes!(llm::history::list))
+        .add(Login, &[], routes!(llm::history::delete_all))
+        .add(Login, llm::history::ONE, routes!(llm::history::show))
+        .add(Login, llm::history::ONE, routes!(llm::history::delete))
+}
+
+/// What carries files or whole documents, or is the link.
 fn content(state: &AppState) -> Routes {
     Routes::new(state)
         .add(Scoped(Scope::WorkspacesWrite), workspaces::UPLOAD, routes!(workspaces::upload))
@@ -142,5 +171,7 @@ fn content(state: &AppState) -> Routes {
         .add(Scoped(Scope::FilesWrite), uploads::ONE, routes!(uploads::cancel))
         .add(Scoped(Scope::FilesRead), uploads::DOWNLOAD, routes!(uploads::download))
         .add(Scoped(Scope::FilesRead), uploads::USAGE, routes!(uploads::usage))
+        .add(Scoped(Scope::UsageRead), llm::export::EXPORT, routes!(llm::export::own))
+        .add(Admin, llm::export::EXPORT, routes!(llm::export::all))
         .add(AnyCredential, link::UPGRADE, routes!(link::upgrade))
 }

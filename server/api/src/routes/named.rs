@@ -4,11 +4,14 @@ use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use coditect_auth::AuthError;
-use coditect_protocol::{CredentialId, InviteId, SessionId, TokenId, UploadId, UserId, WorkspaceId};
+use coditect_llm::keys::KeyError;
+use coditect_protocol::{
+    CallId, CredentialId, InviteId, ModelKeyId, SessionId, TokenId, UploadId, UserId, WorkspaceId,
+};
 use coditect_workspace::WorkspaceError;
 use http::request::Parts;
 
-use crate::error::ApiError;
+use crate::error::{ApiError, ApiFault};
 
 /// An id in the path; one that is no id at all names nothing, like any other unknown one.
 pub(crate) struct Named<T>(pub(crate) T);
@@ -64,6 +67,8 @@ nameable! {
     UserId: AuthError::NoSuchPerson;
     InviteId: AuthError::NoSuchInvite;
     CredentialId: WorkspaceError::GitCredentialNotFound;
+    ModelKeyId: KeyError::NotFound;
+    CallId: ApiFault::NoSuchConversation;
 }
 
 impl<S: Send + Sync, T: Nameable> FromRequestParts<S> for Named<T> {

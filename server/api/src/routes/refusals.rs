@@ -40,6 +40,18 @@ pub(super) const CSRF: Refusals = &[(Kind::Forbidden, &["auth.csrf"])];
 pub(super) const NEEDS_LOGIN: Refusals = &[(Kind::Forbidden, &["auth.needs_login"])];
 /// A personal access token that was not made for it.
 pub(super) const SCOPE: Refusals = &[(Kind::Forbidden, &["auth.scope", "auth.other_workspace"])];
+/// At a door of the gateway: whatever an upstream may say comes on top of it.
+pub(super) const DOOR: Refusals = &[
+    (Kind::Forbidden, &["auth.scope", "llm.not_allowed", "llm.budget_exhausted", "llm.no_price", "llm.no_key"]),
+    (Kind::NotFound, &["api.no_such_route", "llm.unknown_model", "workspace.not_found"]),
+    (Kind::TooManyRequests, &["llm.rate_limited", "llm.too_many_questions"]),
+    (
+        Kind::Upstream,
+        &["llm.upstream_error", "llm.unreachable", "llm.bad_stream", "llm.refused_key", "llm.upstream_out_of_money"],
+    ),
+    (Kind::Unavailable, &["llm.usage_behind", "llm.policy_unknown", "llm.resting"]),
+    (Kind::Timeout, &["llm.timeout_first_token", "llm.timeout_whole"]),
+];
 /// No admin.
 pub(super) const NOT_ADMIN: Refusals = &[(Kind::Forbidden, &["auth.scope", "auth.not_admin"])];
 /// No admin's login.

@@ -106,6 +106,15 @@ pub(super) fn out_of_bounds(settings: &Settings) -> Option<(&'static str, String
         terminal_token_hours: 0, MAX_HOURS;
         llm_first_token_seconds: 1, MAX_SECONDS;
         llm_idle_seconds: 1, MAX_SECONDS;
+        llm_whole_seconds: 1, MAX_SECONDS;
+        llm_retries: 0, 20;
+        llm_request_max_bytes: 1024, MAX_COUNT;
+        llm_requests_bytes: 1024 * 1024, MAX_COUNT;
+        llm_calls_per_person: 1, MAX_COUNT;
+        llm_sockets_per_person: 0, MAX_COUNT;
+        llm_usage_queue: 1, MAX_COUNT;
+        llm_usage_days: 1, MAX_DAYS;
+        llm_history_days: 1, MAX_DAYS;
     };
     let wrong = bounds.into_iter().find(|(_, value, least, most)| !(least..=most).contains(&value));
     if let Some((name, value, least, most)) = wrong {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use coditect_llm::Dialect;
 use serde::Deserialize;
 
 /// Whether model servers on this machine are found by themselves.
@@ -120,8 +121,11 @@ words! {
 pub struct UpstreamGiven {
     /// Short name, first part of its models' ids.
     pub name: String,
-    /// Where its `/chat/completions` and `/models` are below.
+    /// Where its calls and `/models` are below.
     pub base_url: String,
+    /// What it speaks.
+    #[serde(default, alias = "dialects")]
+    pub dialect: Dialects,
     /// Key for it.
     #[serde(default)]
     pub api_key: Option<String>,
@@ -131,13 +135,66 @@ pub struct UpstreamGiven {
     /// More headers to send, for example `api-key` or an organisation.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
+    /// Seconds to connect.
+    #[serde(default)]
+    pub connect_seconds: Option<u64>,
+    /// Seconds until the first token.
+    #[serde(default)]
+    pub first_token_seconds: Option<u64>,
+    /// Seconds between two pieces of an answer.
+    #[serde(default)]
+    pub idle_seconds: Option<u64>,
+}
+
+/// What a model server speaks; the first is what others are translated into.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "WordOrWords")]
+pub struct Dialects(pub Vec<Dialect>);
+
+impl Default for Dialects {
+    fn default() -> Self {
+        Self(vec![Dialect::Chat])
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a dialect or a list of them")]
+enum WordOrWords {
+    Word(String),
+    Words(Vec<String>),
+}
+
+impl TryFrom<WordOrWords> for Dialects {
+    type Error = String;
+    fn try_from(given: WordOrWords) -> Result<Self, String> {
+        let words = match given {
+            WordOrWords::Word(word) => vec![word],
+            WordOrWords::Words(words) => words,
+        };
+        let dialect = |word: &String| {
+            let found = Dialect::ALL.into_iter().find(|dialect| dialect.name() == word);
+            found.ok_or_else(|| format!("`{word}` is none of `chat`, `responses`, `anthropic`, `gemini`"))
+        };
+        let dialects: Vec<_> = words.iter().map(dialect).collect::<Result<_, _>>()?;
+        if dialects.is_empty() { Err("name at least one dialect".to_owned()) } else { Ok(Self(dialects)) }
+    }
 }
 
 impl UpstreamGiven {
     /// One that needs no key.
     pub fn new(name: impl Into<String>, base_url: impl Into<String>) -> Self {
         let (name, base_url) = (name.into(), base_url.into());
-        Self { name, base_url, api_key: None, api_key_env: None, headers: BTreeMap::new() }
+        Self {
+            name,
+            base_url,
+            dialect: Dialects::default(),
+            api_key: None,
+            api_key_env: None,
+            headers: BTreeMap::new(),
+            connect_seconds: None,
+            first_token_seconds: None,
+            idle_seconds: None,
+        }
     }
 }
 

@@ -323,14 +323,36 @@ settings! {
     /// Hours after which the token that each terminal is given for the server's API (`CODITECT_TOKEN`) ends, if the terminal has not
     /// ended before. It is not prolonged: a new terminal has a new one. 0: terminals are given none.
     terminal_token_hours: u64 = 24;
-    /// OpenAI-compatible model servers. As a flag or variable `NAME=URL`; in the file `[[llm_upstream]]` with `name`, `base_url`,
-    /// `api_key` or `api_key_env`, and `headers` to send, by name.
+    /// Model servers. As a flag or variable `NAME=URL`; in the file `[[llm_upstream]]` with `name`, `base_url`, `dialect` (`chat`,
+    /// `responses`, `anthropic`, `gemini`, or a list: the first is what others are translated into; `chat` unless set), `api_key` or
+    /// `api_key_env`, `headers` to send, by name, and `connect_seconds`, `first_token_seconds`, `idle_seconds` of its own.
     llm_upstream: Vec<UpstreamGiven> = Vec::new();
-    /// Find LM Studio (port 1234) and Ollama (port 11434) on this machine by themselves: `on`, `off`, or `auto` (only where `listen` is
-    /// a loopback address and `allowed_hosts` is empty: anybody with a terminal could answer on those ports and read what others ask).
+    /// Find LM Studio (port 1234), Ollama (11434), vLLM (8000) and llama.cpp (8080) on this machine by themselves: `on`, `off`, or `auto`
+    /// (only where `listen` is a loopback address and `allowed_hosts` is empty: anybody with a terminal could answer on those ports and
+    /// read what others ask).
     llm_discover: Discover = Discover::Auto;
+    /// Well-known model providers that keys may be added for.
+    llm_providers: Vec<String> = coditect_llm::LlmSettings::default().presets;
     /// Seconds until the first token of an answer must have come.
     llm_first_token_seconds: u64 = 120;
     /// Seconds between two pieces of an answer.
     llm_idle_seconds: u64 = 60;
+    /// Seconds until an answer that does not come in pieces must have come as a whole.
+    llm_whole_seconds: u64 = 600;
+    /// How often a question is put again to the last model server that could answer it, where it fails in passing.
+    llm_retries: u32 = 2;
+    /// Largest question to a model, in bytes.
+    llm_request_max_bytes: usize = 32 * 1024 * 1024;
+    /// Questions to models that are held at the same time, all together, in bytes; further ones are refused until there is room.
+    llm_requests_bytes: usize = 256 * 1024 * 1024;
+    /// Calls of models that one person may have under way at the doors of the gateway.
+    llm_calls_per_person: usize = 256;
+    /// Sockets on which one person's agents may put questions to models.
+    llm_sockets_per_person: usize = 32;
+    /// Calls of models whose records may wait for the store; further calls are refused until it has them.
+    llm_usage_queue: usize = 32_768;
+    /// Days that the records of calls and their sums are kept.
+    llm_usage_days: u32 = 400;
+    /// Days that conversations are kept of people who want that.
+    llm_history_days: u32 = 30;
 }

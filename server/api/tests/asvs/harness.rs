@@ -58,8 +58,11 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// Code of a problem; empty where it is none.
+    /// Code of a problem; empty where it is none. The doors of the gateway have it in a header.
     pub fn code(&self) -> String {
+        if let Some(code) = self.headers.get("x-coditect-code") {
+            return code.to_str().unwrap_or_default().to_owned();
+        }
         let body: Value = serde_json::from_str(&self.text).unwrap_or_default();
         body["code"].as_str().unwrap_or_default().to_owned()
     }

@@ -521,12 +521,14 @@ async fn v6_4_2_nothing_is_asked_that_others_may_know() {
         body[field] = json!("x");
         stranger.post("/auth/password/forgot", body).await.refused(400, "api.bad_body");
     }
+    // The end of a model server's key, and what a model was asked: they let nobody in.
+    const OTHERS: [&str; 2] = ["ModelKey.hint", "HistoryItem.question"];
     let described = stranger.get("/openapi.json").await.ok().json();
     let schemas = described["components"]["schemas"].as_object().unwrap();
     for (name, schema) in schemas.iter().filter(|(_, schema)| schema["properties"].is_object()) {
-        let fields = schema["properties"].as_object().unwrap().keys();
+        let fields = schema["properties"].as_object().unwrap().keys().map(|field| format!("{name}.{field}"));
         let asked: Vec<_> = fields.filter(|field| field.contains("hint") || field.contains("question")).collect();
-        assert!(asked.is_empty(), "{name}: {asked:?}");
+        assert!(asked.iter().all(|field| OTHERS.contains(&field.as_str())), "{asked:?}");
     }
     server.stop().await;
 }

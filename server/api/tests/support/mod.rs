@@ -4,6 +4,7 @@
 
 pub mod programs;
 pub mod roaming;
+pub mod upstream;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -223,6 +224,11 @@ impl Person {
 
 pub async fn refusal(response: reqwest::Response) -> (u16, String) {
     let status = response.status().as_u16();
+    // The doors of the gateway tell refusals in the words of who asks.
+    if let Some(code) = response.headers().get("x-coditect-code") {
+        assert!(response.headers().contains_key("x-request-id"));
+        return (status, code.to_str().unwrap().to_owned());
+    }
     let text = response.text().await.unwrap();
     let problem: Problem = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{status}: {error}: {text}"));
     assert!(problem.kind.status() == status || status == 405, "{status}: {text}");

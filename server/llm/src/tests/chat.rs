@@ -34,7 +34,7 @@ async fn an_answer_in_chunks_of_every_size() {
     let body = conversation();
     for size in [1, 2, 3, 5, 7, 16, 61, 250, body.len()] {
         let upstream = Script::streams(body.as_bytes().chunks(size).map(Bytes::copy_from_slice).collect()).await;
-        let (deltas, end) = ask(&upstream.models(), request()).await;
+        let (deltas, end) = upstream.house().await.ask(request()).await;
         let call = |id: &str, name: &str, arguments: &str| {
             ChatDelta::ToolCall(ToolCall { id: id.to_owned(), name: name.to_owned(), arguments: arguments.to_owned() })
         };
@@ -47,7 +47,7 @@ async fn an_answer_in_chunks_of_every_size() {
         ];
         assert_eq!(deltas, expected, "chunks of {size}");
         let usage = Some(Usage { input_tokens: 7, output_tokens: 5, cached_tokens: 0 });
-        assert_eq!(end, Ok(ChatEnd { reason: StopReason::ToolCalls, usage }));
+        assert_eq!(end.unwrap(), ChatEnd { reason: StopReason::ToolCalls, usage });
     }
 }
 
@@ -57,7 +57,7 @@ async fn the_question_as_the_upstream_sees_it() {
     let settings = UpstreamSettings { headers: header("X-Team", "blue"), ..upstream.settings() };
     let tool = ToolSpec { name: "t".to_owned(), description: String::new(), parameters: "{}".to_owned() };
     let question = ChatRequest { model: "u/org/model:7b".to_owned(), tools: vec![tool], ..request() };
-    ask(&models(vec![settings]), question).await.1.unwrap();
+    house(vec![settings]).await.ask(question).await.1.unwrap();
     let seen = upstream.seen().pop().unwrap();
     assert_eq!(seen.path, "/v1/chat/completions");
     assert_eq!(seen.headers["authorization"], format!("Bearer {KEY}"));
@@ -80,8 +80,8 @@ async fn the_first_word_arrives_before_the_last_is_written() {
     })
     .await;
     let (sink, mut source) = mpsc::channel(8);
-    let models = upstream.models();
-    let chat = tokio::spawn(async move { models.chat(request(), sink, CancellationToken::new()).await });
+    let gateway = upstream.house().await.gateway.clone();
+    let chat = tokio::spawn(async move { gateway.chat(asker(), request(), sink, CancellationToken::new()).await });
     for word in ["one", "two"] {
         more.send(says(word).into()).unwrap();
         let got = tokio::time::timeout(PATIENCE, source.recv()).await.unwrap();
@@ -95,7 +95,7 @@ async fn the_first_word_arrives_before_the_last_is_written() {
 async fn a_server_that_ignores_stream() {
     let body = json!({ "choices": [{ "message": { "content": "whole" }, "finish_reason": "stop" }] }).to_string();
     let upstream = Script::always(200, &[("content-type", "application/json")], body).await;
-    let (deltas, end) = ask(&upstream.models(), request()).await;
+    let (deltas, end) = upstream.house().await.ask(request()).await;
     assert_eq!((text(&deltas).as_str(), end.unwrap().reason), ("whole", StopReason::Stop));
 }
 
@@ -117,16 +117,19 @@ async fn a_connection_is_used_again() {
     );
     let service = app.into_make_service_with_connect_info::<std::net::SocketAddr>();
     tokio::spawn(async move { axum::serve(listener, service).await });
-    let models = models(vec![UpstreamSettings::new("u", url)]);
-    for _ in 0..QUESTIONS {
-        ask(&models, request()).await.1.unwrap();
-        // The connection goes back to its pool by a task of its own.
-        tokio::task::yield_now().await;
+    let house = house(vec![UpstreamSettings::new("u", url)]).await;
+    for door in [None, Some(Dialect::Chat), Some(Dialect::Anthropic), Some(Dialect::Responses)] {
+        for _ in 0..QUESTIONS {
+            match door {
+                None => drop(house.ask(request()).await.1.unwrap()),
+                Some(door) => drop(house.converse(words::asking(door, true)).await),
+            }
+        }
+        let mut ports = std::mem::take(&mut *ports.lock().unwrap());
+        assert_eq!(ports.len(), QUESTIONS);
+        ports.dedup();
+        assert!(ports.len() < QUESTIONS, "a handshake for every question at {door:?}: {ports:?}");
     }
-    let mut ports = ports.lock().unwrap().clone();
-    assert_eq!(ports.len(), QUESTIONS);
-    ports.dedup();
-    assert!(ports.len() < QUESTIONS, "a handshake for every question: {ports:?}");
 }
 
 #[tokio::test]
@@ -137,12 +140,12 @@ async fn many_answers_at_once_do_not_mix() {
         std::future::ready(events(stream::iter(chunks.chain([ends("stop").into()])), guard))
     })
     .await;
-    let models = upstream.models();
+    let house = Arc::new(upstream.house().await);
     let asked = (0..100).map(|n| {
-        let models = models.clone();
+        let house = house.clone();
         tokio::spawn(async move {
             let messages = vec![ChatMessage::User { text: format!("q{n}-"), images: vec![] }];
-            let (deltas, end) = ask(&models, ChatRequest { messages, ..request() }).await;
+            let (deltas, end) = house.ask(ChatRequest { messages, ..request() }).await;
             end.unwrap();
             let expected: String = (0..20).map(|word| format!("q{n}-{word} ")).collect();
             assert_eq!(text(&deltas), expected);
@@ -171,15 +174,15 @@ async fn cancelling_closes_the_upstream_request() {
         let mut upstream = silent(says_something).await;
         let (sink, mut source) = mpsc::channel(1);
         let cancel = CancellationToken::new();
-        let (models, token) = (upstream.models(), cancel.clone());
-        let chat = tokio::spawn(async move { models.chat(request(), sink, token).await });
+        let (gateway, token) = (upstream.house().await.gateway.clone(), cancel.clone());
+        let chat = tokio::spawn(async move { gateway.chat(asker(), request(), sink, token).await });
         if says_something {
             source.recv().await.unwrap();
         } else {
             wait_until(|| !upstream.seen().is_empty()).await;
         }
         cancel.cancel();
-        assert_eq!(chat.await.unwrap(), Err(LlmError::Cancelled));
+        assert!(matches!(chat.await.unwrap(), Err(LlmError::Cancelled)));
         upstream.client_went().await;
     }
 }
@@ -189,15 +192,15 @@ async fn a_dropped_sink_closes_the_upstream_request() {
     for says_something in [false, true] {
         let mut upstream = silent(says_something).await;
         let (sink, mut source) = mpsc::channel(1);
-        let models = upstream.models();
-        let chat = tokio::spawn(async move { models.chat(request(), sink, CancellationToken::new()).await });
+        let gateway = upstream.house().await.gateway.clone();
+        let chat = tokio::spawn(async move { gateway.chat(asker(), request(), sink, CancellationToken::new()).await });
         if says_something {
             source.recv().await.unwrap();
         } else {
             wait_until(|| !upstream.seen().is_empty()).await;
         }
         drop(source);
-        assert_eq!(chat.await.unwrap(), Err(LlmError::Cancelled));
+        assert!(matches!(chat.await.unwrap(), Err(LlmError::Cancelled)));
         upstream.client_went().await;
     }
 }
@@ -211,11 +214,11 @@ async fn a_reader_that_never_reads_can_be_cancelled() {
     .await;
     let (sink, source) = mpsc::channel(1);
     let cancel = CancellationToken::new();
-    let (models, token) = (upstream.models(), cancel.clone());
-    let chat = tokio::spawn(async move { models.chat(request(), sink, token).await });
+    let (gateway, token) = (upstream.house().await.gateway.clone(), cancel.clone());
+    let chat = tokio::spawn(async move { gateway.chat(asker(), request(), sink, token).await });
     wait_until(|| !source.is_empty()).await;
     cancel.cancel();
-    assert_eq!(chat.await.unwrap(), Err(LlmError::Cancelled));
+    assert!(matches!(chat.await.unwrap(), Err(LlmError::Cancelled)));
     upstream.client_went().await;
 }
 
@@ -223,8 +226,8 @@ async fn a_reader_that_never_reads_can_be_cancelled() {
 async fn a_dropped_future_closes_the_upstream_request() {
     let mut upstream = silent(true).await;
     let (sink, mut source) = mpsc::channel(1);
-    let models = upstream.models();
-    let chat = tokio::spawn(async move { models.chat(request(), sink, CancellationToken::new()).await });
+    let gateway = upstream.house().await.gateway.clone();
+    let chat = tokio::spawn(async move { gateway.chat(asker(), request(), sink, CancellationToken::new()).await });
     source.recv().await.unwrap();
     chat.abort();
     upstream.client_went().await;
@@ -236,15 +239,7 @@ async fn what_is_cancelled_before_it_begins_asks_nobody() {
     let cancel = CancellationToken::new();
     cancel.cancel();
     let (sink, _source) = mpsc::channel(1);
-    assert_eq!(upstream.models().chat(request(), sink, cancel).await, Err(LlmError::Cancelled));
+    let asked = upstream.house().await.gateway.chat(asker(), request(), sink, cancel).await;
+    assert!(matches!(asked, Err(LlmError::Cancelled)));
     assert!(upstream.seen().is_empty());
-}
-
-async fn wait_until(mut condition: impl FnMut() -> bool) {
-    let wait = async {
-        while !condition() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, wait).await.expect("it never happens");
 }

@@ -2,8 +2,6 @@
 
 use super::*;
 
-const SHORT: Duration = Duration::from_millis(60);
-
 #[tokio::test]
 async fn refusals() {
     let overflow =
@@ -21,16 +19,18 @@ async fn refusals() {
     ];
     for (status, headers, body, expected) in cases {
         let upstream = Script::always(status, headers, body.to_owned()).await;
-        let (deltas, result) = ask(&upstream.models(), request()).await;
+        let (deltas, result) = upstream.house().await.ask(request()).await;
         let error = result.unwrap_err();
         assert_eq!((error.code(), deltas.len()), (expected, 0), "{status}: {error}");
         assert!(error.to_string().contains('u'), "{error}");
         assert_eq!(upstream.seen().len(), 1, "{status} is neither followed nor tried again");
         match error {
-            LlmError::RateLimited { retry_after_seconds, .. } => assert_eq!(retry_after_seconds, Some(17)),
-            LlmError::UpstreamError { message, .. } if body.starts_with('<') => assert!(!message.contains('<')),
-            LlmError::UpstreamError { message, .. } if status == 503 => assert_eq!(message, "loading model"),
-            _ => {}
+            LlmError::Failed(failure) => match status {
+                429 => assert_eq!(failure.retry_after, Some(Duration::from_secs(17))),
+                503 => assert!(failure.message.ends_with(": loading model"), "{failure:?}"),
+                _ => assert!(!failure.message.contains('<'), "{failure:?}"),
+            },
+            error => panic!("{error:?}"),
         }
     }
 }
@@ -45,9 +45,9 @@ async fn an_upstream_that_knows_no_usage_is_asked_without_once_and_for_all() {
         events(stream::iter([(says("x") + &ends("stop")).into()]), guard)
     })
     .await;
-    let models = upstream.models();
+    let house = upstream.house().await;
     for questions in [2, 3, 4] {
-        ask(&models, request()).await.1.unwrap();
+        house.ask(request()).await.1.unwrap();
         assert_eq!(upstream.seen().len(), questions);
     }
 }
@@ -56,9 +56,9 @@ async fn an_upstream_that_knows_no_usage_is_asked_without_once_and_for_all() {
 async fn a_refusal_that_quotes_the_asker_changes_nothing_for_others() {
     let body = "{\"error\":{\"message\":\"bad text: stream_options\"}}";
     let upstream = Script::always(400, &[], body).await;
-    let models = upstream.models();
+    let house = upstream.house().await;
     for questions in [2, 4] {
-        assert_eq!(code(&models).await, "llm.upstream_error");
+        assert_eq!(house.code().await, "llm.upstream_error");
         assert_eq!(upstream.seen().len(), questions);
     }
     assert!(upstream.seen()[2].body.get("stream_options").is_some());
@@ -75,13 +75,13 @@ async fn a_model_that_wants_the_new_bound_gets_it() {
         events(stream::iter([(says("x") + &ends("stop")).into()]), guard)
     })
     .await;
-    ask(&upstream.models(), ChatRequest { max_tokens: Some(5), ..request() }).await.1.unwrap();
+    upstream.house().await.ask(ChatRequest { max_tokens: Some(5), ..request() }).await.1.unwrap();
 }
 
 #[tokio::test]
 async fn nobody_there() {
     let address = nowhere().await;
-    let (_, result) = ask(&models(vec![UpstreamSettings::new("u", format!("{address}?k=v"))]), request()).await;
+    let (_, result) = house(vec![UpstreamSettings::new("u", format!("{address}?k=v"))]).await.ask(request()).await;
     let error = result.unwrap_err();
     assert_eq!(error.code(), "llm.unreachable");
     let shown = error.to_string();
@@ -101,9 +101,10 @@ async fn what_does_not_speak_tls_or_http() {
             let _ = socket.write_all(b"SSH-2.0-something\r\n").await;
         }
     });
-    let at = |scheme: &str| models(vec![UpstreamSettings::new("u", format!("{scheme}://{address}/v1"))]);
-    assert_eq!(code(&at("https")).await, "llm.unreachable");
-    assert_eq!(code(&at("http")).await, "llm.bad_stream");
+    for (scheme, expected) in [("https", "llm.unreachable"), ("http", "llm.bad_stream")] {
+        let house = house(vec![UpstreamSettings::new("u", format!("{scheme}://{address}/v1"))]).await;
+        assert_eq!(house.code().await, expected);
+    }
 }
 
 /// Reads a question from a socket, whole; nothing at its end.
@@ -143,17 +144,18 @@ async fn a_connection_given_up_while_it_was_unused_costs_no_question() {
         }
         questions
     });
-    let models = models(vec![UpstreamSettings::new("u", url)]);
+    let house = house(vec![UpstreamSettings::new("u", url)]).await;
     for _ in 0..2 {
-        let (deltas, result) = ask(&models, request()).await;
-        assert_eq!((text(&deltas).as_str(), result.map(|_| ())), ("x", Ok(())));
+        let (deltas, result) = house.ask(request()).await;
+        assert_eq!(text(&deltas), "x");
+        result.unwrap();
     }
-    drop(models);
+    drop(house);
     assert_eq!(tokio::time::timeout(PATIENCE, serving).await.unwrap().unwrap(), 3);
 }
 
 #[tokio::test]
-async fn who_never_answers_is_asked_no_third_time() {
+async fn who_never_answers_is_asked_no_second_time() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
     let count = Arc::new(Mutex::new(0));
@@ -165,8 +167,8 @@ async fn who_never_answers_is_asked_no_third_time() {
             *counted.lock().unwrap() += 1;
         }
     });
-    assert_eq!(code(&models(vec![UpstreamSettings::new("u", url)])).await, "llm.bad_stream");
-    assert_eq!(*count.lock().unwrap(), 2);
+    assert_eq!(house(vec![UpstreamSettings::new("u", url)]).await.code().await, "llm.bad_stream");
+    assert_eq!(*count.lock().unwrap(), 1, "a new connection was not given up while it was unused");
 }
 
 #[tokio::test]
@@ -180,29 +182,29 @@ async fn an_upstream_that_was_found_has_the_timeouts_of_the_settings() {
         let settings = LlmSettings {
             first_token_timeout: if in_the_answer { PATIENCE } else { SHORT },
             idle_timeout: SHORT,
-            ..LlmSettings::default()
+            ..settings_of(vec![])
         };
-        let models = Models::with_places(settings, &[("u", &upstream.url)], LIST_TIMEOUT).unwrap();
-        assert_eq!(code(&models).await, expected);
+        let house = House::with_places(settings, &[("u", &upstream.url)], LIST_TIMEOUT).await;
+        assert_eq!(house.code().await, expected);
     }
 }
 
 #[tokio::test]
 async fn an_answer_that_breaks_off() {
     let upstream = Script::start(|_, _| std::future::ready(broken(vec![says("half").into()]))).await;
-    let (deltas, result) = ask(&upstream.models(), request()).await;
+    let (deltas, result) = upstream.house().await.ask(request()).await;
     assert_eq!(text(&deltas), "half");
     assert_eq!(result.unwrap_err().code(), "llm.bad_stream");
 
     let upstream = Script::streams(vec![says("half").into()]).await;
-    let (deltas, result) = ask(&upstream.models(), request()).await;
+    let (deltas, result) = upstream.house().await.ask(request()).await;
     assert_eq!(text(&deltas), "half");
     assert_eq!(result.unwrap_err().code(), "llm.bad_stream");
 
     // The answer was whole; only the count of tokens is missing.
     let end = ends("stop").replace("data: [DONE]\n\n", "");
     let upstream = Script::start(move |_, _| std::future::ready(broken(vec![(says("all") + &end).into()]))).await;
-    let (deltas, result) = ask(&upstream.models(), request()).await;
+    let (deltas, result) = upstream.house().await.ask(request()).await;
     assert_eq!((text(&deltas).as_str(), result.unwrap().usage), ("all", None));
 }
 
@@ -215,7 +217,7 @@ async fn a_failure_in_the_middle() {
         ("data: not json\n\n", "llm.bad_stream"),
     ] {
         let upstream = Script::streams(vec![(says("half") + event).into()]).await;
-        let (deltas, result) = ask(&upstream.models(), request()).await;
+        let (deltas, result) = upstream.house().await.ask(request()).await;
         assert_eq!((text(&deltas).as_str(), result.unwrap_err().code()), ("half", expected));
     }
 }
@@ -232,15 +234,15 @@ async fn what_is_no_answer() {
         (&[], b"\x00\x01\x02"),
     ] {
         let upstream = Script::always(200, headers, Bytes::from_static(body)).await;
-        let (_, result) = ask(&upstream.models(), request()).await;
+        let (_, result) = upstream.house().await.ask(request()).await;
         let error = result.unwrap_err();
         assert_eq!(error.code(), "llm.bad_stream", "{error}");
         assert_eq!(error.to_string().contains("text/html"), headers == html, "{error}");
     }
 }
 
-fn impatient(upstream: &Script, first_token: Duration, idle: Duration) -> Models {
-    models(vec![UpstreamSettings { first_token_timeout: first_token, idle_timeout: idle, ..upstream.settings() }])
+async fn impatient(upstream: &Script, first_token: Duration, idle: Duration) -> House {
+    house(vec![UpstreamSettings { first_token_timeout: first_token, idle_timeout: idle, ..upstream.settings() }]).await
 }
 
 #[tokio::test]
@@ -252,15 +254,14 @@ async fn silence_before_the_answer() {
                 let _guard = guard;
                 return std::future::pending().await;
             }
-            let role = stream::iter([Bytes::from(delta(&json!({ "role": "assistant", "content": "" })))]);
             let alive = stream::repeat(Bytes::from(": processing\n\n")).then(|comment| async {
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 comment
             });
-            if kind == 1 { events(stream::pending(), guard) } else { events(role.chain(alive), guard) }
+            if kind == 1 { hanging(vec![], guard) } else { events(alive, guard) }
         })
         .await;
-        assert_eq!(code(&impatient(&upstream, SHORT, PATIENCE)).await, "llm.timeout_first_token", "{kind}");
+        assert_eq!(impatient(&upstream, SHORT, PATIENCE).await.code().await, "llm.timeout_first_token", "{kind}");
         upstream.client_went().await;
     }
 }
@@ -272,7 +273,7 @@ async fn silence_in_the_answer() {
             |_, guard| async move { events(stream::iter([says("one").into()]).chain(stream::pending()), guard) },
         )
         .await;
-    let (deltas, result) = ask(&impatient(&upstream, PATIENCE, SHORT), request()).await;
+    let (deltas, result) = impatient(&upstream, PATIENCE, SHORT).await.ask(request()).await;
     assert_eq!((text(&deltas).as_str(), result.unwrap_err().code()), ("one", "llm.timeout_idle"));
     upstream.client_went().await;
 }
@@ -284,7 +285,7 @@ async fn an_endless_event_ends_at_the_bound() {
         std::future::ready(events(stream::iter([Bytes::from("data: ")]).chain(endless), guard))
     })
     .await;
-    let (_, result) = ask(&upstream.models(), request()).await;
+    let (_, result) = upstream.house().await.ask(request()).await;
     let error = result.unwrap_err();
     assert!(error.code() == "llm.bad_stream" && error.to_string().contains("16 MiB"), "{error}");
     upstream.client_went().await;
@@ -299,18 +300,19 @@ async fn an_endless_refusal_ends_at_the_bound() {
         std::future::ready(response)
     })
     .await;
-    assert_eq!(code(&upstream.models()).await, "llm.upstream_error");
+    assert_eq!(upstream.house().await.code().await, "llm.upstream_error");
     upstream.client_went().await;
 }
 
 #[tokio::test]
 async fn models_that_are_not_there() {
     let upstream = Script::streams(vec![(says("x") + &ends("stop")).into()]).await;
+    let house = upstream.house().await;
     for model in ["", "m", "/", "/m", "u/", "U/m", "other/m", "u\u{1}/m"] {
-        let (_, result) = ask(&upstream.models(), ChatRequest { model: model.to_owned(), ..request() }).await;
+        let (_, result) = house.ask(ChatRequest { model: model.to_owned(), ..request() }).await;
         assert_eq!(result.unwrap_err().code(), "llm.unknown_model", "{model:?}");
     }
     let long = ChatRequest { model: "x".repeat(100_000), ..request() };
-    assert!(ask(&upstream.models(), long).await.1.unwrap_err().to_string().len() < 1000);
-    assert!(upstream.seen().is_empty());
+    assert!(house.ask(long).await.1.unwrap_err().to_string().len() < 1000);
+    assert!(upstream.asked().is_empty());
 }

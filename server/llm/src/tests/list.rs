@@ -6,7 +6,7 @@ async fn listing(body: Value) -> Script {
     Script::always(200, &[("content-type", "application/json")], body.to_string()).await
 }
 
-fn ids(list: &coditect_protocol::chat::ModelList) -> Vec<&str> {
+fn ids(list: &ModelList) -> Vec<&str> {
     list.models.iter().map(|model| model.id.as_str()).collect()
 }
 
@@ -21,11 +21,15 @@ async fn all_upstreams_in_their_order() {
     let empty = listing(json!({ "data": [] })).await;
     let page = Script::always(200, &[("content-type", "text/html")], "<html>").await;
     let found = listing(json!({ "data": [{ "id": "m" }] })).await;
-    let models = with_places(
-        vec![named("one", &one), named("refusing", &refusing), named("empty", &empty), named("page", &page)],
+    let upstreams =
+        vec![named("one", &one), named("refusing", &refusing), named("empty", &empty), named("page", &page)];
+    let house = House::with_places(
+        settings_of(upstreams),
         &[("lmstudio", &found.url), ("ollama", &nowhere().await), ("again", &one.url), ("one", &found.url)],
-    );
-    let list = models.list(false).await;
+        LIST_TIMEOUT,
+    )
+    .await;
+    let list = house.list(false).await;
     assert_eq!(ids(&list), ["one/org/alpha", "one/zeta", "lmstudio/m"]);
     assert_eq!(list.models[0].context_tokens, Some(4096));
     assert_eq!((list.models[0].name.as_str(), list.models[0].upstream.as_str()), ("org/alpha", "one"));
@@ -45,19 +49,22 @@ async fn all_upstreams_in_their_order() {
     assert!(!format!("{list:?}").contains("topsecret"));
     assert_eq!(one.seen()[0].headers["authorization"], format!("Bearer {KEY}"));
     assert!(found.seen()[0].headers.get("authorization").is_none());
-    let (_, answered) = ask(&models, ChatRequest { model: "ollama/m".to_owned(), ..request() }).await;
+    let (_, answered) = house.ask(ChatRequest { model: "ollama/m".to_owned(), ..request() }).await;
     assert_eq!(answered.unwrap_err().code(), "llm.unreachable");
 }
 
 #[tokio::test]
 async fn without_any_model_there_is_advice() {
-    let list = with_places(vec![], &[("lmstudio", &nowhere().await)]).list(false).await;
+    let list = House::with_places(settings_of(vec![]), &[("lmstudio", &nowhere().await)], LIST_TIMEOUT)
+        .await
+        .list(false)
+        .await;
     assert!(list.models.is_empty() && list.upstreams.is_empty());
     let advice = list.advice.unwrap();
     for way in ["LM Studio", "Ollama", "[[llm_upstream]]", "cargo xtask run --model"] {
         assert!(advice.contains(way), "{advice}");
     }
-    let without = models(vec![]).list(true).await.advice.unwrap();
+    let without = house(vec![]).await.list(true).await.advice.unwrap();
     assert!(!without.contains("LM Studio") && without.contains("[[llm_upstream]]"));
 }
 
@@ -69,10 +76,9 @@ async fn a_silent_upstream_does_not_hold_up_the_others() {
         std::future::pending().await
     };
     let (mut silent, mut silent_place) = (Script::start(never).await, Script::start(never).await);
-    let settings =
-        LlmSettings { upstreams: vec![named("silent", &silent), named("good", &good)], ..LlmSettings::default() };
-    let models = Models::with_places(settings, &[("lmstudio", &silent_place.url)], Duration::from_millis(300)).unwrap();
-    let list = models.list(false).await;
+    let settings = settings_of(vec![named("silent", &silent), named("good", &good)]);
+    let house = House::with_places(settings, &[("lmstudio", &silent_place.url)], Duration::from_millis(300)).await;
+    let list = house.list(false).await;
     assert_eq!(ids(&list), ["good/m"]);
     assert!(list.upstreams[0].problem.as_ref().unwrap().contains("within 0.3 s"), "{list:?}");
     assert_eq!(list.upstreams.len(), 2, "what was only looked for stays absent");
@@ -91,16 +97,12 @@ async fn a_list_is_good_for_a_while_and_asked_for_once_at_a_time() {
         }
     })
     .await;
-    let settings = LlmSettings {
-        upstreams: vec![upstream.settings()],
-        list_cache: Duration::from_secs(3600),
-        ..LlmSettings::default()
-    };
-    let models = Models::with_places(settings, &[], PATIENCE).unwrap();
+    let settings = LlmSettings { list_cache: Duration::from_secs(3600), ..settings_of(vec![upstream.settings()]) };
+    let house = House::with_places(settings, &[], PATIENCE).await;
     let asked: Vec<_> = (0..20)
         .map(|n| {
-            let models = models.clone();
-            tokio::spawn(async move { models.list(n % 2 == 0).await })
+            let gateway = house.gateway.clone();
+            tokio::spawn(async move { gateway.list(n % 2 == 0, user(1)).await })
         })
         .collect();
     // Whoever began the question may go; the others still get its answer.
@@ -113,9 +115,9 @@ async fn a_list_is_good_for_a_while_and_asked_for_once_at_a_time() {
         assert_eq!(ids(&task.await.unwrap()), ["u/m"]);
     }
     assert_eq!(upstream.seen().len(), 1);
-    models.list(false).await;
+    house.list(false).await;
     assert_eq!(upstream.seen().len(), 1, "the list was still good");
-    models.list(true).await;
+    house.list(true).await;
     assert_eq!(upstream.seen().len(), 2, "it was asked for again");
 }
 
@@ -134,7 +136,7 @@ async fn lm_studio_tells_more() {
         answer(200, &[], Body::from(body.to_string()))
     })
     .await;
-    let list = upstream.models().list(false).await;
+    let list = upstream.house().await.list(false).await;
     let known: Vec<_> = list.models.iter().map(|model| (model.name.as_str(), model.context_tokens)).collect();
     assert_eq!(known, [("new", None), ("see", Some(8192)), ("talk", Some(8192))]);
 }
@@ -152,7 +154,7 @@ async fn ollama_tells_which_models_only_embed() {
         answer(200, &[], Body::from(body.to_string()))
     })
     .await;
-    assert_eq!(ids(&upstream.models().list(false).await), ["u/llama", "u/odd"]);
+    assert_eq!(ids(&upstream.house().await.list(false).await), ["u/llama", "u/odd"]);
 }
 
 #[tokio::test]
@@ -162,7 +164,7 @@ async fn an_endless_list_ends_at_the_bound() {
         std::future::ready(events(endless, guard))
     })
     .await;
-    let list = upstream.models().list(false).await;
+    let list = upstream.house().await.list(false).await;
     assert!(list.upstreams[0].problem.is_some());
     upstream.client_went().await;
 }

@@ -4,7 +4,7 @@ use super::*;
 
 fn refuse(upstreams: Vec<UpstreamSettings>, part: &str) {
     let settings = LlmSettings { upstreams, ..LlmSettings::default() };
-    let error = Models::new(settings).expect_err(part);
+    let error = ModelServers::new(&settings).expect_err(part);
     assert_eq!(error.code(), "llm.bad_configuration");
     let shown = error.to_string();
     assert!(shown.contains(part) && !shown.contains("topsecret"), "{shown}");
@@ -49,6 +49,6 @@ fn settings_show_no_secret() {
     };
     assert!(!format!("{settings:?}").contains("topsecret"));
     // An https: upstream reads the machine's certificates, or uses those built in.
-    let models = Models::new(settings).unwrap();
+    let models = ModelServers::new(&settings).unwrap();
     assert!(!format!("{models:?} {models:#?}").contains("topsecret"));
 }

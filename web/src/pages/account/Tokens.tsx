@@ -1,8 +1,8 @@
-import { useRef, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import type { Scope, TokenEntry, TokenMade, UserInfo } from 'coditect-shell';
 import { plainCode } from '../../logic/codes';
 import type { Problem } from '../../logic/problem';
-import { DAYS, SCOPES } from '../../logic/scopes';
+import { DAYS, FOR_ADMINS, SCOPES } from '../../logic/scopes';
 import { ActionDialog } from '../../parts/ActionDialog';
 import { CodeField } from '../../parts/CodeField';
 import { Field, HiddenLogin, PasswordField, Select } from '../../parts/Field';
@@ -10,21 +10,31 @@ import { Copyable, Once } from '../../parts/Once';
 import { ProblemNote } from '../../parts/ProblemNote';
 import { Skeleton } from '../../parts/Skeleton';
 import { When } from '../../parts/When';
-import { Link } from '../../parts/router';
+import { Link, navigate, useAddress } from '../../parts/router';
 import { useLoaded } from '../../parts/useLoaded';
 import { useSecondFactor } from '../../parts/useSecondFactor';
 import { shell } from '../../shell';
 
+/** What a link may ask a new token to be for; a person who follows one must not give away more than they see. */
+const LINKED: readonly Scope[] = ['llm'];
 /** Days that a new token lasts unless another number is chosen. */
 const USUAL_DAYS = 30;
 
 export function Tokens({ user }: { user: UserInfo }) {
     const { value: tokens, problem, reload, change } = useLoaded<TokenEntry[]>(async () => (await shell()).listTokens());
     const [late, setLate] = useState<Problem>();
-    const [makes, setMakes] = useState(false);
+    const [makes, setMakes] = useState<readonly Scope[]>();
     const [made, setMade] = useState<TokenMade>();
     const [leaving, setLeaving] = useState<TokenEntry>();
     const heading = useRef<HTMLHeadingElement>(null);
+    const asked = useAddress().searchParams.get('scope');
+    const linked = LINKED.find(scope => scope === asked);
+    useEffect(() => {
+        if (linked) {
+            setMakes([linked]);
+            navigate('/account/tokens', { replace: true });
+        }
+    }, [linked]);
 
     async function revoke(token: TokenEntry): Promise<void> {
         await (await shell()).revokeToken(token.id);
@@ -42,7 +52,7 @@ export function Tokens({ user }: { user: UserInfo }) {
         <>
             <div className="title-row">
                 <h1 ref={heading} tabIndex={-1}>Access tokens</h1>
-                <button type="button" className="primary" onClick={() => setMakes(true)}>New token</button>
+                <button type="button" className="primary" onClick={() => setMakes([])}>New token</button>
             </div>
             <p className="hint">A token lets a program act for you without your password, and only for what you allow. The <Link href="/api-docs">API</Link> takes it as <code>Authorization: Bearer …</code>.</p>
             {made && (
@@ -56,7 +66,7 @@ export function Tokens({ user }: { user: UserInfo }) {
             {!tokens && !problem && <Skeleton rows={2} />}
             {tokens?.length === 0 && <p className="nothing">You have no token.</p>}
             <ul className="rows">{tokens?.map(token => <Row key={token.id} token={token} onRevoke={() => setLeaving(token)} />)}</ul>
-            {makes && <NewToken user={user} onClose={() => setMakes(false)} onLate={setLate} onDone={added} />}
+            {makes && <NewToken user={user} start={makes} onClose={() => setMakes(undefined)} onLate={setLate} onDone={added} />}
             {leaving && (
                 <ActionDialog title="Revoke the token" label="Revoke it" busyLabel="Revoking …" className="danger" run={() => revoke(leaving)} onClose={() => setLeaving(undefined)} onLate={setLate}>
                     <p>Programs that use <strong>{leaving.name}</strong> (…{leaving.ends_with}) are refused from then on. It cannot be undone.</p>
@@ -86,20 +96,22 @@ function Row({ token, onRevoke }: { token: TokenEntry; onRevoke: () => void }) {
 
 interface NewProps {
     user: UserInfo;
+    /** What it is for to begin with. */
+    start: readonly Scope[];
     onClose: () => void;
     onLate: (problem: Problem) => void;
     onDone: (token: TokenMade) => void;
 }
 
-function NewToken({ user, onClose, onLate, onDone }: NewProps) {
+function NewToken({ user, start, onClose, onLate, onDone }: NewProps) {
     const [name, setName] = useState('');
-    const [scopes, setScopes] = useState<readonly Scope[]>([]);
+    const [scopes, setScopes] = useState(start);
     const [days, setDays] = useState(USUAL_DAYS);
     const [password, setPassword] = useState('');
     const [code, setCode] = useState('');
     const [refusal, setRefusal] = useState<Problem>();
     const asksCode = useSecondFactor(refusal);
-    const offered = SCOPES.filter(([scope]) => scope !== 'admin' || user.role === 'admin');
+    const offered = SCOPES.filter(([scope]) => !FOR_ADMINS.includes(scope) || user.role === 'admin');
     const toggle = (scope: Scope) => setScopes(now => now.includes(scope) ? now.filter(each => each !== scope) : [...now, scope]);
     return (
         <ActionDialog title="New access token" label="Make the token" busyLabel="Making it …" className="primary" cancelLabel="Cancel" disabled={scopes.length === 0} onClose={onClose} onLate={onLate}

@@ -196,8 +196,8 @@ async fn answer(context: &Context, identity: &Identity, request: Request) -> Res
         Request::RenameTerminal { terminal, title } => terminals::rename(context, terminal, &title).await,
         Request::CloseTerminal { terminal } => terminals::close(context, terminal).await,
 
-        Request::ListModels { refresh } => Ok(Reply::Models(context.state.models.list(refresh).await)),
-        Request::Chat(request) => models::chat(context, request).await,
+        Request::ListModels { refresh } => Ok(Reply::Models(context.state.gateway.list(refresh, context.user).await)),
+        Request::Chat(request) => models::chat(context, identity, request).await,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Conversations with models.
 
+use coditect_auth::{Credential, Identity};
+use coditect_metering::Asker;
 use coditect_protocol::call::{Item, Reply};
 use coditect_protocol::chat::ChatRequest;
 use tokio::sync::mpsc;
@@ -9,9 +11,18 @@ use crate::error::ApiError;
 
 /// Pieces of an answer that wait for the page.
 const QUEUED_DELTAS: usize = 256;
+/// What the IDE is called among the agents.
+const AGENT: &str = "ide";
 
-pub(super) async fn chat(context: &Context, request: ChatRequest) -> Result<Reply, ApiError> {
+pub(super) async fn chat(context: &Context, identity: &Identity, request: ChatRequest) -> Result<Reply, ApiError> {
+    let (token, bound) = match &identity.credential {
+        Credential::Session(_) => (None, None),
+        Credential::Token { id, workspace, .. } => (Some(*id), *workspace),
+    };
+    // Whether the person may be there was asked before the call.
+    let workspace = bound.or(request.workspace);
+    let asker = Asker { user: identity.user.id, role: identity.user.role, token, workspace, agent: AGENT.into() };
     let (sink, deltas) = mpsc::channel(QUEUED_DELTAS);
-    let answering = context.state.models.chat(request, sink, context.call.cancel.child_token());
+    let answering = context.state.gateway.chat(asker, request, sink, context.call.cancel.child_token());
     Ok(Reply::ChatEnded(context.forward(answering, each(deltas, Item::Delta)).await?))
 }
