@@ -58,10 +58,13 @@ interface SelectProps<T extends string | number> {
     choices: readonly (readonly [T, string])[];
     onChange: (value: T) => void;
     hint?: ReactNode;
+    /** Id of what tells what is wrong with it, where something is. */
+    fault?: string | undefined;
 }
 
 /** A labelled choice of one. */
-export function Select<T extends string | number>({ id, label, value, choices, onChange, hint }: SelectProps<T>) {
+export function Select<T extends string | number>({ id, label, value, choices, onChange, hint, fault }: SelectProps<T>) {
+    const describedBy = [hint && `${id}-hint`, fault].filter(Boolean).join(' ') || undefined;
     function choose(text: string): void {
         const chosen = choices.find(([choice]) => String(choice) === text);
         if (chosen) {
@@ -71,7 +74,7 @@ export function Select<T extends string | number>({ id, label, value, choices, o
     return (
         <>
             <label htmlFor={id}>{label}</label>
-            <select id={id} value={value} aria-describedby={hint ? `${id}-hint` : undefined} onChange={event => choose(event.target.value)}>
+            <select id={id} value={value} aria-invalid={fault !== undefined} aria-describedby={describedBy} onChange={event => choose(event.target.value)}>
                 {choices.map(([choice, text]) => <option key={choice} value={choice}>{text}</option>)}
             </select>
             {hint && <p id={`${id}-hint`} className="hint">{hint}</p>}

@@ -32,7 +32,7 @@ export function Copyable({ label, text }: { label: string; text: string }) {
             <span id={id} className="name">{label}</span>
             <div className="row">
                 <code ref={place} className="secret" aria-labelledby={id} tabIndex={0}>{text}</code>
-                <CopyButton text={text} label={`Copy the ${label.toLowerCase()}`} target={() => place.current} />
+                <CopyButton text={text} label={`Copy the ${label.charAt(0).toLowerCase()}${label.slice(1)}`} target={() => place.current} />
             </div>
         </div>
     );

@@ -4,10 +4,13 @@ import { Sections } from '../../parts/Sections';
 import { When } from '../../parts/When';
 import { useAddress } from '../../parts/router';
 import { GitLogins } from './GitLogins';
+import { History } from './History';
+import { Models } from './Models';
 import { Password } from './Password';
 import { SecondFactor } from './SecondFactor';
 import { Sessions } from './Sessions';
 import { Tokens } from './Tokens';
+import { Usage } from './Usage';
 
 const SECTIONS = [
     ['/account', 'You'],
@@ -16,6 +19,9 @@ const SECTIONS = [
     ['/account/sessions', 'Logins'],
     ['/account/tokens', 'Access tokens'],
     ['/account/git-logins', 'Git logins'],
+    ['/account/models', 'Models'],
+    ['/account/usage', 'Usage'],
+    ['/account/history', 'History'],
 ] as const;
 
 /** All that a person can see and change of their own account. */
@@ -31,6 +37,9 @@ function sectionAt(path: string, user: UserInfo) {
         case '/account/sessions': return <Sessions />;
         case '/account/tokens': return <Tokens user={user} />;
         case '/account/git-logins': return <GitLogins />;
+        case '/account/models': return <Models />;
+        case '/account/usage': return <Usage />;
+        case '/account/history': return <History />;
         default: return <You user={user} />;
     }
 }

@@ -4,15 +4,21 @@ import { Sections } from '../../parts/Sections';
 import { Link, useAddress } from '../../parts/router';
 import { Invites } from './Invites';
 import { Keys } from './Keys';
+import { ModelKeys } from './ModelKeys';
+import { Models } from './Models';
+import { ModelUsage } from './ModelUsage';
 import { People } from './People';
 
 const SECTIONS = [
     ['/admin/people', 'People'],
     ['/admin/invites', 'Invitations'],
+    ['/admin/models', 'Models'],
+    ['/admin/model-keys', 'Model keys'],
+    ['/admin/model-usage', 'Model usage'],
     ['/admin/keys', 'Signing keys'],
 ] as const;
 
-/** What an admin does about people. The server refuses everybody else; they are told so before they try. */
+/** What an admin does about people and models. The server refuses everybody else; they are told so before they try. */
 export function Admin() {
     const { pathname } = useAddress();
     return <Sections label="Administration" sections={SECTIONS}>{user => user.role === 'admin' ? sectionAt(plainPath(pathname), user) : <NoAdmin />}</Sections>;
@@ -21,6 +27,9 @@ export function Admin() {
 function sectionAt(path: string, user: UserInfo) {
     switch (path) {
         case '/admin/invites': return <Invites />;
+        case '/admin/models': return <Models />;
+        case '/admin/model-keys': return <ModelKeys />;
+        case '/admin/model-usage': return <ModelUsage />;
         case '/admin/keys': return <Keys />;
         default: return <People self={user} />;
     }
