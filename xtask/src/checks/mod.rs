@@ -8,6 +8,7 @@ mod count;
 mod licences;
 mod machine;
 mod parts;
+mod pip;
 mod report;
 mod tidy;
 
@@ -54,6 +55,8 @@ enum Part {
     E2e,
     /// The API, fuzzed by its own description.
     Api,
+    /// Clients of language models that nobody here wrote, at the gateway.
+    Clients,
     /// The store alone.
     Store,
 }
@@ -66,13 +69,15 @@ impl Part {
             Self::Rust => Needs::tools(&parts::RUST_TOOLS).and(&Needs::tools(&model::tools())),
             Self::Wasm | Self::Theia | Self::Web => Needs::pages(&[]),
             Self::Api => Needs::tools(&parts::API_TOOLS),
+            Self::Clients => Needs { node: true, ..Needs::tools(&parts::CLIENTS_TOOLS) },
             Self::E2e => Needs::pages(&parts::E2E_TOOLS).and(&Needs::tools(&model::tools())),
         }
     }
 }
 
 /// Every part once: the store's tests are among Rust's.
-const ALL: [Part; 7] = [Part::Tidy, Part::Rust, Part::Api, Part::Wasm, Part::Theia, Part::Web, Part::E2e];
+const ALL: [Part; 8] =
+    [Part::Tidy, Part::Rust, Part::Api, Part::Clients, Part::Wasm, Part::Theia, Part::Web, Part::E2e];
 
 /// Whether everything holds. The last line is the sum; nothing is said after it.
 pub(crate) fn run(repo: &Repo, args: &TestArgs, started: Instant) -> Result<bool> {
@@ -93,6 +98,7 @@ pub(crate) fn run(repo: &Repo, args: &TestArgs, started: Instant) -> Result<bool
             Part::Web => parts::page(repo, &mut report, crate::pages::Part::Web),
             Part::E2e => parts::e2e(repo, &mut report, &mut machine),
             Part::Api => parts::api(repo, &mut report),
+            Part::Clients => parts::clients(repo, &mut report, &mut machine),
             Part::Store => parts::store(repo, &mut report),
         }
     }

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use super::count::Count;
 use super::machine::{self, Machine};
 use super::report::{Report, Went};
-use super::{api as fuzzer, licences, tidy as rules};
+use super::{api as fuzzer, licences, pip, tidy as rules};
 use crate::compress::Quality;
 use crate::pages;
 use crate::repo::Repo;
@@ -21,6 +21,8 @@ pub(super) const RUST_TOOLS: [Tool; 5] = [setup::LIBCLANG, setup::BUBBLEWRAP, se
 pub(super) const E2E_TOOLS: [Tool; 5] = [setup::LIBCLANG, setup::CHROMIUM, setup::NGINX, setup::BUBBLEWRAP, setup::GIT];
 /// What the fuzzer of the API takes.
 pub(super) const API_TOOLS: [Tool; 2] = fuzzer::TOOLS;
+/// What the clients at the gateway take.
+pub(super) const CLIENTS_TOOLS: [Tool; 3] = [setup::LIBCLANG, setup::NGINX, setup::PIP];
 const SHELL: &str = "coditect-shell";
 /// Built for the page, with features that the server's build must not have.
 const NOT_SHELL: [&str; 2] = ["--exclude", SHELL];
@@ -140,6 +142,26 @@ pub(super) fn api(repo: &Repo, report: &mut Report) {
     report.check(FUZZER, &tools, |_| well(fuzzer::install(repo).map(|at| dir = at)));
     report
         .check("api: answers as described", &[FUZZER, name::RUST_BUILD], |_| fuzzer::fuzz(repo, &server(repo)?, &dir));
+}
+
+/// Libraries and agents as their owners publish them, against the server.
+pub(super) fn clients(repo: &Repo, report: &mut Report, machine: &mut Machine) {
+    const PACKAGES: &str = "clients: packages of Node";
+    const LIBRARIES: &str = "clients: packages of Python";
+    let dir = repo.root.join("tests/clients");
+    let libraries = repo.target.join("xtask-clients");
+    let tools = CLIENTS_TOOLS.map(machine::row);
+    let tools = tools.each_ref().map(String::as_str);
+    report.check(PACKAGES, &tools, |_| well(npm::install(repo, &dir).map(drop)));
+    report.check(LIBRARIES, &tools, |_| well(pip::install(&dir.join("requirements.txt"), &libraries).map(drop)));
+    machine.start_model(repo, report);
+    report.check("clients: at the gateway", &[PACKAGES, LIBRARIES, name::RUST_BUILD], |count| {
+        let mut command = npm::npm(&dir, &["test"]);
+        environment(repo, &mut command, &server(repo)?);
+        machine.tell(repo, &mut command);
+        command.env("CODITECT_CLIENTS_PYTHON", &libraries);
+        counted(&mut command, count)
+    });
 }
 
 pub(super) fn store(repo: &Repo, report: &mut Report) {

@@ -192,7 +192,8 @@ fn foreign_sources(path: &Path, lock: &str) -> Result<Vec<String>> {
 }
 
 /// Where packages say which Node they want.
-const PACKAGES: [&str; 3] = ["web/package.json", "theia-app/package.json", "tests/e2e/package.json"];
+const PACKAGES: [&str; 4] =
+    ["web/package.json", "theia-app/package.json", "tests/e2e/package.json", "tests/clients/package.json"];
 /// Where people are told.
 const TOLD: [&str; 2] = ["README.md", "CONTRIBUTING.md"];
 
