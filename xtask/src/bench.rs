@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: our figures, their goals, and the same of others on the same machine in the same run.
 //!
-//! What is measured and how is in `tests/e2e/bench.mjs`, and for the store in `tests/bench-store`; here everything is built as it is
-//! shipped before.
+//! What is measured and how is in `tests/e2e/bench.mjs`, for the store in `tests/bench-store` and for the gateway to language models in
+//! `tests/bench-gateway`; here everything is built as it is shipped before.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -22,12 +22,35 @@ pub(crate) struct BenchArgs {
     /// What to measure; everything unless something is named.
     #[arg(value_enum)]
     what: Vec<What>,
-    /// Also installs and measures what others offer, where npm brings it (into the cache directory).
+    /// Also installs and measures what others offer, where npm, pip or cargo brings it (into the cache directory).
     #[arg(long)]
     peers: bool,
     /// Ends well even where a goal is missed.
     #[arg(long)]
     no_gate: bool,
+    #[command(flatten)]
+    gateway: GatewayArgs,
+}
+
+/// Passed on to what measures the gateway.
+#[derive(Args)]
+#[command(next_help_heading = "Of the gateway")]
+struct GatewayArgs {
+    /// Keeps it busy for ten minutes instead: its memory must stay what it is.
+    #[arg(long)]
+    soak: bool,
+    /// Seconds of each run: 8, of the soak 600.
+    #[arg(long)]
+    seconds: Option<f64>,
+    /// How often each figure is taken, the median of which counts: 1.
+    #[arg(long)]
+    turns: Option<u32>,
+    /// Only these of `direct`, `nginx`, `ours`, `crabllm`, `tensorzero`, `litellm`, separated by commas.
+    #[arg(long)]
+    only: Option<String>,
+    /// Only these of `json-1`, `json-20`, `json-100`, `stream-1`, `stream-20`, `stream-100`, `paced-100`, separated by commas.
+    #[arg(long)]
+    cells: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -50,11 +73,13 @@ enum What {
     Store,
     /// Checks of sessions, logins against what the password hash allows, many sessions.
     Auth,
+    /// The gateway to language models with everything on, beside nginx and other gateways, over one upstream.
+    Gateway,
 }
 
 impl What {
     /// Measured by a program of its own, without pages and browser.
-    const APART: [Self; 2] = [Self::Store, Self::Auth];
+    const APART: [Self; 3] = [Self::Store, Self::Auth, Self::Gateway];
 }
 
 pub(crate) fn run(repo: &Repo, args: &BenchArgs, started: Instant) -> Result<()> {
@@ -62,9 +87,10 @@ pub(crate) fn run(repo: &Repo, args: &BenchArgs, started: Instant) -> Result<()>
     setup::require(&setup::prepare(repo, &Needs::tools(&[setup::LIBCLANG]))?, &[setup::LIBCLANG])?;
     let all = args.what.is_empty();
     let mut missed = None;
-    for (what, measure) in What::APART.into_iter().zip([store, auth]) {
+    let measures: [fn(&Repo, &BenchArgs) -> Result<()>; 3] = [store, auth, gateway];
+    for (what, measure) in What::APART.into_iter().zip(measures) {
         if all || apart.contains(&what) {
-            missed = measure(repo).err().or(missed);
+            missed = measure(repo, args).err().or(missed);
         }
     }
     if all || !of_product.is_empty() {
@@ -76,25 +102,50 @@ pub(crate) fn run(repo: &Repo, args: &BenchArgs, started: Instant) -> Result<()>
     }
 }
 
-/// The store and its peers: a workspace of its own, so that no other build waits for them.
-fn store(repo: &Repo) -> Result<()> {
-    let manifest = repo.root.join("tests/bench-store/Cargo.toml");
-    let target = repo.target.join("bench-store");
-    let words = |command: &'static str| [command, "--release", "--manifest-path"];
-    let cargo = |command: &'static str| {
-        let mut cargo = exec::cargo(repo, &words(command));
-        cargo.arg(&manifest).arg("--target-dir").arg(&target);
-        cargo
-    };
+/// The store and its peers.
+fn store(repo: &Repo, _: &BenchArgs) -> Result<()> {
     ui::step("store", "compiles the store and its peers (release)", || {
-        exec::run(&mut cargo("build"))?;
+        exec::run(&mut of_its_own(repo, "bench-store", "build"))?;
         Ok(Done::did(""))
     })?;
-    measure(repo, "store", cargo("run").arg("--quiet"))
+    measure(repo, "store", of_its_own(repo, "bench-store", "run").arg("--quiet"))
+}
+
+/// The gateway to language models and its peers.
+fn gateway(repo: &Repo, args: &BenchArgs) -> Result<()> {
+    let tools = [setup::NGINX, setup::PIP];
+    // Who cannot be had is left out, and the measurement says so.
+    setup::prepare(repo, &Needs::tools(if args.peers { &tools } else { &tools[..1] }))?;
+    let GatewayArgs { soak, seconds, turns, only, cells } = &args.gateway;
+    let mut command = of_its_own(repo, "bench-gateway", "run");
+    command.args(["--quiet", "--"]);
+    ui::step("gateway", "compiles the server (dist) and what measures it (release)", || {
+        exec::run(&mut of_its_own(repo, "bench-gateway", "build"))?;
+        if only.as_ref().is_none_or(|only| only.split(',').any(|who| who == "ours")) {
+            command.arg("--server").arg(exec::server(repo, Profile::Dist)?);
+        }
+        Ok(Done::did(""))
+    })?;
+    for (flag, given) in [("--peers", args.peers), ("--no-gate", args.no_gate), ("--soak", *soak)] {
+        command.args(given.then_some(flag));
+    }
+    let (seconds, turns) = (seconds.map(|seconds| seconds.to_string()), turns.map(|turns| turns.to_string()));
+    for (flag, given) in [("--seconds", &seconds), ("--turns", &turns), ("--only", only), ("--cells", cells)] {
+        command.args(given.iter().flat_map(|given| [flag, given]));
+    }
+    measure(repo, "gateway", &mut command)
+}
+
+/// What `cargo` does with one of the measurements that are workspaces of their own, so that no other build waits for them.
+fn of_its_own(repo: &Repo, name: &str, does: &str) -> Command {
+    let mut cargo = exec::cargo(repo, &[does, "--release", "--manifest-path"]);
+    let dir = repo.root.join("tests").join(name);
+    cargo.arg(dir.join("Cargo.toml")).arg("--target-dir").arg(repo.target.join(name));
+    cargo
 }
 
 /// People and their logins.
-fn auth(repo: &Repo) -> Result<()> {
+fn auth(repo: &Repo, _: &BenchArgs) -> Result<()> {
     let words = ["bench", "--package", "coditect-auth", "--bench", "auth"];
     ui::step("auth", "compiles the benchmark of logins (release)", || {
         exec::run(exec::cargo(repo, &words).arg("--no-run"))?;
