@@ -133,7 +133,7 @@ impl Shared {
             let ask = Ask {
                 model: &target.id,
                 is_local: target.upstream.is_local(),
-                own_key: chosen.as_ref().is_some_and(|chosen| chosen.own),
+                own_key: chosen.as_ref().is_some_and(|chosen| chosen.own) && target.upstream.is_paid_by_key,
                 input_tokens: max_input,
                 max_output_tokens: question.max_output(),
             };

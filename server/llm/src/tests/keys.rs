@@ -126,7 +126,7 @@ async fn a_key_at_its_limit_is_tried_again_once_it_has_rested() {
 #[tokio::test]
 async fn an_own_key_pays_for_itself() {
     let script = minding(&[]).await;
-    let house = keyless(&script, 0).await;
+    let house = script.house().await;
     house
         .policy(json!({ "budgets": [{ "scope": "instance", "limit": 0, "period": "day" }],
         "prices": [{ "model": "*", "input": 1, "output": 1 }] }))

@@ -44,6 +44,11 @@ impl Identity {
         secrets.any(|secret| secret.len() >= MIN_SECRET_BYTES && memchr::memmem::find(said, secret).is_some())
     }
 
+    /// How many secrets the settings hold for it.
+    pub(crate) fn secrets(&self) -> usize {
+        self.secrets.len()
+    }
+
     /// The same without its secrets.
     pub(crate) fn hide(&self, said: &[u8]) -> String {
         let said = String::from_utf8_lossy(said).into_owned();

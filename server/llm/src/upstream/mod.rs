@@ -74,6 +74,8 @@ pub(crate) struct Upstream {
     pub(crate) breaker: Breaker,
     /// Its key where the settings hold one.
     pub(crate) key: Option<Secret>,
+    /// Whoever's key it is pays: the settings send nothing else along that somebody could be paid by.
+    pub(crate) is_paid_by_key: bool,
     habits: Habits,
     /// See [`Learnt`].
     refuses_usage: AtomicBool,
@@ -100,6 +102,7 @@ impl Upstream {
             }
         }
         let key = settings.api_key.as_ref().map(|key| key.expose().trim()).filter(|key| !key.is_empty());
+        let is_paid_by_key = source == Source::Preset || key.is_some() && identity.secrets() == 1;
         Ok(Self {
             identity,
             dialects: settings.dialects.clone(),
@@ -108,6 +111,7 @@ impl Upstream {
             idle_timeout: settings.idle_timeout,
             breaker: Breaker::default(),
             key: key.map(Secret::from),
+            is_paid_by_key,
             habits: presets::habits(address.is_local(), &settings.base_url),
             refuses_usage: AtomicBool::new(false),
             wants_new_bound: AtomicBool::new(false),

@@ -5,6 +5,7 @@ use coditect_metering::Asker;
 use coditect_protocol::call::{Item, Reply};
 use coditect_protocol::chat::ChatRequest;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::{Context, each};
 use crate::error::ApiError;
@@ -23,6 +24,7 @@ pub(super) async fn chat(context: &Context, identity: &Identity, request: ChatRe
     let workspace = bound.or(request.workspace);
     let asker = Asker { user: identity.user.id, role: identity.user.role, token, workspace, agent: AGENT.into() };
     let (sink, deltas) = mpsc::channel(QUEUED_DELTAS);
-    let answering = context.state.gateway.chat(asker, request, sink, context.call.cancel.child_token());
+    // A call that is cancelled is dropped, and the chat with it.
+    let answering = context.state.gateway.chat(asker, request, sink, CancellationToken::new());
     Ok(Reply::ChatEnded(context.forward(answering, each(deltas, Item::Delta)).await?))
 }
