@@ -227,6 +227,14 @@ pub enum Format {
     },
 }
 
+impl Turn {
+    /// Whether the model is to be given thoughts of its own back.
+    pub(crate) fn has_signed_thoughts(&self) -> bool {
+        let is_signed = |part: &Part| matches!(part, Part::Thought { signature: Some(_), .. } | Part::Redacted(_));
+        self.messages.iter().any(|message| message.parts.iter().any(is_signed))
+    }
+}
+
 impl Part {
     /// Text without a signature.
     pub fn text(text: impl Into<String>) -> Self {

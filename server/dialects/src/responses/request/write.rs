@@ -6,8 +6,8 @@ use crate::chat::models::Abilities;
 use crate::chat::request::{effort_word, strict, url};
 use crate::dialect::Target;
 use crate::turn::{
-    Call, CallKind, Failure, Format, Losses, Media, Message, NOTHING, Outcome, Part, Reasoning, Role, Tool, ToolChoice,
-    Turn, shortened,
+    Call, CallKind, Effort, Failure, Format, Losses, Media, Message, NOTHING, Outcome, Part, Reasoning, Role, Tool,
+    ToolChoice, Turn, shortened,
 };
 
 /// Longest identifier of a call, in bytes.
@@ -46,7 +46,9 @@ pub(crate) fn write(turn: &Turn, target: &Target, losses: &mut Losses) -> Result
     put("prompt_cache_key", turn.cache_key.clone().map(Into::into));
     // Nothing of a conversation is left with whoever answers.
     put("store", Some(false.into()));
-    put("include", (!can.efforts.is_empty()).then(|| json!(["reasoning.encrypted_content"])));
+    // Who did not ask for thoughts may not know what to do with one.
+    let thinks = turn.reasoning.is_some_and(|asked| asked.effort != Some(Effort::None)) || turn.has_signed_thoughts();
+    put("include", (thinks && !can.efforts.is_empty()).then(|| json!(["reasoning.encrypted_content"])));
     put("stream", turn.stream.then(|| true.into()));
     for (is_lost, field) in [
         (turn.temperature.is_some() && !can.sampling, "temperature"),
