@@ -266,8 +266,12 @@ impl Shared {
         let failure = &no_answer.failure;
         let code = code_of(failure);
         if let Some(chosen) = chosen {
+            // A 403 may be about what was asked for, a model or a file that this key may not use: another key is tried, and this one is
+            // hardly kept from others.
+            let is_about_key = no_answer.said.as_ref().is_none_or(|said| said.status != StatusCode::FORBIDDEN);
             match (code, failure.kind) {
-                ("llm.refused_key" | "llm.upstream_out_of_money", _) => self.keys.refused(chosen.id),
+                ("llm.refused_key" | "llm.upstream_out_of_money", _) if is_about_key => self.keys.refused(chosen.id),
+                ("llm.refused_key", _) => self.keys.limited(chosen.id, UNTOLD_REST),
                 (_, FailureKind::RateLimited) => self.keys.limited(chosen.id, wait_of(failure)),
                 _ => {}
             }
@@ -280,7 +284,9 @@ impl Shared {
         match failure.kind {
             FailureKind::RateLimited => {}
             FailureKind::Upstream if matches!(code, "llm.refused_key" | "llm.upstream_out_of_money") => {}
-            FailureKind::Upstream | FailureKind::Overloaded | FailureKind::Timeout => target.upstream.breaker.failed(),
+            FailureKind::Upstream | FailureKind::Overloaded | FailureKind::Timeout if is_its_own(no_answer) => {
+                target.upstream.breaker.failed();
+            }
             _ => target.upstream.breaker.succeeded(),
         }
         match failure.kind {
@@ -302,6 +308,11 @@ impl Shared {
 /// How long a key rests that has reached its limit.
 fn wait_of(failure: &Failure) -> Duration {
     failure.retry_after.unwrap_or(UNTOLD_REST)
+}
+
+/// Whether it is the upstream's own failure, and not one that whoever asked provoked.
+fn is_its_own(no_answer: &NoAnswer) -> bool {
+    no_answer.said.as_ref().is_none_or(|said| said.status.is_server_error())
 }
 
 /// Whether it is likely to be over soon.

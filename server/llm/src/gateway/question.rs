@@ -16,11 +16,10 @@ use crate::routing::Target;
 use crate::upstream::Learnt;
 
 /// What of a client's headers an upstream of the same dialect is told.
-const PASSED_ON: [HeaderName; 5] = [
+const PASSED_ON: [HeaderName; 4] = [
     HeaderName::from_static("anthropic-version"),
     HeaderName::from_static("anthropic-beta"),
     HeaderName::from_static("openai-beta"),
-    HeaderName::from_static("idempotency-key"),
     HeaderName::from_static("x-codex-turn-state"),
 ];
 /// What stays as it is in the name of a model within an address. A `/` does not: it would lead elsewhere.
