@@ -197,12 +197,14 @@ impl Tap {
     }
 
     fn document(&mut self, value: &Value) {
-        self.is_whole |= value.get("type").is_some_and(|kind| kind == "response.incomplete");
+        let is_last = |kind: &str| value.get("type").is_some_and(|told| told == kind);
+        self.is_whole |= is_last("response.incomplete") || is_last("response.failed");
         if let Some(tokens) = self.dialect.tokens(value, self.tokens) {
             self.tokens = Some(tokens);
         }
-        if failure::is_failure(value) {
-            self.failure = Some(failure::read(None, value));
+        let told = value.get("response").filter(|_| is_last("response.failed")).unwrap_or(value);
+        if failure::is_failure(told) {
+            self.failure = Some(failure::read(None, told));
         }
     }
 }

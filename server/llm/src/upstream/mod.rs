@@ -41,6 +41,11 @@ pub(crate) const DISCOVERED: [(&str, &str); 4] = [
     ("llamacpp", "http://127.0.0.1:8080/v1"),
 ];
 
+/// Least time until the first token that well-known model servers have.
+const PRESET_FIRST_TOKEN_TIMEOUT: Duration = Duration::from_secs(600);
+/// Least silence between two tokens that they may keep.
+const PRESET_IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+
 /// Where an upstream comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
@@ -276,8 +281,13 @@ impl Upstreams {
             upstreams.add_unless_known(Upstream::new(&place(name, base_url), Source::Found, &trust)?);
         }
         for preset in PRESETS.iter().filter(|preset| settings.presets.iter().any(|name| name == preset.name)) {
-            let settings =
-                UpstreamSettings { dialects: preset.dialects.to_vec(), ..place(preset.name, preset.base_url) };
+            let settings = UpstreamSettings {
+                dialects: preset.dialects.to_vec(),
+                // Large models think for minutes before they say anything, and are paid for it.
+                first_token_timeout: settings.first_token_timeout.max(PRESET_FIRST_TOKEN_TIMEOUT),
+                idle_timeout: settings.idle_timeout.max(PRESET_IDLE_TIMEOUT),
+                ..place(preset.name, preset.base_url)
+            };
             upstreams.add_unless_known(Upstream::new(&settings, Source::Preset, &trust)?);
         }
         Ok(upstreams)
