@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "../../store/tests/double/mod.rs"]
 mod double;
 mod suite;
 
@@ -99,6 +100,6 @@ on_every_backend! {
 fn foundationdb_double() {
     let directory = tempfile::tempdir().unwrap();
     let cluster_file = double::cluster_file(directory.path());
-    let passed = double::run("foundationdb::", CLUSTER, &cluster_file);
+    let passed = double::Child::of("foundationdb::").env(CLUSTER, &cluster_file).run();
     assert!(passed > 10, "only {passed} tests ran");
 }

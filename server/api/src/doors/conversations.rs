@@ -6,6 +6,7 @@ use axum::response::Response;
 use coditect_auth::Identity;
 use coditect_dialects::{Dialect, Framing};
 use coditect_llm::{AnswerBody, Call, Conversation, Embedding, Form};
+use http::header;
 use http::request::Parts;
 
 use super::asker::asker;
@@ -155,6 +156,9 @@ async fn count(
 /// What comes in, and its place.
 async fn call(state: &AppState, identity: &Identity, request: Request) -> Result<(Call, Place), ApiError> {
     let (Parts { headers, .. }, body) = request.into_parts();
+    if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        return Err(ApiFault::BadRequest("Send the question as it is, without Content-Encoding.").into());
+    }
     let mut place = state.questions.place(identity.user.id)?;
     let asker = asker(identity, &headers, state).await?;
     let body = state.questions.read(&headers, body, &mut place).await?;

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use coditect_dialects::Dialect;
 use coditect_protocol::chat::ModelInfo;
+use coditect_protocol::llm::Alias;
 use serde_json::{Value, json};
 
 use super::dialect_of;
@@ -55,7 +56,8 @@ async fn models(State(state): &State<AppState>, Caller(identity): &Caller) -> Ve
     let rules = state.gateway.metering().rules();
     let mut models = state.gateway.list(false, identity.user.id).await.models;
     models.retain(|model| rules.may_ask(identity.user.role, &model.id));
-    let aliases = rules.aliases().iter().filter(|alias| !alias.name.contains('*'));
+    let leads = |alias: &&Alias| alias.targets.iter().any(|target| rules.may_ask(identity.user.role, &target.model));
+    let aliases = rules.aliases().iter().filter(|alias| !alias.name.contains('*')).filter(leads);
     let named = aliases.map(|alias| ModelInfo {
         id: alias.name.clone(),
         name: alias.name.clone(),

@@ -11,9 +11,11 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use coditect_auth::Identity;
 use coditect_llm::{Events, ResponsesSession};
+use coditect_protocol::Kind;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -58,11 +60,9 @@ pub(super) async fn open(
     asker(&identity, &headers, &state).await?;
     let place = state.questions.socket(identity.user.id)?;
     let largest = state.settings.llm_request_max_bytes;
-    let closing = state.closing.clone();
     Ok(upgrade.read_buffer_size(READ_BUFFER_BYTES).max_message_size(largest).max_frame_size(largest).on_upgrade(
         move |socket| async move {
-            let run = Box::pin(run(state, identity, intake, headers, socket));
-            let _ = closing.run_until_cancelled(run).await;
+            Box::pin(run(state, identity, intake, headers, socket)).await;
             drop(place);
         },
     ))
@@ -77,6 +77,7 @@ async fn run(state: AppState, identity: Identity, intake: Arc<Intake>, headers: 
     tokio::select! {
         () = listen(stream, &intake, questions) => {}
         () = write(sink, told) => {}
+        () = leave(&state, answers.clone()) => {}
         () = answer(&state, &identity, headers, asked, answers) => {}
     }
 }
@@ -105,10 +106,23 @@ async fn write(mut sink: SplitSink<WebSocket, Message>, mut told: mpsc::Receiver
             Ok(None) => return,
             Err(_) => Message::Ping(Bytes::new()),
         };
-        if sink.send(message).await.is_err() {
+        let is_last = matches!(message, Message::Close(_));
+        if sink.send(message).await.is_err() || is_last {
             return;
         }
     }
+}
+
+/// Says farewell when the server stops, so that the client comes back to the next one.
+async fn leave(state: &AppState, answers: mpsc::Sender<Message>) {
+    state.closing.cancelled().await;
+    say_farewell(close_code::RESTART, "the server is restarting", &answers).await;
+}
+
+async fn say_farewell(code: u16, reason: &'static str, answers: &mpsc::Sender<Message>) {
+    let _ = answers.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await;
+    // Until it is sent.
+    answers.closed().await;
 }
 
 /// Answers one question after another.
@@ -126,13 +140,19 @@ async fn answer(
             Ok(identity) => asker(&identity, &headers, state).await,
             Err(error) => Err(error.into()),
         };
-        let Ok(asker) = asker else {
-            let farewell = CloseFrame { code: close_code::POLICY, reason: "the token has ended".into() };
-            let _ = answers.send(Message::Close(Some(farewell))).await;
-            // Until it is sent.
-            return answers.closed().await;
-        };
-        session.message(asker, &text, &mut Told(&answers)).await;
+        match asker {
+            Ok(asker) => session.message(asker, &text, &mut Told(&answers)).await,
+            Err(error) => {
+                let problem = error.into_problem();
+                if problem.kind != Kind::Unavailable {
+                    return say_farewell(close_code::POLICY, "the token has ended", &answers).await;
+                }
+                let error = json!({ "type": "server_error", "code": problem.code, "message": problem.message });
+                let headers = json!({ "retry-after": "2" });
+                let refusal = json!({ "type": "error", "status": 503, "error": error, "headers": headers });
+                let _ = answers.send(Message::Text(refusal.to_string().into())).await;
+            }
+        }
     }
 }
 

@@ -14,6 +14,8 @@ use serde_json::{Map, Value, json};
 const DOORS: &str = "/api/v5/llm";
 /// First line of a file that is ours; the sign of a comment stands before it.
 const OURS: &str = "Written by Coditect and kept true by it. Take this line away, and the file is yours.";
+/// How the line with the address begins in codex's file.
+const ADDRESS: &str = "base_url = ";
 /// Most models that a file lists.
 const MAX_MODELS: usize = 200;
 /// Largest file that can be ours, in bytes.
@@ -35,9 +37,25 @@ pub(super) fn variables(url: &str, token: &str) -> [(String, String); 6] {
 
 /// Writes what agents look for in a home. No file holds a token: each terminal has another one.
 pub(super) async fn configure(home: &Tree, url: &str, models: &[String]) -> Result<(), WorkspaceError> {
-    keep(home, &[".codex"], "config.toml", codex(url)).await?;
-    keep(home, &[".gemini"], "settings.json", gemini()).await?;
-    keep(home, &[".config", ".config/opencode"], "opencode.json", opencode(url, models)).await
+    keep(home, &[".codex"], "config.toml", &codex(url), with_address).await?;
+    keep(home, &[".gemini"], "settings.json", &gemini(), as_it_is).await?;
+    keep(home, &[".config", ".config/opencode"], "opencode.json", &opencode(url, models), anew).await
+}
+
+/// codex writes into its file as well, so that only the address in it is ours to change.
+fn with_address(found: &str, wanted: &str) -> String {
+    let address = |line: &&str| line.starts_with(ADDRESS);
+    let Some(wanted) = wanted.lines().find(address) else { return found.to_owned() };
+    let lines = found.lines().map(|line| if address(&line) { wanted } else { line });
+    lines.collect::<Vec<_>>().join("\n") + "\n"
+}
+
+fn as_it_is(found: &str, _: &str) -> String {
+    found.to_owned()
+}
+
+fn anew(_: &str, wanted: &str) -> String {
+    wanted.to_owned()
 }
 
 fn codex(url: &str) -> String {
@@ -65,18 +83,32 @@ fn opencode(url: &str, models: &[String]) -> String {
     format!("// {OURS}\n{settings:#}\n")
 }
 
-/// Writes a file below these folders where there is none, or where the one that is there is ours and says something else.
-async fn keep(home: &Tree, folders: &[&str], name: &str, content: String) -> Result<(), WorkspaceError> {
+/// Writes a file below these folders where there is none. Of one that is ours, `mend` makes what it should be.
+async fn keep(
+    home: &Tree,
+    folders: &[&str],
+    name: &str,
+    wanted: &str,
+    mend: fn(&str, &str) -> String,
+) -> Result<(), WorkspaceError> {
     let folder = folders.last().copied().unwrap_or_default();
     let path = rel(&format!("{folder}/{name}"))?;
-    let mode = match home.read(&path, 0, None, MAX_FILE_BYTES).await {
-        Ok((_, found)) if !is_ours(&found) || found == content.as_bytes() => return Ok(()),
-        Ok((stat, _)) => WriteMode::Replace(stat.etag),
+    let (content, mode) = match home.read(&path, 0, None, MAX_FILE_BYTES).await {
+        Ok((stat, found)) => match std::str::from_utf8(&found).ok().filter(|found| is_ours(found)) {
+            Some(found) => {
+                let mended = mend(found, wanted);
+                if mended == found {
+                    return Ok(());
+                }
+                (mended, WriteMode::Replace(stat.etag))
+            }
+            None => return Ok(()),
+        },
         Err(WorkspaceError::NotFound(_)) => {
             for folder in folders {
                 home.make_folder(&rel(folder)?).await?;
             }
-            WriteMode::CreateNew
+            (wanted.to_owned(), WriteMode::CreateNew)
         }
         Err(error) => return Err(error),
     };
@@ -87,7 +119,53 @@ fn rel(path: &str) -> Result<RelPath, WorkspaceError> {
     RelPath::parse(path).map_err(WorkspaceError::from)
 }
 
-fn is_ours(found: &[u8]) -> bool {
-    let first = found.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    first.ends_with(OURS.as_bytes())
+fn is_ours(found: &str) -> bool {
+    found.lines().next().is_some_and(|first| first.ends_with(OURS))
+}
+
+#[cfg(test)]
+mod tests {
+    use coditect_workspace::tree::TreeSettings;
+
+    use super::*;
+
+    async fn home(dir: &std::path::Path) -> Tree {
+        Tree::open(dir.to_owned(), TreeSettings::default()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn files_are_written_once_and_kept_true() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = home(dir.path()).await;
+        let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+        configure(&home, "http://one", &["up/m".to_owned()]).await.unwrap();
+        assert!(read(".codex/config.toml").contains("base_url = \"http://one/api/v5/llm/v1\""));
+        assert!(read(".gemini/settings.json").contains("gemini-api-key"));
+        assert!(read(".config/opencode/opencode.json").contains("\"up/m\""));
+        // codex adds what it is told to trust.
+        let own = read(".codex/config.toml") + "[projects.\"/workspace\"]\ntrust_level = \"trusted\"\n";
+        std::fs::write(dir.path().join(".codex/config.toml"), own).unwrap();
+        configure(&home, "http://two", &["up/n".to_owned()]).await.unwrap();
+        let codex = read(".codex/config.toml");
+        assert!(
+            codex.contains("http://two/") && !codex.contains("http://one/") && codex.contains("trust_level"),
+            "{codex}"
+        );
+        let opencode = read(".config/opencode/opencode.json");
+        assert!(opencode.contains("up/n") && opencode.contains("http://two/"), "{opencode}");
+    }
+
+    #[tokio::test]
+    async fn what_is_the_persons_own_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join(".codex")).unwrap();
+        std::fs::write(dir.path().join(".codex/config.toml"), "model = \"mine\"\n").unwrap();
+        // A link is never followed, wherever it leads.
+        let outside = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(outside.path(), dir.path().join(".gemini")).unwrap();
+        let home = home(dir.path()).await;
+        let _ = configure(&home, "http://one", &[]).await;
+        assert_eq!(std::fs::read_to_string(dir.path().join(".codex/config.toml")).unwrap(), "model = \"mine\"\n");
+        assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
+    }
 }

@@ -53,6 +53,9 @@ pub(crate) fn all(state: &AppState) -> Result<(Router<AppState>, Router<AppState
         .route("/.well-known/{*other}", axum::routing::any(|| async { StatusCode::NOT_FOUND }));
     let doors = OpenApiRouter::new().nest(API_PREFIX, doors::routes(state).into_router());
     let (doors, described) = doors.split_for_parts();
+    // What is not there is told in the dialect too.
+    let doors =
+        doors.route(&format!("{API_PREFIX}/llm/v1/{{*other}}"), axum::routing::any(|| async { StatusCode::NOT_FOUND }));
     let (router, document) = api::split(OpenApiRouter::new().nest(API_PREFIX, api).merge(root), described);
     let json = serde_json::to_vec(&document)?;
     Ok((router.layer(Extension(openapi::Document(json.into()))), doors))

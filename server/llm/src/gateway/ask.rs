@@ -30,6 +30,8 @@ pub(crate) struct Asked {
     pub(crate) model: String,
     /// Whether the answer comes in pieces.
     pub(crate) stream: bool,
+    /// Whether it wants several answers.
+    pub(crate) wants_several: bool,
     /// Most tokens of all answers together, where it says.
     pub(crate) max_output: Option<u64>,
     /// No more tokens than these are read: no tokenizer makes more than one of a byte.
@@ -135,6 +137,7 @@ impl Asked {
         Ok(Self {
             model,
             stream: stream.or(fields.stream).unwrap_or(false),
+            wants_several: count > 1,
             max_output: bounds.into_iter().flatten().max().map(|most| most.saturating_mul(count)),
             max_input: most_tokens(body) + unseen,
             model_at,

@@ -33,11 +33,8 @@ const MODEL: HeaderName = HeaderName::from_static("x-coditect-model");
 /// What of the question the upstream's dialect has no words for.
 const LOST: HeaderName = HeaderName::from_static("x-coditect-lost");
 /// What of an upstream's headers goes on to who speaks its dialect.
-const PASSED_ON: [HeaderName; 3] = [
-    header::CONTENT_TYPE,
-    HeaderName::from_static("x-codex-turn-state"),
-    HeaderName::from_static("openai-processing-ms"),
-];
+const PASSED_ON: [HeaderName; 2] =
+    [HeaderName::from_static("x-codex-turn-state"), HeaderName::from_static("openai-processing-ms")];
 
 /// Who an answer is for.
 pub(crate) struct Carrying {
@@ -47,6 +44,8 @@ pub(crate) struct Carrying {
     pub(crate) model: String,
     /// Whether a stream of the chat dialect tells its tokens.
     pub(crate) wants_usage: bool,
+    /// Whether several answers are wanted.
+    pub(crate) wants_several: bool,
 }
 
 impl Carrying {
@@ -58,7 +57,10 @@ impl Carrying {
         let way = match prepared.translated {
             None => {
                 pass_on(head.headers(), &mut headers);
-                Way::Passed(Tap::new(self.door, kind, prepared.asks_count))
+                Way::Passed(
+                    Tap::new(self.door, kind, prepared.asks_count)
+                        .of_several(self.wants_several && self.door == Dialect::Chat),
+                )
             }
             Some(translated) => {
                 self.note_losses(&translated, &mut headers);
@@ -253,7 +255,19 @@ pub(super) fn told(model: &str, meter: &Meter) -> HeaderMap {
     headers
 }
 
+/// The type of what is passed on, where it is one that models answer in: no browser shall take it for a page.
+pub(super) fn passed_type(from: &HeaderMap) -> HeaderValue {
+    const TYPES: [&str; 3] = ["application/json", "text/event-stream", "text/plain"];
+    let is_one = |told: &&HeaderValue| {
+        let essence = told.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        TYPES.iter().any(|kind| essence.eq_ignore_ascii_case(kind))
+    };
+    let told = from.get(header::CONTENT_TYPE).filter(is_one).cloned();
+    told.unwrap_or(HeaderValue::from_static("application/octet-stream"))
+}
+
 fn pass_on(from: &HeaderMap, to: &mut HeaderMap) {
+    to.insert(header::CONTENT_TYPE, passed_type(from));
     for name in &PASSED_ON {
         if let Some(value) = from.get(name) {
             to.insert(name.clone(), value.clone());

@@ -168,10 +168,10 @@ impl Gateway {
         let started = Instant::now();
         let Conversation { dialect, framing, model, stream, call: Call { asker, headers, body } } = conversation;
         let asked = Asked::look(dialect, &body, model, stream)?;
-        let (max_input, model) = (asked.max_input, asked.model.clone());
+        let (max_input, model, wants_several) = (asked.max_input, asked.model.clone(), asked.wants_several);
         let question = Question::Written { door: dialect, framing, headers, body, asked, value: OnceLock::new() };
         let (opened, meter) = self.begin(&question, max_input, &asker, door_of(dialect), started).await?;
-        let carrying = Carrying { door: dialect, framing, model, wants_usage: wants_usage(&question) };
+        let carrying = Carrying { door: dialect, framing, model, wants_usage: wants_usage(&question), wants_several };
         if question.stream() {
             Ok(carrying.stream(opened, meter))
         } else {

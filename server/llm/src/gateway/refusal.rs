@@ -4,6 +4,7 @@ use coditect_dialects::{Dialect, Failure, FailureKind};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::answer::AnswerBody;
+use super::carry::passed_type;
 use super::open::{NoAnswer, Said};
 use crate::error::code_of;
 
@@ -46,9 +47,7 @@ fn passed_on(said: &Said, failure: &Failure) -> Response<AnswerBody> {
     let mut response = Response::new(AnswerBody::whole(said.body.clone()));
     *response.status_mut() = said.status;
     let headers = response.headers_mut();
-    if let Some(kind) = said.headers.get(header::CONTENT_TYPE) {
-        headers.insert(header::CONTENT_TYPE, kind.clone());
-    }
+    headers.insert(header::CONTENT_TYPE, passed_type(&said.headers));
     tell(headers, failure);
     response
 }

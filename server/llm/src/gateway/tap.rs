@@ -12,6 +12,8 @@ pub(crate) struct Tap {
     form: Form,
     /// The event with the count of tokens was asked for by us, and is not passed on.
     hides_count: bool,
+    /// Each of several answers says when it ends; only the last event says that all have.
+    is_several: bool,
     words: Words,
     tokens: Option<Tokens>,
     pieces: u64,
@@ -52,7 +54,23 @@ impl Tap {
             Dialect::Anthropic => Words::new(b"\"usage\"", b"\"error\"", b"\"message_stop\""),
             Dialect::Gemini => Words::new(b"\"usageMetadata\"", b"\"error\"", b"\"finishReason\""),
         };
-        Self { dialect, form, hides_count, words, tokens: None, pieces: 0, is_whole: false, failure: None }
+        Self {
+            dialect,
+            form,
+            hides_count,
+            is_several: false,
+            words,
+            tokens: None,
+            pieces: 0,
+            is_whole: false,
+            failure: None,
+        }
+    }
+
+    /// Of several answers to one question.
+    pub(crate) fn of_several(mut self, is_several: bool) -> Self {
+        self.is_several = is_several;
+        self
     }
 
     /// More bytes; what of them goes on.
@@ -189,6 +207,9 @@ impl Tap {
         if data == b"[DONE]" {
             return true;
         }
+        if self.is_several {
+            return false;
+        }
         let Some(at) = self.words.end.find(data) else { return false };
         // Many servers say in every event that there is no reason yet.
         let after = &data[at + self.words.end.needle().len()..];
@@ -274,6 +295,12 @@ mod tests {
             );
         }
         assert!(whole(Dialect::Chat, "data: {\"choices\":[{\"finish_reason\": \"stop\"}]}\n\n"));
+        let several = |more: &str| {
+            let mut tap = Tap::new(Dialect::Chat, STREAM, false).of_several(true);
+            tap.feed(Bytes::from(format!("data: {{\"choices\":[{{\"finish_reason\":\"stop\"}}]}}\n\n{more}")));
+            tap.is_whole()
+        };
+        assert!(!several("") && several("data: [DONE]\n\n"), "the others may go on");
         assert!(whole(Dialect::Chat, "data: [DONE]\n\n") && !whole(Dialect::Chat, "data: x\n\n"));
         assert!(whole(Dialect::Responses, "data: {\"type\":\"response.completed\",\"response\":{}}\n\n"));
         assert!(whole(Dialect::Responses, "data: {\"type\":\"response.incomplete\",\"response\":{\"usage\":{}}}\n\n"));

@@ -7,6 +7,7 @@ use coditect_protocol::llm::PolicyInForce;
 
 use crate::AppState;
 use crate::error::ApiError;
+use crate::identity::Caller;
 use crate::problem::Body;
 use crate::routes::refusals::Refusals;
 
@@ -28,7 +29,10 @@ pub(in crate::routes) async fn show(State(state): State<AppState>) -> Json<Polic
     request_body = PolicyInForce, responses((status = 200, body = PolicyInForce)))]
 pub(in crate::routes) async fn change(
     State(state): State<AppState>,
+    Caller(identity): Caller,
     Body(wanted): Body<PolicyInForce>,
 ) -> Result<Json<PolicyInForce>, ApiError> {
-    Ok(Json(state.gateway.metering().put_policy(wanted.version, wanted.policy).await?))
+    let changed = state.gateway.metering().put_policy(wanted.version, wanted.policy).await?;
+    tracing::info!(target: "audit", action = "llm.policy_changed", user = %identity.user.id, version = changed.version);
+    Ok(Json(changed))
 }
