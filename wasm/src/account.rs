@@ -284,13 +284,13 @@ impl Shell {
     }
 
     /// Whether what the person asks and is answered is kept.
-    #[wasm_bindgen(js_name = historySettings, unchecked_return_type = "Promise<HistorySettings>")]
+    #[wasm_bindgen(js_name = historySettings, unchecked_return_type = "Promise<HistoryTerms>")]
     pub fn history_settings(&self) -> Promise {
         self.pass(Method::GET, "llm/history/settings", JsValue::UNDEFINED)
     }
 
     /// Keeps it from now on, or deletes what was kept and keeps nothing.
-    #[wasm_bindgen(js_name = changeHistorySettings, unchecked_return_type = "Promise<HistorySettings>")]
+    #[wasm_bindgen(js_name = changeHistorySettings, unchecked_return_type = "Promise<HistoryTerms>")]
     pub fn change_history_settings(&self, settings: Ts<HistorySettings>) -> Promise {
         self.pass(Method::PUT, "llm/history/settings", settings.into())
     }

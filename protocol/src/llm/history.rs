@@ -15,6 +15,17 @@ pub struct HistorySettings {
     pub keeps_content: bool,
 }
 
+/// Whether a person's conversations are kept, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "js", derive(tsify::Tsify))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct HistoryTerms {
+    /// What is asked and answered is kept.
+    pub keeps_content: bool,
+    /// After how many days what is kept is deleted.
+    pub keep_days: u32,
+}
+
 /// A conversation that is kept, without its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "js", derive(tsify::Tsify))]

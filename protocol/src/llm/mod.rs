@@ -5,7 +5,7 @@ mod key;
 mod policy;
 mod usage;
 
-pub use history::{HistoryEntry, HistoryItem, HistoryPage, HistorySettings};
+pub use history::{HistoryEntry, HistoryItem, HistoryPage, HistorySettings, HistoryTerms};
 pub use key::{KeyList, KeyOwner, KeyState, ModelKey, NewModelKey};
 pub use policy::{
     Alias, AliasTarget, AllowedModels, Budget, BudgetPeriod, BudgetScope, BudgetState, Limit, LimitScope, ModelPrice,

@@ -4,7 +4,7 @@
 
 mod support;
 
-use coditect_protocol::llm::{HistoryItem, HistoryPage, HistorySettings, MyModels};
+use coditect_protocol::llm::{HistoryItem, HistoryPage, HistoryTerms, MyModels};
 use serde_json::{Value, json};
 use support::upstream::{ANSWER, Upstream, ask, eventually};
 use support::{Person, TestServer, server};
@@ -20,9 +20,9 @@ async fn site() -> (TestServer, Person) {
 
 async fn keep(person: &Person, keeps_content: bool) {
     let body = json!({ "keeps_content": keeps_content });
-    let set: HistorySettings = person.ask("PUT", "/llm/history/settings", body).await;
-    assert_eq!(set, HistorySettings { keeps_content });
-    assert_eq!(person.ask::<HistorySettings>("GET", "/llm/history/settings", Value::Null).await, set);
+    let set: HistoryTerms = person.ask("PUT", "/llm/history/settings", body).await;
+    assert_eq!(set, HistoryTerms { keeps_content, keep_days: 30 });
+    assert_eq!(person.ask::<HistoryTerms>("GET", "/llm/history/settings", Value::Null).await, set);
     assert_eq!(person.ask::<MyModels>("GET", "/llm/me", Value::Null).await.keeps_content, keeps_content);
 }
 

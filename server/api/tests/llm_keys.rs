@@ -23,7 +23,8 @@ fn owned(name: &str, secret: &str, owner: &Value) -> Value {
 }
 
 async fn site() -> (Upstream, TestServer, Person, Person) {
-    let (upstream, given) = Upstream::start("up").await;
+    let (upstream, mut given) = Upstream::start("up").await;
+    given.api_key = Some("sk-operator-12345678".to_owned());
     let server = server(|settings| settings.llm_upstream = vec![given]).await;
     let ada = server.person("ada@example.org").await;
     let eve = server.person("eve@example.org").await;
@@ -67,12 +68,12 @@ async fn a_question_goes_with_the_nearest_key() {
     assert_eq!(listed(&eve, "/llm/keys").await, [own.id]);
     assert_eq!(listed(&ada, "/llm/keys").await, []);
     assert_eq!(listed(&ada, "/admin/llm/keys").await, [own.id, teams.id, shared.id]);
-    // Once they are gone, none is sent.
+    // Once they are gone, the one of the settings is sent.
     removed(&eve, &format!("/llm/keys/{}", own.id)).await;
     assert_eq!(used(&eve).await, bearer("sk-physics-12345678"));
     removed(&ada, &format!("/admin/llm/keys/{}", teams.id)).await;
     removed(&ada, &format!("/admin/llm/keys/{}", shared.id)).await;
-    assert_eq!(used(&eve).await, None);
+    assert_eq!(used(&eve).await, bearer("sk-operator-12345678"));
     server.stop().await;
 }
 

@@ -176,7 +176,7 @@ fn no_route_goes_around_the_table() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/routes");
     let text = std::fs::read_to_string(folder.join("mod.rs")).unwrap();
     // What answers 404 for whatever else others look for.
-    assert_eq!(text.matches(".route(").count(), 1, "mod.rs");
+    assert_eq!(text.matches(".route(").count(), text.matches("any(absent)").count(), "mod.rs");
     let mut left = vec![folder];
     while let Some(folder) = left.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {

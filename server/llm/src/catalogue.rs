@@ -160,7 +160,10 @@ impl State {
             list.models.extend(models);
         }
         if list.models.is_empty() {
-            list.advice = Some(self.advice());
+            // One that somebody configured is one they expect to answer: what is wrong with it says more than how to configure one.
+            let mut configured = list.upstreams.iter().filter(|upstream| upstream.configured);
+            let problem = configured.find_map(|upstream| upstream.problem.clone());
+            list.advice = Some(problem.unwrap_or_else(|| self.advice()));
         }
         list
     }

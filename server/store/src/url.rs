@@ -113,8 +113,8 @@ mod tests {
         assert_eq!(StoreUrl::parse("memory:").unwrap(), StoreUrl::Memory);
         let embedded =
             |directory: &str, mib: usize| StoreUrl::Embedded { directory: directory.into(), cache_bytes: mib << 20 };
-        assert_eq!(StoreUrl::parse("embedded:///var/lib/a b").unwrap(), embedded("/var/lib/a b", 64));
-        assert_eq!(StoreUrl::parse("embedded:///d?cache_mib=8").unwrap(), embedded("/d", 8));
+        assert_eq!(StoreUrl::parse("embedded:///var/lib/a b").unwrap(), embedded("/var/lib/a b", 8));
+        assert_eq!(StoreUrl::parse("embedded:///d?cache_mib=64").unwrap(), embedded("/d", 64));
         let socket = StoreUrl::Socket { path: "/run/a b.sock".into() };
         assert_eq!(StoreUrl::parse("socket:///run/a b.sock").unwrap(), socket);
         let fdb =

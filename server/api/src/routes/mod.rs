@@ -41,24 +41,25 @@ pub(crate) fn all(state: &AppState) -> Result<(Router<AppState>, Router<AppState
     let small = small.layer(DefaultBodyLimit::max(settings.request_max_bytes));
     // Uploads and downloads take as long as they take, and bound their bodies themselves.
     let large = content(state).into_router().layer(DefaultBodyLimit::disable());
-    let api = layers::timeout(small, settings)
-        .merge(layers::moving_body(large, settings))
-        .fallback(|| async { StatusCode::NOT_FOUND });
+    let api = layers::timeout(small, settings).merge(layers::moving_body(large, settings)).fallback(absent);
     let root = Routes::new(state)
         .add(Everybody, &[], routes!(health::show))
         .add(Everybody, &[], routes!(well_known::jwks))
         .add(Everybody, &[], routes!(well_known::change_password))
         .into_router()
         // What else others look for is not here; the front's page would be taken for it.
-        .route("/.well-known/{*other}", axum::routing::any(|| async { StatusCode::NOT_FOUND }));
+        .route("/.well-known/{*other}", axum::routing::any(absent));
     let doors = OpenApiRouter::new().nest(API_PREFIX, doors::routes(state).into_router());
     let (doors, described) = doors.split_for_parts();
     // What is not there is told in the dialect too.
-    let doors =
-        doors.route(&format!("{API_PREFIX}/llm/v1/{{*other}}"), axum::routing::any(|| async { StatusCode::NOT_FOUND }));
+    let doors = doors.route(&format!("{API_PREFIX}/llm/v1/{{*other}}"), axum::routing::any(absent));
     let (router, document) = api::split(OpenApiRouter::new().nest(API_PREFIX, api).merge(root), described);
     let json = serde_json::to_vec(&document)?;
     Ok((router.layer(Extension(openapi::Document(json.into()))), doors))
+}
+
+async fn absent() -> StatusCode {
+    StatusCode::NOT_FOUND
 }
 
 /// What comes before a login.

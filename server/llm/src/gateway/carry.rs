@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{AnswerBody, Patience, Streaming, Way};
+use super::heavy::heavy;
 use super::meter::Meter;
 use super::open::{NoAnswer, Opened};
 use super::question::Translated;
@@ -107,7 +108,7 @@ impl Carrying {
             meter.progress(prepared.dialect.tokens(&told, None), 0);
             return Ok(self.passed(&told, bytes, headers, meter, identity));
         };
-        let value = serde_json::from_slice::<Value>(&bytes);
+        let value = heavy(bytes.len(), || serde_json::from_slice::<Value>(&bytes));
         if let Ok(value) = &value {
             meter.progress(prepared.dialect.tokens(value, None), 0);
         }

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::answer::AnswerBody;
 use super::ask::Asked;
 use super::door::{Call, Conversation};
+use super::heavy::heavy;
 use super::meter::refused;
 use super::question::gemini_call;
 use super::{Gateway, refusal};
@@ -39,7 +40,7 @@ impl Gateway {
 
     async fn try_count(&self, conversation: Conversation) -> Result<Value, Failure> {
         let Conversation { dialect, model, call: Call { asker, body, .. }, .. } = conversation;
-        let asked = Asked::look(dialect, &body, model, Some(false))?;
+        let asked = heavy(body.len(), || Asked::look(dialect, &body, model, Some(false)))?;
         let shared = &self.0;
         let admission = shared.metering.admit(&asker, 0).map_err(|refusal| refused(&refusal))?;
         let rules = admission.rules();
@@ -51,8 +52,10 @@ impl Gateway {
         let chosen = shared.keys.choose(target.upstream.name(), asker.user, team);
         let key = chosen.as_ref().map(|chosen| &chosen.secret).or(target.upstream.key.as_ref());
         let origin = Origin { upstream: target.upstream.name().to_owned(), model: target.model.clone() };
-        let value: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let (mut turn, _) = count::read(dialect, &value, &origin)?;
+        let (mut turn, _) = heavy(body.len(), || {
+            let value: Value = serde_json::from_slice(&body).unwrap_or_default();
+            count::read(dialect, &value, &origin)
+        })?;
         turn.model.clone_from(&target.model);
         let spoken = target.upstream.dialect_for(dialect);
         let habits = target.upstream.habits(target.upstream.learnt());

@@ -12,6 +12,7 @@ use super::answer::AnswerBody;
 use super::ask::Asked;
 use super::carry::{collected, told};
 use super::door::Call;
+use super::heavy::heavy;
 use super::meter::Meter;
 use super::open::{NoAnswer, Opened};
 use super::question::{Prepared, Question, gemini_call, headers};
@@ -97,11 +98,13 @@ impl Gateway {
     async fn try_embed(&self, embedding: Embedding) -> Result<Response<AnswerBody>, NoAnswer> {
         let started = Instant::now();
         let Embedding { form, model, call: Call { asker, body, .. } } = embedding;
-        let mut asked = Asked::look(dialect_of(form), &body, model, Some(false))?;
+        let (mut asked, texts) = heavy(body.len(), || {
+            let asked = Asked::look(dialect_of(form), &body, model, Some(false))?;
+            let value = serde_json::from_slice::<Value>(&body).unwrap_or_default();
+            Ok::<_, Failure>((asked, form.read(&value)?))
+        })?;
         // Vectors are no tokens.
         asked.max_output = Some(0);
-        let value = serde_json::from_slice::<Value>(&body).unwrap_or_default();
-        let texts = form.read(&value)?;
         let max_input = asked.max_input;
         let question = Question::Embed(Box::new(Embed { form, body, asked, texts }));
         let (opened, meter) = self.begin(&question, max_input, &asker, Door::Embeddings, started).await?;

@@ -3,7 +3,7 @@
 //! * `ask` looks at a question; `question` puts it as an upstream wants it; `open` asks one upstream after another.
 //! * `carry` carries the answer back: at once, or as an `answer` in pieces that `tap` reads along, while `meter` measures it.
 //! * `refusal` says that there is no answer; `chat` is the IDE's own conversation; `session` is the
-//!   Responses dialect over one socket; `embed` and `count` are what is asked beside conversations.
+//!   Responses dialect over one socket; `embed` and `count` are what is asked beside conversations. `heavy` keeps large bodies out of the way of other calls.
 
 mod answer;
 mod ask;
@@ -12,6 +12,7 @@ mod chat;
 mod count;
 mod door;
 mod embed;
+mod heavy;
 mod meter;
 mod open;
 mod question;
@@ -39,6 +40,7 @@ pub use session::{Events, ResponsesSession};
 
 use self::ask::Asked;
 use self::carry::Carrying;
+use self::heavy::heavy;
 use self::meter::{Meter, refused};
 use self::open::{NoAnswer, Opened};
 use self::question::Question;
@@ -167,7 +169,7 @@ impl Gateway {
     async fn try_converse(&self, conversation: Conversation) -> Result<Response<AnswerBody>, NoAnswer> {
         let started = Instant::now();
         let Conversation { dialect, framing, model, stream, call: Call { asker, headers, body } } = conversation;
-        let asked = Asked::look(dialect, &body, model, stream)?;
+        let asked = heavy(body.len(), || Asked::look(dialect, &body, model, stream))?;
         let (max_input, model, wants_several) = (asked.max_input, asked.model.clone(), asked.wants_several);
         let question = Question::Written { door: dialect, framing, headers, body, asked, value: OnceLock::new() };
         let (opened, meter) = self.begin(&question, max_input, &asker, door_of(dialect), started).await?;

@@ -10,6 +10,7 @@ use http_body_util::BodyExt as _;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Shared;
+use super::heavy::heavy;
 use super::meter::Meter;
 use super::question::{Prepared, Question};
 use crate::error::code_of;
@@ -142,7 +143,8 @@ impl Shared {
             meter.hold(&ask).await.map_err(|failure| (NoAnswer::from(failure.clone()), goes_on(&failure)))?;
             let rules = self.metering.rules();
             let price = rules.price(&target.id).and_then(|price| price.max_output_tokens);
-            let prepared = question.prepare(&target, learnt, price).map_err(|failure| (failure.into(), true))?;
+            let prepared = heavy(question.bytes(), || question.prepare(&target, learnt, price));
+            let prepared = prepared.map_err(|failure| (failure.into(), true))?;
             // Only who really asks may be the one who tries whether it is back.
             if let Some(rest) = target.upstream.breaker.rest() {
                 return Err(or_said(resting(&target, rest), said));

@@ -4,7 +4,8 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 use coditect_dialects::{
-    DEFAULT_MAX_OUTPUT_TOKENS, Dialect, Disguised, Failure, Framing, Losses, Names, Origin, Target as Written, Turn,
+    DEFAULT_MAX_OUTPUT_TOKENS, Dialect, Disguised, Failure, Framing, Losses, Media, Names, Origin, Part,
+    Target as Written, Turn,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -94,6 +95,15 @@ impl Question {
             Self::Written { body, .. } => body.clone(),
             Self::Turn(turn) => chat_text(turn),
             Self::Embed(embed) => embed.content(),
+        }
+    }
+
+    /// About as many bytes as it has.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Written { body, .. } => body.len(),
+            Self::Turn(turn) => turn.messages.iter().flat_map(|message| &message.parts).map(part_bytes).sum(),
+            Self::Embed(embed) => embed.content().len(),
         }
     }
 
@@ -211,6 +221,16 @@ fn uri(target: &Target, dialect: Dialect, stream: bool, framing: Framing) -> Res
 /// A method of one of Gemini's models, below its base.
 pub(crate) fn gemini_call(model: &str, method: &str) -> String {
     format!("models/{}:{method}", utf8_percent_encode(model, IN_ADDRESS))
+}
+
+fn part_bytes(part: &Part) -> usize {
+    match part {
+        Part::Text { text, .. } => text.len(),
+        Part::Image(Media::Base64 { data, .. }) => data.len(),
+        Part::Call(call) => call.arguments.len(),
+        Part::Outcome(outcome) => outcome.parts.iter().map(part_bytes).sum(),
+        _ => 0,
+    }
 }
 
 /// What is said in a turn, as the chat dialect writes it.

@@ -3,14 +3,17 @@
 //! An upstream is always sent the whole conversation: what came before is kept here, for this socket alone, and forgotten with it. What
 //! is not kept any more is `previous_response_not_found`, upon which clients send all of it again.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use coditect_dialects::{Dialect, MAX_EVENT_BYTES, SseParser};
 use coditect_metering::Asker;
 use http::{HeaderMap, header};
 use http_body_util::BodyExt as _;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Gateway;
@@ -40,20 +43,32 @@ pub struct ResponsesSession {
     kept: VecDeque<Kept>,
 }
 
+/// Of a conversation, as it was written: read, it would take many times the room. Conversations that share it share its room.
+type Item = Arc<RawValue>;
+
 /// A conversation up to an answer.
 struct Kept {
     /// The answer's.
     id: String,
-    items: Vec<Value>,
+    items: Vec<Item>,
     bytes: usize,
 }
 
 /// A message of the client.
 struct Asked {
-    fields: Map<String, Value>,
-    items: Vec<Value>,
+    fields: BTreeMap<String, Box<RawValue>>,
+    items: Vec<Item>,
     lane: Option<String>,
     generates: bool,
+}
+
+/// The question of a message, with all that came before.
+#[derive(Serialize)]
+struct Whole<'a> {
+    #[serde(flatten)]
+    fields: &'a BTreeMap<String, Box<RawValue>>,
+    input: Vec<&'a RawValue>,
+    stream: bool,
 }
 
 impl ResponsesSession {
@@ -79,12 +94,12 @@ impl ResponsesSession {
             let error = json!({ "type": "invalid_request_error", "code": code, "message": message, "param": param });
             (lane, json!({ "type": "error", "status": 400, "error": error }))
         };
-        let Ok(Value::Object(mut fields)) = serde_json::from_str::<Value>(text) else {
+        let Ok(mut fields) = serde_json::from_str::<BTreeMap<String, Box<RawValue>>>(text) else {
             return Err(bad(None, "llm.bad_request", None, "A message is one JSON object."));
         };
-        let lane = fields.remove("stream_id").and_then(|lane| lane.as_str().map(str::to_owned));
+        let lane = fields.remove("stream_id").and_then(|lane| words(&lane));
         let lane = lane.filter(|lane| lane.len() <= MAX_LANE_BYTES);
-        if fields.remove("type").as_ref().and_then(Value::as_str) != Some("response.create") {
+        if fields.remove("type").and_then(|kind| words(&kind)).as_deref() != Some("response.create") {
             return Err(bad(
                 lane,
                 "llm.unsupported",
@@ -92,10 +107,10 @@ impl ResponsesSession {
                 "Only messages of the type `response.create` are understood here.",
             ));
         }
-        let before = fields.remove("previous_response_id").filter(|id| !id.is_null());
-        let mut items = match &before {
+        let before = fields.remove("previous_response_id").filter(|id| id.get() != "null");
+        let mut items = match before.map(|id| words(&id)) {
             None => Vec::new(),
-            Some(id) => match self.kept.iter().find(|kept| Some(kept.id.as_str()) == id.as_str()) {
+            Some(id) => match self.kept.iter().find(|kept| Some(&kept.id) == id.as_ref()) {
                 Some(kept) => kept.items.clone(),
                 None => {
                     let message =
@@ -104,19 +119,16 @@ impl ResponsesSession {
                 }
             },
         };
-        match fields.remove("input") {
-            Some(Value::Array(more)) => items.extend(more),
-            Some(Value::String(text)) => items.push(json!({ "type": "message", "role": "user", "content": text })),
-            _ => {}
-        }
-        let generates = fields.remove("generate") != Some(Value::Bool(false));
+        items.extend(fields.remove("input").map(|input| items_of(&input)).unwrap_or_default());
+        fields.remove("stream");
+        let generates = fields.remove("generate").is_none_or(|generate| generate.get() != "false");
         Ok(Asked { fields, items, lane, generates })
     }
 
     /// The client will go on from this: it is kept, and no model is asked.
     async fn keep_unanswered(&mut self, asked: Asked, events: &mut impl Events) {
         let id = format!("resp_{}", Uuid::new_v4().simple());
-        let model = asked.fields.get("model").cloned().unwrap_or_default();
+        let model = asked.fields.get("model");
         let response = |status: &str| {
             let usage = json!({
                 "input_tokens": 0, "input_tokens_details": { "cached_tokens": 0, "cache_write_tokens": 0 },
@@ -136,10 +148,10 @@ impl ResponsesSession {
     }
 
     async fn answer(&mut self, asker: Asker, asked: Asked, events: &mut impl Events) {
-        let Asked { mut fields, mut items, lane, .. } = asked;
-        fields.insert("input".to_owned(), Value::Array(items.clone()));
-        fields.insert("stream".to_owned(), true.into());
-        let body = Bytes::from(Value::Object(fields).to_string());
+        let Asked { fields, mut items, lane, .. } = asked;
+        let whole = Whole { fields: &fields, input: items.iter().map(AsRef::as_ref).collect(), stream: true };
+        let body = Bytes::from(serde_json::to_vec(&whole).unwrap_or_default());
+        drop(fields);
         let call = Call { asker, headers: self.headers.clone(), body };
         let response = self.gateway.converse(Conversation::new(Dialect::Responses, call)).await;
         let (head, body) = response.into_parts();
@@ -153,8 +165,8 @@ impl ResponsesSession {
         }
     }
 
-    fn keep(&mut self, id: String, items: Vec<Value>) {
-        let bytes = items.iter().map(|item| item.to_string().len()).sum();
+    fn keep(&mut self, id: String, items: Vec<Item>) {
+        let bytes = items.iter().map(|item| item.get().len()).sum();
         self.kept.push_back(Kept { id, items, bytes });
         while self.kept.len() > MAX_KEPT || self.kept.iter().map(|kept| kept.bytes).sum::<usize>() > MAX_KEPT_BYTES {
             self.kept.pop_front();
@@ -162,11 +174,30 @@ impl ResponsesSession {
     }
 }
 
+/// A string.
+fn words(value: &RawValue) -> Option<String> {
+    serde_json::from_str(value.get()).ok()
+}
+
+fn items_of(input: &RawValue) -> Vec<Item> {
+    match serde_json::from_str::<Vec<Box<RawValue>>>(input.get()) {
+        Ok(items) => items.into_iter().map(Item::from).collect(),
+        Err(_) => {
+            let said = |text| json!({ "type": "message", "role": "user", "content": text });
+            words(input).and_then(|text| item(&said(text))).into_iter().collect()
+        }
+    }
+}
+
+fn item(value: &Value) -> Option<Item> {
+    to_raw_value(value).ok().map(Item::from)
+}
+
 /// Passes a stream on, event by event; the answer's id, where it came to its end and can be gone on from.
 async fn tell(
     mut body: AnswerBody,
     lane: Option<&str>,
-    items: &mut Vec<Value>,
+    items: &mut Vec<Item>,
     events: &mut impl Events,
 ) -> Option<String> {
     let mut parser = SseParser::new(MAX_EVENT_BYTES);
@@ -186,7 +217,7 @@ async fn tell(
                     bytes += data.len();
                     // What is too large to be kept is not gathered either.
                     if bytes <= MAX_KEPT_BYTES {
-                        items.extend(event.get("item").cloned());
+                        items.extend(event.get("item").and_then(item));
                     }
                 }
                 Some("response.completed" | "response.incomplete") => {

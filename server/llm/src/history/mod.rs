@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use coditect_protocol::llm::{Door, HistoryItem, HistoryPage, HistorySettings};
+use coditect_protocol::llm::{Door, HistoryItem, HistoryPage, HistoryTerms};
 use coditect_protocol::{CallId, UserId};
 use coditect_store::{KeyValue, MasterKey, Store, StoreError};
 use tokio::time::sleep;
@@ -127,9 +127,9 @@ impl History {
         self.0.queue.dropped()
     }
 
-    /// What a person wants.
-    pub async fn settings(&self, user: UserId) -> Result<HistorySettings, HistoryError> {
-        Ok(HistorySettings { keeps_content: self.0.table.has_consent(user).await? })
+    /// What a person wants, and how long it lasts.
+    pub async fn terms(&self, user: UserId) -> Result<HistoryTerms, HistoryError> {
+        Ok(HistoryTerms { keeps_content: self.0.table.has_consent(user).await?, keep_days: self.0.keep_days })
     }
 
     /// Says what a person wants. Without consent all that is kept of theirs is deleted.

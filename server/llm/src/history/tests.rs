@@ -107,11 +107,11 @@ impl Server {
 async fn conversations_are_kept_for_those_who_want_it_and_nobody_else() {
     let server = one_server().await;
     let (ada, bob) = (user(1), user(2));
-    assert!(!server.history.settings(ada).await.unwrap().keeps_content && !server.history.consent(ada));
+    assert!(!server.history.terms(ada).await.unwrap().keeps_content && !server.history.consent(ada));
     server.history.keep(kept(ada, "before", "it was wanted"));
     server.history.set_consent(ada, true).await.unwrap();
     server.history.set_consent(ada, true).await.unwrap();
-    assert!(server.history.settings(ada).await.unwrap().keeps_content && server.history.consent(ada));
+    assert!(server.history.terms(ada).await.unwrap().keeps_content && server.history.consent(ada));
     server.history.keep(kept(bob, "never", "wanted"));
     let asked = kept(ada, "what is 6 × 7?", "forty-two");
     let id = server.keep(asked.clone()).await;
@@ -141,7 +141,7 @@ async fn whoever_withdraws_the_consent_leaves_nothing_behind() {
     until("the other server never knew", async || other.history.consent(ada)).await;
     let consent = server.consent_of(ada);
     other.history.set_consent(ada, false).await.unwrap();
-    assert!(!other.history.consent(ada) && !other.history.settings(ada).await.unwrap().keeps_content);
+    assert!(!other.history.consent(ada) && !other.history.terms(ada).await.unwrap().keeps_content);
     assert_eq!(server.rows().await.len(), 3, "a head and two parts of the other's");
     // What was queued before is not written after it, nor after a new consent.
     let table = &server.history.0.table;

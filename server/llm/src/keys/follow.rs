@@ -20,8 +20,8 @@ const LONGEST_READ_PAUSE: Duration = Duration::from_secs(5);
 const FIRST_FAILURE_PAUSE: Duration = Duration::from_millis(50);
 /// Longest pause after failures.
 const LONGEST_FAILURE_PAUSE: Duration = Duration::from_secs(2);
-/// How long a change waits until this server's own memory has it.
-const SEEN_WITHIN: Duration = Duration::from_secs(1);
+/// How long a change waits until this server's own memory has it: two readings and the longest pause between them.
+const SEEN_WITHIN: Duration = Duration::from_secs(10);
 
 /// A versionstamp, followed by its place in the value (little-endian), which is its begin.
 const STAMP: [u8; 14] = [0; 14];

@@ -66,6 +66,11 @@ async fn without_any_model_there_is_advice() {
     }
     let without = house(vec![]).await.list(true).await.advice.unwrap();
     assert!(!without.contains("LM Studio") && without.contains("[[llm_upstream]]"));
+    // What is wrong with one that somebody configured says more.
+    let refusing = Script::always(401, &[], "{}").await;
+    let list = house(vec![named("ours", &refusing)]).await.list(true).await;
+    assert!(list.upstreams[0].problem.is_some());
+    assert_eq!(list.advice, list.upstreams[0].problem);
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 import { useRef, useState, type ReactNode } from 'react';
-import type { HistoryEntry, HistoryItem, HistoryPage, HistorySettings } from 'coditect-shell';
+import type { HistoryEntry, HistoryItem, HistoryPage, HistoryTerms } from 'coditect-shell';
 import { problemOf, type Problem } from '../../logic/problem';
 import { bytes } from '../../logic/time';
 import { answerOf, DOOR_NAMES, turnsOf } from '../../logic/conversation';
+import { counted } from '../../logic/figures';
 import { ActionDialog } from '../../parts/ActionDialog';
 import { Dialog } from '../../parts/Dialog';
 import { ProblemNote } from '../../parts/ProblemNote';
@@ -13,19 +14,19 @@ import { shell } from '../../shell';
 import '../../parts/models.css';
 
 interface Known {
-    settings: HistorySettings;
+    terms: HistoryTerms;
     entries: HistoryEntry[];
     next: string | undefined;
 }
 
-async function page(cursor?: string): Promise<Omit<Known, 'settings'>> {
+async function page(cursor?: string): Promise<Omit<Known, 'terms'>> {
     const { entries, next }: HistoryPage = await (await shell()).listHistory(cursor);
     return { entries, next };
 }
 
 async function load(): Promise<Known> {
-    const [settings, first] = await Promise.all([(await shell()).historySettings(), page()]);
-    return { settings, ...first };
+    const [terms, first] = await Promise.all([(await shell()).historySettings(), page()]);
+    return { terms, ...first };
 }
 
 type Asked = 'off' | 'all' | HistoryEntry | undefined;
@@ -51,8 +52,8 @@ export function History() {
         }
     }
     const keep = async (keepsContent: boolean) => {
-        const settings = await (await shell()).changeHistorySettings({ keeps_content: keepsContent });
-        change(now => ({ ...(keepsContent ? now : { entries: [], next: undefined }), settings } as Known));
+        const terms = await (await shell()).changeHistorySettings({ keeps_content: keepsContent });
+        change(now => ({ ...(keepsContent ? now : { entries: [], next: undefined }), terms } as Known));
         reload();
     };
     const more = async (cursor: string) => {
@@ -70,7 +71,7 @@ export function History() {
         reload();
         heading.current?.focus();
     }
-    const keeps = known?.settings.keeps_content ?? false;
+    const keeps = known?.terms.keeps_content ?? false;
     return (
         <>
             <div className="title-row">
@@ -84,7 +85,7 @@ export function History() {
                 <section className="card stack">
                     <label className="check consent">
                         <input type="checkbox" role="switch" checked={keeps} disabled={busy} onChange={() => { if (keeps) { setAsked('off'); } else { void busily(() => keep(true)); } }} />
-                        <span><strong>Keep what I ask and am answered</strong> <span className="hint">It is stored encrypted, shown to you alone, and deleted after 30 days, or as many as this server’s operator has set.</span></span>
+                        <span><strong>Keep what I ask and am answered</strong> <span className="hint">It is stored encrypted, shown to you alone, and deleted after {counted(known.terms.keep_days, 'day')}.</span></span>
                     </label>
                 </section>
             )}

@@ -32,7 +32,7 @@ beforeEach(() => {
     rust.myModels.mockResolvedValue(mine());
     rust.modelUsage.mockResolvedValue(report({ 'a/b': 0.25, 'c/d': 1 }));
     rust.modelCalls.mockResolvedValue({ calls: [call('1')] });
-    rust.historySettings.mockResolvedValue({ keeps_content: false });
+    rust.historySettings.mockResolvedValue({ keeps_content: false, keep_days: 14 });
     rust.listHistory.mockResolvedValue({ entries: [] });
 });
 
@@ -165,9 +165,10 @@ test('a file is fetched by the browser, with a login that was just renewed', asy
 
 test('nothing is kept unless the person says so; switching it off is asked, for it deletes', async () => {
     await show('/account/history');
+    expect(one('.consent .hint').textContent).toContain('deleted after 14 days.');
     expect(one<HTMLInputElement>('[role=switch]').checked).toBe(false);
-    rust.changeHistorySettings.mockResolvedValue({ keeps_content: true });
-    rust.historySettings.mockResolvedValue({ keeps_content: true });
+    rust.changeHistorySettings.mockResolvedValue({ keeps_content: true, keep_days: 14 });
+    rust.historySettings.mockResolvedValue({ keeps_content: true, keep_days: 14 });
     rust.listHistory.mockResolvedValue({ entries: [kept('1')] });
     await doing(() => one('[role=switch]').click());
     expect(rust.changeHistorySettings).toHaveBeenLastCalledWith({ keeps_content: true });
@@ -175,8 +176,8 @@ test('nothing is kept unless the person says so; switching it off is asked, for 
     expect(rows()).toEqual(['a/1']);
     await doing(() => one('[role=switch]').click());
     expect(rust.changeHistorySettings).toHaveBeenCalledOnce();
-    rust.changeHistorySettings.mockResolvedValue({ keeps_content: false });
-    rust.historySettings.mockResolvedValue({ keeps_content: false });
+    rust.changeHistorySettings.mockResolvedValue({ keeps_content: false, keep_days: 14 });
+    rust.historySettings.mockResolvedValue({ keeps_content: false, keep_days: 14 });
     rust.listHistory.mockResolvedValue({ entries: [] });
     await doing(() => named('Delete it all').click());
     expect(rust.changeHistorySettings).toHaveBeenLastCalledWith({ keeps_content: false });
@@ -185,7 +186,7 @@ test('nothing is kept unless the person says so; switching it off is asked, for 
 });
 
 test('what was said is text, whatever it holds; one or all of it is deleted after a question', async () => {
-    rust.historySettings.mockResolvedValue({ keeps_content: true });
+    rust.historySettings.mockResolvedValue({ keeps_content: true, keep_days: 14 });
     rust.listHistory.mockResolvedValue({ entries: [kept('1'), kept('2')], next: '2' });
     await show('/account/history');
     rust.listHistory.mockResolvedValue({ entries: [kept('3')] });

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use coditect_protocol::llm::{HistoryItem, HistoryPage, HistorySettings};
+use coditect_protocol::llm::{HistoryItem, HistoryPage, HistorySettings, HistoryTerms};
 use coditect_protocol::{CallId, Kind};
 use http::StatusCode;
 use serde::Deserialize;
@@ -32,24 +32,25 @@ pub(in crate::routes) struct PageQuery {
 
 /// Whether what the person asks models and is answered is kept for them.
 #[utoipa::path(get, path = "/llm/history/settings", operation_id = "show_history_settings", tag = "llm",
-    responses((status = 200, body = HistorySettings)))]
+    responses((status = 200, body = HistoryTerms)))]
 pub(in crate::routes) async fn settings(
     State(state): State<AppState>,
     Caller(identity): Caller,
-) -> Result<Json<HistorySettings>, ApiError> {
-    Ok(Json(state.gateway.history().settings(identity.user.id).await?))
+) -> Result<Json<HistoryTerms>, ApiError> {
+    Ok(Json(state.gateway.history().terms(identity.user.id).await?))
 }
 
 /// Says whether it is kept. Where it is not to be any more, all that was kept is deleted.
 #[utoipa::path(put, path = "/llm/history/settings", operation_id = "change_history_settings", tag = "llm",
-    request_body = HistorySettings, responses((status = 200, body = HistorySettings)))]
+    request_body = HistorySettings, responses((status = 200, body = HistoryTerms)))]
 pub(in crate::routes) async fn change_settings(
     State(state): State<AppState>,
     Caller(identity): Caller,
     Body(wanted): Body<HistorySettings>,
-) -> Result<Json<HistorySettings>, ApiError> {
-    state.gateway.history().set_consent(identity.user.id, wanted.keeps_content).await?;
-    Ok(Json(wanted))
+) -> Result<Json<HistoryTerms>, ApiError> {
+    let history = state.gateway.history();
+    history.set_consent(identity.user.id, wanted.keeps_content).await?;
+    Ok(Json(history.terms(identity.user.id).await?))
 }
 
 /// The conversations that are kept, without their content, the latest first.

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use coditect_auth::AuthError;
 use coditect_protocol::llm::{KeyList, KeyOwner, ModelKey, NewModelKey};
-use coditect_protocol::{Kind, ModelKeyId};
+use coditect_protocol::{Kind, ModelKeyId, UserId};
 use http::StatusCode;
 
 use crate::AppState;
@@ -46,7 +46,7 @@ pub(in crate::routes) async fn add_own(
     if new.owner.is_some_and(|owner| owner != own) {
         return Err(ApiFault::KeyOwner("A key that is added here is the person's own; leave `owner` out.").into());
     }
-    keep(&state, own, new).await
+    keep(&state, identity.user.id, own, new).await
 }
 
 /// Forgets one of the person's own keys.
@@ -58,6 +58,7 @@ pub(in crate::routes) async fn remove_own(
     Named(id): Named<ModelKeyId>,
 ) -> Result<StatusCode, ApiError> {
     state.gateway.keys().remove_own(identity.user.id, id).await?;
+    removed(identity.user.id, id);
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -75,12 +76,13 @@ pub(in crate::routes) async fn list(State(state): State<AppState>) -> Result<Jso
     responses((status = 201, body = ModelKey)))]
 pub(in crate::routes) async fn add(
     State(state): State<AppState>,
+    Caller(identity): Caller,
     Body(new): Body<NewModelKey>,
 ) -> Result<(StatusCode, Json<ModelKey>), ApiError> {
     let owner =
         new.owner.ok_or(ApiFault::KeyOwner("Say in `owner` whom the key is for: everybody, a team or a person."))?;
     find(&state, owner).await?;
-    keep(&state, owner, new).await
+    keep(&state, identity.user.id, owner, new).await
 }
 
 /// Forgets a key, whosever it is.
@@ -88,9 +90,11 @@ pub(in crate::routes) async fn add(
     params(("id" = ModelKeyId, Path)), responses((status = 204, description = "Forgotten.")))]
 pub(in crate::routes) async fn remove(
     State(state): State<AppState>,
+    Caller(identity): Caller,
     Named(id): Named<ModelKeyId>,
 ) -> Result<StatusCode, ApiError> {
     state.gateway.keys().remove_any(id).await?;
+    removed(identity.user.id, id);
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -110,8 +114,19 @@ async fn find(state: &AppState, owner: KeyOwner) -> Result<(), ApiError> {
     }
 }
 
-async fn keep(state: &AppState, owner: KeyOwner, new: NewModelKey) -> Result<(StatusCode, Json<ModelKey>), ApiError> {
+async fn keep(
+    state: &AppState,
+    by: UserId,
+    owner: KeyOwner,
+    new: NewModelKey,
+) -> Result<(StatusCode, Json<ModelKey>), ApiError> {
     let upstreams = state.gateway.upstreams();
     let names: Vec<_> = upstreams.iter().map(String::as_str).collect();
-    Ok((StatusCode::CREATED, Json(state.gateway.keys().add(owner, new, &names).await?)))
+    let key = state.gateway.keys().add(owner, new, &names).await?;
+    tracing::info!(target: "audit", action = "llm.key_added", user = %by, key = %key.id, upstream = %key.upstream, ?owner);
+    Ok((StatusCode::CREATED, Json(key)))
+}
+
+fn removed(by: UserId, key: ModelKeyId) {
+    tracing::info!(target: "audit", action = "llm.key_removed", user = %by, %key);
 }

@@ -56,7 +56,7 @@ pub(super) async fn me(State(state): State<AppState>, Caller(identity): Caller) 
         aliases: rules.aliases().iter().map(|alias| alias.name.clone()).collect(),
         budgets,
         limits: metering.limits_of(&asker),
-        keeps_content: state.gateway.history().settings(user.id).await?.keeps_content,
+        keeps_content: state.gateway.history().terms(user.id).await?.keeps_content,
     }))
 }
 
