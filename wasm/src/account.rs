@@ -268,18 +268,33 @@ impl Shell {
         self.pass(Method::DELETE, &below(&llm(everybodys, "keys"), id, ""), JsValue::UNDEFINED)
     }
 
-    /// Sums over calls. Times are in milliseconds since 1970, `to` is the first no longer.
+    /// Sums over calls, of everybody or one person. Times are in milliseconds since 1970, `to` is the first no longer.
     #[wasm_bindgen(js_name = modelUsage, unchecked_return_type = "Promise<UsageReport>")]
-    pub fn model_usage(&self, everybodys: bool, from: f64, to: f64, step: Ts<Step>, by: Ts<UsageBy>) -> Promise {
+    pub fn model_usage(
+        &self,
+        everybodys: bool,
+        from: f64,
+        to: f64,
+        step: Ts<Step>,
+        by: Ts<UsageBy>,
+        user: Option<String>,
+    ) -> Promise {
         let (step, by) = (word(&step.into()), word(&by.into()));
-        let asked = format!("usage?from={from:.0}&to={to:.0}&step={step}&by={by}");
+        let asked = format!("usage?from={from:.0}&to={to:.0}&step={step}&by={by}{}", also("user", user));
         self.pass(Method::GET, &llm(everybodys, &asked), JsValue::UNDEFINED)
     }
 
     /// Calls, the latest first, from the page that `cursor` names on.
     #[wasm_bindgen(js_name = modelCalls, unchecked_return_type = "Promise<CallPage>")]
-    pub fn model_calls(&self, everybodys: bool, from: f64, to: f64, cursor: Option<String>) -> Promise {
-        let asked = format!("calls?from={from:.0}&to={to:.0}{}", cursor_of(cursor));
+    pub fn model_calls(
+        &self,
+        everybodys: bool,
+        from: f64,
+        to: f64,
+        cursor: Option<String>,
+        user: Option<String>,
+    ) -> Promise {
+        let asked = format!("calls?from={from:.0}&to={to:.0}{}{}", also("cursor", cursor), also("user", user));
         self.pass(Method::GET, &llm(everybodys, &asked), JsValue::UNDEFINED)
     }
 
@@ -298,7 +313,7 @@ impl Shell {
     /// Conversations that are kept, the latest first, from the page that `cursor` names on.
     #[wasm_bindgen(js_name = listHistory, unchecked_return_type = "Promise<HistoryPage>")]
     pub fn list_history(&self, cursor: Option<String>) -> Promise {
-        let asked = cursor_of(cursor).replacen('&', "?", 1);
+        let asked = also("cursor", cursor).replacen('&', "?", 1);
         self.pass(Method::GET, &llm(false, &["history", &asked].concat()), JsValue::UNDEFINED)
     }
 
@@ -356,9 +371,9 @@ fn llm(everybodys: bool, route: &str) -> String {
     [if everybodys { "admin/llm/" } else { "llm/" }, route].concat()
 }
 
-/// Where a page of a list begins, as a further part of a query.
-fn cursor_of(cursor: Option<String>) -> String {
-    cursor.map(|cursor| ["&cursor=", &percent_encode(&cursor)].concat()).unwrap_or_default()
+/// A further part of a query, where it is said.
+fn also(name: &str, value: Option<String>) -> String {
+    value.map(|value| ["&", name, "=", &percent_encode(&value)].concat()).unwrap_or_default()
 }
 
 /// A word that JavaScript gave; the server refuses those that it does not know.
@@ -368,7 +383,7 @@ fn word(given: &JsValue) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{below, cursor_of, llm};
+    use super::{also, below, llm};
 
     #[test]
     fn what_was_typed_stays_one_segment() {
@@ -376,9 +391,9 @@ mod tests {
         assert_eq!(below("admin/people", "../x?y", "/sessions"), "admin/people/..%2Fx%3Fy/sessions");
         assert_eq!(below(&llm(true, "keys"), "../policy", ""), "admin/llm/keys/..%2Fpolicy");
         assert_eq!(
-            [llm(false, "calls?to=1"), cursor_of(Some("a&b=1".to_owned()))].concat(),
+            [llm(false, "calls?to=1"), also("cursor", Some("a&b=1".to_owned()))].concat(),
             "llm/calls?to=1&cursor=a%26b%3D1"
         );
-        assert_eq!(cursor_of(None), "");
+        assert_eq!(also("user", None), "");
     }
 }

@@ -71,8 +71,9 @@ test('bars of days are named by the day of UTC, wherever the page is', () => {
 
 test('where a file of all calls comes from', () => {
     const period = { from: 1, to: 2, step: 'day' } as const;
-    expect(exportAddress(period, 'csv', false)).toBe('/api/v5/llm/calls/export?from=1&to=2&form=csv');
-    expect(exportAddress(period, 'json', true)).toBe('/api/v5/admin/llm/calls/export?from=1&to=2&form=json');
+    expect(exportAddress(period, 'csv', { everybodys: false })).toBe('/api/v5/llm/calls/export?from=1&to=2&form=csv');
+    expect(exportAddress(period, 'json', { everybodys: true })).toBe('/api/v5/admin/llm/calls/export?from=1&to=2&form=json');
+    expect(exportAddress(period, 'json', { everybodys: true, user: 'a&b' })).toBe('/api/v5/admin/llm/calls/export?from=1&to=2&form=json&user=a%26b');
 });
 
 test('budgets never show more than there is', () => {

@@ -19,6 +19,12 @@ export interface Period {
     step: Step;
 }
 
+/** Whose calls are told of: one's own, or as an admin everybody's, or one person's. */
+export interface Whose {
+    everybodys: boolean;
+    user?: string | undefined;
+}
+
 export type PeriodChoice = 'today' | '7' | '30' | 'custom';
 
 export const PERIODS: readonly (readonly [PeriodChoice, string])[] = [['today', 'Today'], ['7', 'Last 7 days'], ['30', 'Last 30 days'], ['custom', 'From … to …']];
@@ -168,8 +174,9 @@ export function barName(at: number, step: Step, isLong = false): string {
 }
 
 /** Where all calls of a period can be had as a file. */
-export function exportAddress({ from, to }: Period, form: 'csv' | 'json', everybodys: boolean): string {
-    return `/api/v5/${everybodys ? 'admin/' : ''}llm/calls/export?${new URLSearchParams({ from: String(from), to: String(to), form }).toString()}`;
+export function exportAddress({ from, to }: Period, form: 'csv' | 'json', { everybodys, user }: Whose): string {
+    const query = new URLSearchParams({ from: String(from), to: String(to), form, ...(user !== undefined && { user }) });
+    return `/api/v5/${everybodys ? 'admin/' : ''}llm/calls/export?${query.toString()}`;
 }
 
 const SCOPES: Readonly<Record<BudgetState['scope'], string>> = {

@@ -2,7 +2,7 @@ import { useState, type ReactNode } from 'react';
 import type { CallPage, CallRecord, UsageBy, UsageReport, UsageTotals } from 'coditect-shell';
 import { compact, counted, duration, money, whole } from '../logic/figures';
 import { problemOf, type Problem } from '../logic/problem';
-import { barName, chartOf, customPeriod, dayOf, exportAddress, MEASURES, meanFirstToken, periodOf, PERIODS, seriesOf, type Chart, type Measure, type Period, type PeriodChoice } from '../logic/usage';
+import { barName, chartOf, customPeriod, dayOf, exportAddress, MEASURES, meanFirstToken, periodOf, PERIODS, seriesOf, type Chart, type Measure, type Period, type PeriodChoice, type Whose } from '../logic/usage';
 import { shell } from '../shell';
 import { BarChart } from './BarChart';
 import { Field, Select } from './Field';
@@ -18,17 +18,21 @@ interface Props {
     /** Everybody's, which only admins see. */
     everybodys: boolean;
     ways: readonly (readonly [UsageBy, string])[];
-    /** The name of a person, where it is known. */
-    nameOf?: (user: string) => string | undefined;
+    /** Identifiers and names of the people whose calls can be looked at alone. */
+    people?: readonly (readonly [string, string])[] | undefined;
 }
 
+const EVERYBODY = '';
+
 /** What was asked in a time and what it cost: sums, bars, tables, and the calls themselves. */
-export function UsageView({ everybodys, ways, nameOf }: Props) {
+export function UsageView({ everybodys, ways, people }: Props) {
     const [choice, setChoice] = useState<PeriodChoice>('7');
     const [from, setFrom] = useState(() => dayOf(Date.now() - 13 * DAY_MS));
     const [to, setTo] = useState(() => dayOf(Date.now()));
     const [by, setBy] = useState<UsageBy>('model');
     const [measure, setMeasure] = useState<Measure>();
+    const [user, setUser] = useState(EVERYBODY);
+    const whose: Whose = { everybodys, user: user === EVERYBODY ? undefined : user };
     const period = choice === 'custom' ? customPeriod(from, to) : periodOf(choice, Date.now());
     return (
         <>
@@ -37,12 +41,13 @@ export function UsageView({ everybodys, ways, nameOf }: Props) {
                 {choice === 'custom' && <div><Field id="usage-from" label="From" type="date" value={from} max={to} onChange={setFrom} /></div>}
                 {choice === 'custom' && <div><Field id="usage-to" label="To" type="date" value={to} min={from} onChange={setTo} /></div>}
                 <div><Select id="usage-by" label="Told apart by" value={by} choices={ways} onChange={setBy} /></div>
+                {people && <div><Select id="usage-person" label="Person" value={user} choices={[[EVERYBODY, 'Everybody'], ...people]} onChange={setUser} /></div>}
             </div>
             {period
                 ? (
                     <>
-                        <Report key={`${spanOf(period)} ${by}`} period={period} by={by} way={(ways.find(([way]) => way === by)?.[1] ?? '').toLowerCase()} everybodys={everybodys} chosen={measure} onChoose={setMeasure} />
-                        <Calls key={spanOf(period)} period={period} everybodys={everybodys} nameOf={nameOf} />
+                        <Report key={`${spanOf(period)} ${by} ${user}`} period={period} by={by} way={(ways.find(([way]) => way === by)?.[1] ?? '').toLowerCase()} whose={whose} chosen={measure} onChoose={setMeasure} />
+                        <Calls key={`${spanOf(period)} ${user}`} period={period} whose={whose} people={people} />
                     </>
                 )
                 : <p className="problem" role="alert">Choose two days, the earlier one first, and six years apart at the most.</p>}
@@ -56,13 +61,13 @@ interface ReportProps {
     period: Period;
     by: UsageBy;
     way: string;
-    everybodys: boolean;
+    whose: Whose;
     chosen: Measure | undefined;
     onChoose: (measure: Measure) => void;
 }
 
-function Report({ period, by, way, everybodys, chosen, onChoose }: ReportProps) {
-    const { value: report, problem, reload } = useLoaded<UsageReport>(async () => (await shell()).modelUsage(everybodys, period.from, period.to, period.step, by));
+function Report({ period, by, way, whose, chosen, onChoose }: ReportProps) {
+    const { value: report, problem, reload } = useLoaded<UsageReport>(async () => (await shell()).modelUsage(whose.everybodys, period.from, period.to, period.step, by, whose.user));
     if (!report) {
         return problem ? <ProblemNote problem={problem} action={{ label: 'Try again', run: reload }} /> : <Skeleton rows={3} />;
     }
@@ -160,12 +165,14 @@ const OUTCOMES: Readonly<Record<Exclude<CallRecord['outcome'], 'ok'>, string>> =
 
 interface CallsProps {
     period: Period;
-    everybodys: boolean;
-    nameOf: Props['nameOf'];
+    whose: Whose;
+    people: Props['people'];
 }
 
-function Calls({ period, everybodys, nameOf }: CallsProps) {
-    const page = async (cursor?: string): Promise<CallPage> => (await shell()).modelCalls(everybodys, period.from, period.to, cursor);
+function Calls({ period, whose, people }: CallsProps) {
+    const page = async (cursor?: string): Promise<CallPage> => (await shell()).modelCalls(whose.everybodys, period.from, period.to, cursor, whose.user);
+    // Where names cannot be had, identifiers stand for them.
+    const nameOf = whose.everybodys ? (id: string) => people?.find(([person]) => person === id)?.[1] : undefined;
     const { value: listed, problem, reload, change } = useLoaded<CallPage>(() => page());
     const [late, setLate] = useState<Problem>();
     const [busy, setBusy] = useState(false);
@@ -186,7 +193,7 @@ function Calls({ period, everybodys, nameOf }: CallsProps) {
         <section className="stack">
             <div className="title-row">
                 <h2>Latest calls</h2>
-                <Export period={period} everybodys={everybodys} onProblem={setLate} />
+                <Export period={period} whose={whose} onProblem={setLate} />
             </div>
             <ProblemNote problem={problem} action={{ label: 'Try again', run: reload }} />
             <ProblemNote problem={late} action={{ label: 'Dismiss', run: () => setLate(undefined) }} />
@@ -203,7 +210,7 @@ function Calls({ period, everybodys, nameOf }: CallsProps) {
     );
 }
 
-function Call({ call, nameOf }: { call: CallRecord; nameOf: Props['nameOf'] }) {
+function Call({ call, nameOf }: { call: CallRecord; nameOf: ((user: string) => string | undefined) | undefined }) {
     const { at, user, model, asked, agent, tokens, estimated, cost, own_key: isOwn, first_token_us: first, total_us: total, outcome, code, retries } = call;
     const about = estimated ? '≈\u2009' : '';
     return (
@@ -226,14 +233,14 @@ function Call({ call, nameOf }: { call: CallRecord; nameOf: Props['nameOf'] }) {
 const FORMS = ['csv', 'json'] as const;
 
 /** Downloads all calls of the time. */
-function Export({ period, everybodys, onProblem }: { period: Period; everybodys: boolean; onProblem: (problem: Problem | undefined) => void }) {
+function Export({ period, whose, onProblem }: { period: Period; whose: Whose; onProblem: (problem: Problem | undefined) => void }) {
     async function download(form: (typeof FORMS)[number]): Promise<void> {
         onProblem(undefined);
         try {
             // Renews a login that has run out: the browser itself fetches the file, and does not know how.
             await (await shell()).session();
             const link = document.createElement('a');
-            link.href = exportAddress(period, form, everybodys);
+            link.href = exportAddress(period, form, whose);
             link.download = '';
             link.click();
         } catch (error) {

@@ -110,7 +110,7 @@ test('usage: sums, bars and tables say the same', async () => {
     expect(cells('Figures of each day')[0]?.slice(1)).toEqual(['2', '2', '4']);
     await choose('#usage-period', 'today');
     await choose('#usage-by', 'agent');
-    expect(rust.modelUsage.mock.lastCall?.slice(3)).toEqual(['hour', 'agent']);
+    expect(rust.modelUsage.mock.lastCall?.slice(3)).toEqual(['hour', 'agent', undefined]);
     // What is shown was chosen once.
     expect(named('Calls').getAttribute('aria-pressed')).toBe('true');
 });
@@ -122,7 +122,7 @@ test('a time of one’s own is asked for once it is one', async () => {
     await fill('#usage-to', '2026-03-01');
     expect(one('.section-content .problem').textContent).toContain('the earlier one first');
     await fill('#usage-to', '2026-03-06');
-    expect(rust.modelUsage).toHaveBeenLastCalledWith(false, Date.parse('2026-03-05T00:00:00Z'), Date.parse('2026-03-07T00:00:00Z'), 'hour', 'model');
+    expect(rust.modelUsage).toHaveBeenLastCalledWith(false, Date.parse('2026-03-05T00:00:00Z'), Date.parse('2026-03-07T00:00:00Z'), 'hour', 'model', undefined);
 });
 
 test('models that cost nothing are told by their tokens', async () => {

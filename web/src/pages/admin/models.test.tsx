@@ -177,6 +177,12 @@ test('everybody’s usage is told by person, too, and calls name who made them',
     rust.modelCalls.mockResolvedValue({ calls: [call('1', { user: 'id-bob' }), call('2', { user: 'id-gone' })] });
     await show('/admin/model-usage');
     await choose(one<HTMLSelectElement>('#usage-by'), 'person');
-    expect(rust.modelUsage.mock.lastCall).toMatchObject([true, expect.any(Number), expect.any(Number), 'day', 'person']);
+    expect(rust.modelUsage.mock.lastCall).toMatchObject([true, expect.any(Number), expect.any(Number), 'day', 'person', undefined]);
     expect([...document.querySelectorAll('[aria-label="Latest calls"] tbody tr')].map(row => row.querySelector('.below')?.textContent)).toEqual(['bob', 'id-gone']);
+    // One person's alone.
+    await choose(one<HTMLSelectElement>('#usage-person'), 'id-bob');
+    expect(rust.modelUsage.mock.lastCall?.[5]).toBe('id-bob');
+    expect(rust.modelCalls.mock.lastCall?.[4]).toBe('id-bob');
+    await choose(one<HTMLSelectElement>('#usage-person'), '');
+    expect(rust.modelUsage.mock.lastCall?.[5]).toBeUndefined();
 });
