@@ -31,14 +31,9 @@ pub enum ServerError {
         /// Why.
         source: std::io::Error,
     },
-    /// The file of the master key.
-    #[error("the master key {path} cannot be used: {reason}")]
-    MasterKey {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
+    /// The master key; the text says which place it should come from, and why it does not.
+    #[error("the master key cannot be used: {0}")]
+    MasterKey(String),
     /// A setting has a value that cannot be used.
     #[error("the setting `{name}` cannot be used: {reason}")]
     Setting {
@@ -63,7 +58,7 @@ impl ServerError {
             Self::AddressInUse { .. } => "server.address_in_use",
             Self::Listen { .. } => "server.listen",
             Self::Data { .. } => "server.data",
-            Self::MasterKey { .. } => "server.master_key",
+            Self::MasterKey(_) => "auth.master_key",
             Self::Setting { .. } => "config.bad_value",
             Self::Feature(problem) => &problem.code,
             Self::Serve(_) => "server.serve",

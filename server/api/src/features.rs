@@ -111,7 +111,7 @@ impl Opening {
     ) -> Result<Self, ServerError> {
         let started = Instant::now();
         let servers = ModelServers::new(&llm_settings(&settings)).map_err(|error| at_start(&error))?;
-        let master_key = master_key::open(&settings.master_key_path())?;
+        let master_key = master_key::source(&settings)?.read().await?;
         let watchers = Watchers::new(watch_settings(&settings)).map_err(|error| at_start(&error))?;
         // Last of all that can fail: it starts something that goes on.
         let terminals = programs::open(&settings, address).await?;

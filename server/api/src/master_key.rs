@@ -1,119 +1,138 @@
-//! The key that protects secrets in the store, in a file of its own: whoever gets hold of the store alone learns none of them.
+//! The key that protects secrets in the store, kept apart from it: whoever gets hold of the store alone learns none of them.
+//!
+//! It comes from one of several places, of which the operator names one: a file, a variable, or what a program prints that asks a key
+//! management service. Wherever it comes from, it has the form of [`MasterKey::parse`]: a new key stands in front of those it follows.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::Path;
+mod command;
+mod file;
+mod variable;
+
+use std::ffi::OsString;
 
 use coditect_store::MasterKey;
-use zeroize::Zeroizing;
+use futures_util::future::BoxFuture;
 
+use self::command::KeyCommand;
+use self::file::KeyFile;
+use self::variable::KeyVariable;
 use crate::error::ServerError;
+use crate::settings::{MASTER_KEY_VARIABLE, Settings};
 
-/// Nothing that is longer can be the file, in bytes.
-const MAX_FILE_BYTES: u64 = 16 * 1024;
-/// Who may read it: the owner.
-const MODE: u32 = 0o600;
-/// What the file says of itself.
-const HEAD: &str = "# Master key of a Coditect store. Keep a copy apart from the store, and show it to nobody.\n";
+/// Nothing that is longer can be a key with those that it follows, in bytes.
+const MAX_KEY_BYTES: usize = 16 * 1024;
 
-/// Reads the key, or makes one where there is none yet.
-pub(crate) fn open(path: &Path) -> Result<MasterKey, ServerError> {
-    let refuse = |reason: String| ServerError::MasterKey { path: path.to_owned(), reason };
-    let unreadable = |error: io::Error| refuse(format!("it cannot be read: {error}"));
-    let opened = File::open(path);
-    let file = if opened.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-        make(path).map_err(|error| refuse(format!("it cannot be made: {error}")))?;
-        tracing::info!(path = %path.display(), "the master key was made; keep a copy of it apart from the store");
-        File::open(path)
-    } else {
-        opened
-    };
-    let file = file.map_err(unreadable)?;
-    // Of the file that is open, so that nobody can exchange it in between.
-    let facts = file.metadata().map_err(unreadable)?;
-    if !facts.is_file() {
-        return Err(refuse("it is no file".to_owned()));
+/// Where the key comes from.
+pub(crate) trait MasterKeySource: Send + Sync {
+    /// The key that seals, and those before it that still open. No error shows anything of them.
+    fn read(&self) -> BoxFuture<'_, Result<MasterKey, ServerError>>;
+
+    /// Whether there is a key without reading making one.
+    fn is_there(&self) -> bool {
+        true
     }
-    if facts.mode() & 0o077 != 0 {
-        let mode = facts.mode() & 0o777;
-        return Err(refuse(format!("others than its owner may use it (mode {mode:03o}); say chmod 600")));
-    }
-    let mut bytes = Zeroizing::new(Vec::new());
-    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
-    MasterKey::parse(&bytes).map_err(|error| refuse(error.to_string()))
 }
 
-/// Makes the file with everything in it at once: whoever starts at the same moment finds it whole or not at all.
-fn make(path: &Path) -> io::Result<()> {
-    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-    let draft = path.with_extension(format!("{:016x}.new", rand::random::<u64>()));
-    let written = write(&draft).and_then(|()| match fs::hard_link(&draft, path) {
-        // Somebody else was quicker; theirs counts.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        linked => linked,
-    });
-    let _ = fs::remove_file(&draft);
-    written?;
-    File::open(folder)?.sync_all()
+/// The place that the operator named. More than one is refused: which of them counts would be a guess.
+pub(crate) fn source(settings: &Settings) -> Result<Box<dyn MasterKeySource>, ServerError> {
+    choose(settings, std::env::var_os(MASTER_KEY_VARIABLE))
 }
 
-fn write(draft: &Path) -> io::Result<()> {
-    let key = MasterKey::generate().map_err(io::Error::other)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(draft)?;
-    file.write_all(HEAD.as_bytes())?;
-    file.write_all(key.reveal().as_bytes())?;
-    file.sync_all()
+fn choose(settings: &Settings, variable: Option<OsString>) -> Result<Box<dyn MasterKeySource>, ServerError> {
+    let file = &settings.master_key_file;
+    let named = [
+        (!file.as_os_str().is_empty(), "the setting `master_key_file`".to_owned()),
+        (!settings.master_key_command.is_empty(), "the setting `master_key_command`".to_owned()),
+        (variable.is_some(), format!("the variable {MASTER_KEY_VARIABLE}")),
+    ];
+    let named: Vec<_> = named.into_iter().filter_map(|(is_named, place)| is_named.then_some(place)).collect();
+    if named.len() > 1 {
+        return Err(ServerError::MasterKey(format!("{} each name one; keep one of them", named.join(" and "))));
+    }
+    if let Some(text) = variable {
+        return Ok(Box::new(KeyVariable::new(text)));
+    }
+    Ok(match KeyCommand::new(&settings.master_key_command) {
+        Some(command) => Box::new(command),
+        None => Box::new(KeyFile(settings.master_key_path())),
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
 
     use super::*;
 
-    #[test]
-    fn it_is_made_once_and_for_its_owner_alone() {
+    fn line(byte: u8) -> String {
+        MasterKey::from_bytes([byte; 32]).reveal().to_string()
+    }
+
+    /// Each source of these lines.
+    fn sources(dir: &Path, lines: &str) -> Vec<Box<dyn MasterKeySource>> {
+        let file = dir.join("key");
+        fs::write(&file, lines).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        let command = ["cat", file.to_str().unwrap()].map(str::to_owned).to_vec();
+        let given = |settings: Settings, variable| choose(&settings, variable).unwrap();
+        vec![
+            given(Settings { master_key_command: command, ..Settings::default() }, None),
+            given(Settings { master_key_file: file, ..Settings::default() }, None),
+            given(Settings::default(), Some(lines.into())),
+        ]
+    }
+
+    #[tokio::test]
+    async fn keys_rotate_wherever_they_come_from() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("master.key");
-        let made = open(&path).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        assert!(open(&path).unwrap() == made);
-        assert!(open(&dir.path().join("other.key")).unwrap() != made);
-        // Nothing is left of the making.
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+        let (old, new) = (MasterKey::from_bytes([1; 32]), MasterKey::from_bytes([2; 32]));
+        let sealed = old.seal(b"c", b"x").unwrap();
+        for source in sources(dir.path(), &line(1)) {
+            assert!(source.is_there() && source.read().await.unwrap() == old);
+        }
+        for source in sources(dir.path(), &format!("# newest first\n{}{}", line(2), line(1))) {
+            let both = source.read().await.unwrap();
+            assert_eq!(both.open(b"c", &sealed).unwrap().as_slice(), b"x");
+            assert!(both.is_outdated(&sealed));
+            assert_eq!(new.open(b"c", &both.seal(b"c", b"y").unwrap()).unwrap().as_slice(), b"y");
+        }
+        for source in sources(dir.path(), &line(2)) {
+            assert!(source.read().await.unwrap().open(b"c", &sealed).is_err(), "the old one is gone");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_key_is_refused_and_not_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        for text in ["", "\n", "hunter2-hunter2-hunter2", &line(1)[..40], &line(1).repeat(9)] {
+            for source in sources(dir.path(), text) {
+                let error = source.read().await.unwrap_err();
+                assert_eq!(error.code(), "auth.master_key");
+                let shown = format!("{error} {error:?}");
+                assert!(shown.contains("Base64") && !shown.contains("hunter2"), "{shown}");
+                assert!(!shown.contains(&line(1)[..40]), "{shown}");
+            }
+        }
     }
 
     #[test]
-    fn those_who_start_at_once_get_the_same() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("master.key");
-        let keys: Vec<_> = std::thread::scope(|scope| {
-            let starting: Vec<_> = (0..8).map(|_| scope.spawn(|| open(&path).unwrap())).collect();
-            starting.into_iter().map(|start| start.join().unwrap()).collect()
-        });
-        assert!(keys.windows(2).all(|pair| pair[0] == pair[1]));
-    }
-
-    #[test]
-    fn what_others_may_read_or_is_no_key_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("master.key");
-        let refused = |text: &str, mode: u32| {
-            fs::write(&path, text).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            open(&path).unwrap_err().to_string()
-        };
-        let good = "q6urq6urq6urq6urq6urq6urq6urq6urq6urq6urq6s=";
-        for mode in [0o640, 0o604, 0o660, 0o666] {
-            assert!(refused(good, mode).contains("chmod 600"));
+    fn the_operator_names_one_place() {
+        let file = || Settings { master_key_file: "/k".into(), ..Settings::default() };
+        let command = || Settings { master_key_command: vec!["secret-tool".to_owned()], ..Settings::default() };
+        let both = Settings { master_key_file: "/k".into(), ..command() };
+        let variable = || Some(OsString::from(line(1)));
+        for (settings, variable, named) in [
+            (file(), variable(), ["`master_key_file`", MASTER_KEY_VARIABLE]),
+            (command(), variable(), ["`master_key_command`", MASTER_KEY_VARIABLE]),
+            (both, None, ["`master_key_file`", "`master_key_command`"]),
+            // One that is empty was meant to be one.
+            (file(), Some(OsString::new()), ["`master_key_file`", MASTER_KEY_VARIABLE]),
+        ] {
+            let error = choose(&settings, variable).err().unwrap();
+            assert_eq!(error.code(), "auth.master_key");
+            let told = error.to_string();
+            assert!(named.iter().all(|name| told.contains(name)) && !told.contains(&line(1)[..40]), "{told}");
         }
-        for text in ["", "hunter2", &good[..40], &"ä".repeat(32)] {
-            let told = refused(text, 0o600);
-            assert!(told.contains("Base64") && (text.is_empty() || !told.contains(text)), "{told}");
-        }
-        fs::write(&path, format!("{good}\n")).unwrap();
-        assert!(open(&path).unwrap() == MasterKey::from_bytes([0xab; 32]));
-        assert!(open(dir.path()).unwrap_err().to_string().contains("no file"));
     }
 }

@@ -346,7 +346,7 @@ async fn the_master_key_is_made_once_for_the_server_alone() {
     std::fs::set_permissions(&settings.master_key_file, std::fs::Permissions::from_mode(0o644)).unwrap();
     let stop = tokio_util::sync::CancellationToken::new();
     let error = coditect_api::server::Server::start(settings, stop).await.err().unwrap();
-    assert_eq!(error.code(), "server.master_key");
+    assert_eq!(error.code(), "auth.master_key");
     assert!(error.to_string().contains("chmod 600"), "{error}");
     server.stop().await;
 }

@@ -100,7 +100,7 @@ async fn the_operator_lets_a_lost_admin_in_again() {
         }
     };
     let (fine, said) = person(&["list"]).await;
-    assert!(!fine && said.contains("(server.master_key)"), "{said}");
+    assert!(!fine && said.contains("(auth.master_key)"), "{said}");
     assert!(!dir.path().join("data").exists());
 
     let (base, stop, running) = start(settings.clone()).await;

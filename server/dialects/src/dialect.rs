@@ -56,6 +56,8 @@ impl Dialect {
     /// # Errors
     /// What this dialect cannot say at all.
     pub fn write(self, turn: &Turn, target: &Target, losses: &mut Losses) -> Result<Value, Failure> {
+        // Elsewhere than in the dialect that has no signatures, a model takes for its own only thoughts that are signed.
+        losses.note_if(self != Self::Chat && turn.has_unsigned_thoughts(), "thinking");
         match self {
             Self::Chat => chat::request::write(turn, target, losses),
             Self::Responses => responses::request::write(turn, target, losses),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use coditect_protocol::chat::{ModelInfo, ModelList, UpstreamStatus};
+use coditect_protocol::chat::{ModelList, UpstreamStatus};
 use coditect_protocol::{ModelKeyId, TeamId, UserId};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared, join_all};
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::error::LlmError;
 use crate::keys::{Chosen, ModelKeys};
 use crate::settings::Secret;
-use crate::upstream::{self, Source, Upstream, Upstreams};
+use crate::upstream::{self, Model, Source, Upstream, Upstreams};
 
 /// How long the upstreams have to list their models.
 pub const LIST_TIMEOUT: Duration = Duration::from_secs(2);
@@ -31,8 +31,50 @@ const ADVICE_WITHOUT_DISCOVERY: &str = "No language model is connected: add a ke
                                         configuration file under [[llm_upstream]], or start the server with `cargo xtask run \
                                         --model`. Local model servers are not looked for here (setting llm_discover).";
 
+/// Where there are models, and the policy lets whoever asks have none.
+const ADVICE_WITHOUT_LEAVE: &str =
+    "No language model is allowed to your role: ask an admin to allow some in the policy of the models.";
+
 /// An upstream's state and its models.
-type Listed = (UpstreamStatus, Vec<ModelInfo>);
+type Listed = (UpstreamStatus, Vec<Model>);
+
+/// Models, and what is wrong with upstreams that gave none.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Models {
+    /// In the order of the upstreams, then by name.
+    pub(crate) models: Vec<Model>,
+    upstreams: Vec<UpstreamStatus>,
+    /// Where there is none to talk to.
+    advice: Option<String>,
+}
+
+impl Models {
+    fn add(&mut self, (status, models): Listed) {
+        self.upstreams.push(status);
+        self.models.extend(models);
+    }
+
+    fn talk(&self) -> bool {
+        self.models.iter().any(|model| model.talks)
+    }
+
+    /// Those that may be asked.
+    pub(crate) fn only(mut self, may_ask: impl Fn(&str) -> bool) -> Self {
+        let talked = self.talk();
+        self.models.retain(|model| may_ask(&model.info.id));
+        if talked && !self.talk() {
+            self.advice = Some(ADVICE_WITHOUT_LEAVE.to_owned());
+        }
+        self
+    }
+
+    /// Those that can be talked to.
+    pub(crate) fn talking(self) -> ModelList {
+        let talking = self.models.into_iter().filter(|model| model.talks);
+        let models = talking.map(|model| model.info).collect();
+        ModelList { models, upstreams: self.upstreams, advice: self.advice }
+    }
+}
 
 /// All models. Cheap to clone.
 #[derive(Clone)]
@@ -52,12 +94,12 @@ struct State {
 
 #[derive(Default)]
 struct ListState {
-    known: Option<(Instant, Arc<ModelList>)>,
+    known: Option<(Instant, Arc<Models>)>,
     running: Option<Sweep>,
 }
 
 /// One round of questions to all upstreams; nothing when it panicked.
-type Sweep = Shared<BoxFuture<'static, Option<Arc<ModelList>>>>;
+type Sweep = Shared<BoxFuture<'static, Option<Arc<Models>>>>;
 
 impl Catalogue {
     pub(crate) fn new(
@@ -76,40 +118,41 @@ impl Catalogue {
     }
 
     /// The models that a person may have: all that are there for everybody, and those that their own keys or their team's open.
-    pub(crate) async fn list_for(&self, refresh: bool, user: UserId, team: Option<TeamId>) -> ModelList {
+    pub(crate) async fn list_for(&self, refresh: bool, user: UserId, team: Option<TeamId>) -> Models {
         let state = &self.0;
-        let mut list = self.list(refresh).await;
+        let mut list = Models::clone(&*self.list(refresh).await);
         let is_listed = |upstream: &Upstream| list.upstreams.iter().any(|status| status.name == upstream.name());
         let others =
             state.upstreams.all().iter().filter(|upstream| upstream.source == Source::Preset && !is_listed(upstream));
-        let keys = others.filter_map(|upstream| Some((upstream, state.keys.choose(upstream.name(), user, team)?)));
+        let keys =
+            others.filter_map(|upstream| Some((upstream, state.keys.choose(upstream.name(), None, user, team)?)));
         let own = join_all(keys.map(|(upstream, chosen)| state.ask_with(upstream, chosen, refresh))).await;
-        for (status, models) in own.into_iter().flatten() {
-            list.upstreams.push(status);
-            list.models.extend(models);
-        }
-        if !list.models.is_empty() {
+        own.into_iter().flatten().for_each(|listed| list.add(listed));
+        if list.talk() {
             list.advice = None;
         }
         list
     }
 
+    /// Lists all models again unless the last list is still good, so that bare names are known by it.
+    pub(crate) async fn refresh(&self) {
+        self.list(false).await;
+    }
+
     /// All models that are there for everybody. `refresh` asks again although the last list is still good. However many ask, each upstream is asked once at a time.
-    pub(crate) async fn list(&self, refresh: bool) -> ModelList {
+    async fn list(&self, refresh: bool) -> Arc<Models> {
         let sweep = {
             let mut state = self.0.lock();
             if !refresh
                 && let Some((at, list)) = &state.known
                 && at.elapsed() < self.0.list_cache
             {
-                return ModelList::clone(list);
+                return Arc::clone(list);
             }
             state.running.get_or_insert_with(|| sweep(Arc::clone(&self.0))).clone()
         };
-        match sweep.await {
-            Some(list) => ModelList::clone(&list),
-            None => ModelList { models: Vec::new(), upstreams: Vec::new(), advice: Some(self.0.advice()) },
-        }
+        let nothing = || Arc::new(Models { advice: Some(self.0.advice()), ..Models::default() });
+        sweep.await.unwrap_or_else(nothing)
     }
 }
 
@@ -125,10 +168,11 @@ fn sweep(state: Arc<State>) -> Sweep {
     async move { task.await.ok() }.boxed().shared()
 }
 
-fn homes(models: &[ModelInfo]) -> HashMap<String, String> {
+fn homes(models: &[Model]) -> HashMap<String, String> {
     let mut homes = HashMap::with_capacity(models.len());
-    for model in models {
-        homes.entry(model.name.clone()).or_insert_with(|| model.upstream.clone());
+    let (talking, others): (Vec<_>, Vec<_>) = models.iter().partition(|model| model.talks);
+    for Model { info, .. } in talking.into_iter().chain(others) {
+        homes.entry(info.name.clone()).or_insert_with(|| info.upstream.clone());
     }
     homes
 }
@@ -152,14 +196,11 @@ impl State {
         if looks { ADVICE } else { ADVICE_WITHOUT_DISCOVERY }.to_owned()
     }
 
-    async fn ask_all(&self) -> ModelList {
+    async fn ask_all(&self) -> Models {
         let answers = join_all(self.upstreams.all().iter().map(|upstream| self.ask(upstream))).await;
-        let mut list = ModelList { models: Vec::new(), upstreams: Vec::new(), advice: None };
-        for (status, models) in answers.into_iter().flatten() {
-            list.upstreams.push(status);
-            list.models.extend(models);
-        }
-        if list.models.is_empty() {
+        let mut list = Models::default();
+        answers.into_iter().flatten().for_each(|listed| list.add(listed));
+        if !list.talk() {
             // One that somebody configured is one they expect to answer: what is wrong with it says more than how to configure one.
             let mut configured = list.upstreams.iter().filter(|upstream| upstream.configured);
             let problem = configured.find_map(|upstream| upstream.problem.clone());
@@ -202,25 +243,26 @@ impl State {
             return None;
         }
         let name = upstream.name().to_owned();
+        let talking = |models: &[Model]| models.iter().filter(|model| model.talks).count();
         let (models, problem) = match answer {
-            Ok(models) if models.is_empty() => (
+            Ok(models) if talking(&models) == 0 => (
                 models,
                 Some(format!("Upstream “{name}” runs but has no model to talk to: download or load one there.")),
             ),
             Ok(models) => (models, None),
             Err(error) => (Vec::new(), Some(error.to_string())),
         };
-        let count = u32::try_from(models.len()).unwrap_or(u32::MAX);
+        let count = u32::try_from(talking(&models)).unwrap_or(u32::MAX);
         let configured = upstream.source != Source::Found;
         Some((UpstreamStatus { name, configured, models: count, problem }, models))
     }
 
     /// A key that is for everybody.
     fn shared_key(&self, upstream: &str) -> Option<Secret> {
-        self.keys.choose(upstream, UserId(Uuid::nil()), None).map(|chosen| chosen.secret)
+        self.keys.choose(upstream, None, UserId(Uuid::nil()), None).map(|chosen| chosen.secret)
     }
 
-    async fn ask_in_time(&self, upstream: &Upstream, key: Option<&Secret>) -> Result<Vec<ModelInfo>, LlmError> {
+    async fn ask_in_time(&self, upstream: &Upstream, key: Option<&Secret>) -> Result<Vec<Model>, LlmError> {
         let deadline = Instant::now() + self.list_timeout;
         match tokio::time::timeout_at(deadline, upstream::models(upstream, key, deadline)).await {
             Ok(answer) => answer,

@@ -60,7 +60,7 @@ fn asker() -> Asker {
 
 impl House {
     async fn model(&self) -> String {
-        let list = self.gateway.list(false, asker().user).await;
+        let list = self.gateway.list(false, asker().user, asker().role).await;
         list.models.first().expect("the server lists a model").id.clone()
     }
 
@@ -92,7 +92,7 @@ impl House {
 #[tokio::test]
 async fn lists_and_streams() {
     let Some(house) = house().await else { return };
-    let list = house.gateway.list(true, asker().user).await;
+    let list = house.gateway.list(true, asker().user, asker().role).await;
     assert!(list.advice.is_none() && list.upstreams[0].problem.is_none(), "{list:?}");
     println!("{:?}", list.models);
     let (deltas, end) = house.ask("Say hello.", vec![]).await;

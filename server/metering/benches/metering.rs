@@ -60,7 +60,7 @@ fn end(model: &str) -> End {
         model: model.to_owned(),
         asked: "fast".to_owned(),
         door: Door::Chat,
-        tokens: CallTokens { input: 1_000, output: 200, ..CallTokens::default() },
+        tokens: CallTokens { input: 1_000, output: 200, ..CallTokens::default() }.into(),
         estimated: false,
         first_token_us: Some(300_000),
         total_us: 2_000_000,
@@ -90,7 +90,15 @@ async fn run() -> Outcome<()> {
     let running = tokio::spawn(metering.clone().run(stop.clone()));
     let askers: Vec<_> = (0..PEOPLE).map(asker).collect();
     let model = "mistral/codestral-latest";
-    let ask = Ask { model, is_local: false, own_key: false, input_tokens: 2_000, max_output_tokens: Some(400) };
+    let ask = Ask {
+        model,
+        is_local: false,
+        own_key: false,
+        input_tokens: 2_000,
+        max_output_tokens: Some(400),
+        answers: 1,
+        caches_for_hour: false,
+    };
 
     let mut times = Times::default();
     // Once for everybody, so that every budget is there.

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use coditect_protocol::auth::Role;
-use coditect_protocol::llm::{CallOutcome, CallRecord, CallTokens, Door, ModelPrice, Usd};
+use coditect_protocol::llm::{CallOutcome, CallRecord, Door, ModelPrice, Usd};
 use coditect_protocol::{CallId, Coded as _, TokenId, UserId, WorkspaceId};
 use uuid::Builder;
 
 use crate::limits::{Limited, Rate};
-use crate::money::{Hold, Refused, cost, most};
+use crate::money::{Counted, Hold, Refused, cost, most};
 use crate::time::millis;
 use crate::usage::Place;
 use crate::{Metering, Refusal, Rules};
@@ -67,6 +67,10 @@ pub struct Ask<'a> {
     pub input_tokens: u64,
     /// Most tokens that are written, of all answers together, where that was told.
     pub max_output_tokens: Option<u64>,
+    /// How many answers are wanted: what nobody told the most of is set aside for each.
+    pub answers: u64,
+    /// Of what is read, some may be kept for an hour in the upstream's cache, which costs more.
+    pub caches_for_hour: bool,
 }
 
 /// How a call went.
@@ -79,7 +83,7 @@ pub struct End {
     /// In which dialect.
     pub door: Door,
     /// Tokens, as far as they are known.
-    pub tokens: CallTokens,
+    pub tokens: Counted,
     /// The upstream did not tell them.
     pub estimated: bool,
     /// Until the first token, in microseconds.
@@ -100,6 +104,8 @@ struct Asked {
     model: String,
     price: Option<Arc<ModelPrice>>,
     own_key: bool,
+    /// See [`Admission::bound`].
+    bound: Option<u64>,
 }
 
 /// A call that may be made. Dropped without being settled, nothing was asked: what was set aside is free again.
@@ -117,6 +123,8 @@ pub struct Admission {
     place: Option<Place>,
     asked: Option<Asked>,
     hold: Hold,
+    /// What was paid already for questions that never came back.
+    lost: Usd,
 }
 
 /// More money that was set aside for a call. Dropped, it is free again.
@@ -152,6 +160,7 @@ impl Metering {
             place: Some(place),
             asked: None,
             hold: Hold::default(),
+            lost: Usd::ZERO,
         })
     }
 
@@ -208,14 +217,19 @@ impl Admission {
         // What was held for the model before is free first: it may be what this one needs.
         self.hold = Hold::default();
         let price = self.rules.price_of(ask.model, ask.is_local);
-        self.asked = Some(Asked { model: ask.model.to_owned(), price: price.clone(), own_key: ask.own_key });
+        let asked = Asked { model: ask.model.to_owned(), price: price.clone(), own_key: ask.own_key, bound: None };
+        let asked = self.asked.insert(asked);
         let budgets: Vec<_> = self.rules.budgets(&self.asker, ask.own_key, SystemTime::now()).collect();
         if budgets.is_empty() || (price.is_none() && ask.is_local) {
             return Ok(());
         }
         let Some(price) = price else { return Err(Refusal::NoPrice { model: ask.model.to_owned() }) };
-        let output = ask.max_output_tokens.or(price.max_output_tokens).unwrap_or(DEFAULT_MAX_OUTPUT_TOKENS);
-        let amount = most(&price, ask.input_tokens, output);
+        let each = price.max_output_tokens.unwrap_or(DEFAULT_MAX_OUTPUT_TOKENS);
+        let output = ask.max_output_tokens.unwrap_or_else(|| each.saturating_mul(ask.answers.max(1)));
+        // What is built in is the most that the model writes at all. What the policy says may be less.
+        let is_models_own = price.max_output_tokens.is_some() && self.rules.price_of(ask.model, true).is_none();
+        asked.bound = (ask.max_output_tokens.is_none() && !is_models_own).then_some(each.max(1));
+        let amount = most(&price, ask.input_tokens, output, ask.caches_for_hour);
         self.hold = self.metering.inner.ledger.hold(budgets, amount).await.map_err(refusal)?;
         Ok(())
     }
@@ -224,21 +238,41 @@ impl Admission {
         self.asked.as_ref()?.price.as_deref()
     }
 
+    /// Most tokens of each answer, where a budget counts and neither whoever asks nor the model itself bounds it: only so many were set
+    /// aside, and an answer that cannot be cut must be told.
+    #[must_use]
+    pub fn bound(&self) -> Option<u64> {
+        self.asked.as_ref().filter(|_| !self.hold.is_empty())?.bound
+    }
+
+    /// Whether a budget counts, and the operator's key pays: nothing may be asked for that has a price of its own beside the tokens'.
+    #[must_use]
+    pub fn counts_all(&self) -> bool {
+        !self.hold.is_empty() && self.asked.as_ref().is_some_and(|asked| !asked.own_key)
+    }
+
+    /// What was asked last never came back, and may have to be paid for all the same: so many tokens are.
+    pub fn lose(&mut self, tokens: &Counted) {
+        let lost = self.price().map_or(Usd::ZERO, |price| cost(price, tokens));
+        std::mem::take(&mut self.hold).settle(lost);
+        self.lost = self.lost.plus(lost);
+    }
+
     /// Whether so many tokens cost no more than what is set aside. Always, where no budget counts.
     #[must_use]
-    pub fn covers(&self, tokens: &CallTokens) -> bool {
+    pub fn covers(&self, tokens: &Counted) -> bool {
         self.hold.is_empty() || self.price().is_none_or(|price| cost(price, tokens) <= self.hold.amount())
     }
 
     /// Sets more aside, so that so many tokens are covered, and half as many again. Where this is refused, the answer has to be cut.
-    pub async fn extend(&mut self, tokens: &CallTokens) -> Result<(), Refusal> {
+    pub async fn extend(&mut self, tokens: &Counted) -> Result<(), Refusal> {
         let more = self.more(tokens).await?;
         self.add(more);
         Ok(())
     }
 
     /// The first half of [`extend`](Self::extend), for who cannot lend the admission meanwhile.
-    pub fn more(&self, tokens: &CallTokens) -> impl Future<Output = Result<More, Refusal>> + Send + 'static {
+    pub fn more(&self, tokens: &Counted) -> impl Future<Output = Result<More, Refusal>> + Send + 'static {
         let needed = self.price().map_or(0, |price| cost(price, tokens).nanos());
         let wanted = Usd::from_nanos(needed.saturating_add(needed / 2)).minus(self.hold.amount());
         let (budgets, metering) = (self.hold.budgets(), self.metering.clone());
@@ -258,7 +292,7 @@ impl Admission {
         let Some(place) = self.place.take() else { return };
         let cost = self.cost_of(&end);
         std::mem::take(&mut self.hold).settle(cost);
-        let tokens = &end.tokens;
+        let tokens = &end.tokens.tokens;
         self.correct_limits(tokens.input.saturating_add(tokens.output));
         let record = self.record(end, cost);
         self.metering.inner.metrics.count(&record);
@@ -290,9 +324,9 @@ impl Admission {
             door: end.door,
             asked: cut(end.asked, MODEL_MAX_CHARS),
             model: cut(end.model, MODEL_MAX_CHARS),
-            tokens: end.tokens,
+            tokens: end.tokens.tokens,
             estimated: end.estimated,
-            cost,
+            cost: self.lost.plus(cost),
             own_key: self.asked.as_ref().is_some_and(|asked| asked.own_key),
             first_token_us: end.first_token_us,
             total_us: end.total_us,

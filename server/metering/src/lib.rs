@@ -26,4 +26,5 @@ pub use error::{MeteringError, Refusal};
 pub use govern::{Rules, fits};
 pub use limits::Limited;
 pub use metering::{Metering, MeteringSettings};
+pub use money::Counted;
 pub use usage::{CallFilter, Export, ExportForm, ReportQuery};

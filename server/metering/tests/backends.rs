@@ -88,7 +88,7 @@ macro_rules! on_every_backend {
 
 on_every_backend! {
     money: a_hundred_calls_at_once_overspend_nothing, what_a_crashed_server_took_counts_as_spent, every_scope_and_period_counts,
-        an_answer_that_goes_on_gets_more_or_is_cut, what_has_no_price_is_refused_where_a_budget_counts,
+        an_answer_that_goes_on_gets_more_or_is_cut, what_never_came_back_is_paid_for, what_has_no_price_is_refused_where_a_budget_counts,
         a_lower_limit_counts_at_once;
     usage: every_call_is_recorded_once, reports_and_pages_tell_the_same, a_document_holds_all_calls;
     rules: a_policy_is_in_force_everywhere, a_policy_that_cannot_be_is_refused, limits_bound_requests_and_tokens,

@@ -1,6 +1,6 @@
 // The command-line agents, each with a home of its own, told by its documented variables and files where the gateway is.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
@@ -9,7 +9,8 @@ import { fileURLToPath } from 'node:url';
 const installed = name => fileURLToPath(new URL(`../node_modules/${name}`, import.meta.url));
 /** Longest that an agent may take for its turn, in milliseconds. */
 const TURN_MS = 30_000;
-const OUTPUT_BYTES = 16 * 1024 * 1024;
+/** Most of its output that is kept, in characters. */
+const OUTPUT_CHARS = 16 * 1024 * 1024;
 
 /** A place that an agent believes to be its way into the internet: what it wants there is kept, and nothing is given. */
 export class Trap {
@@ -89,6 +90,8 @@ export const AGENTS = {
             env: {
                 CLAUDE_CONFIG_DIR: path.join(home, '.claude'), ANTHROPIC_BASE_URL: anthropic, ANTHROPIC_AUTH_TOKEN: key, ANTHROPIC_DEFAULT_HAIKU_MODEL: model,
                 CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1', DISABLE_AUTOUPDATER: '1', DISABLE_TELEMETRY: '1', DISABLE_ERROR_REPORTING: '1',
+                // It tries again for minutes, also where it is told that its token is not taken.
+                CLAUDE_CODE_MAX_RETRIES: '1',
             },
         }),
     },
@@ -112,31 +115,93 @@ export const AGENTS = {
     'opencode as anthropic': { dialect: 'anthropic', ...opencode('@ai-sdk/anthropic', place => `${place.anthropic}/v1`) },
 };
 
-/** Lets an agent do its turn in `dir`, where its home and its folder are made. It must end well, and want nothing of the internet. */
-export async function turn(agent, place, dir, say) {
+/** What every agent finds in its surroundings, whatever else it is told: a home and a folder in `dir`, and no way into the internet. */
+function surroundings(dir, trap) {
     const [home, folder] = ['home', 'folder'].map(name => path.join(dir, name));
     [home, folder, path.join(home, 'tmp')].forEach(made => fs.mkdirSync(made, { recursive: true }));
-    const trap = await Trap.start();
-    const { program, native, args, env } = AGENTS[agent].command(place, { home, prompt: say(folder) });
-    const own = {
+    const env = {
         PATH: `${path.dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`, HOME: home, TMPDIR: path.join(home, 'tmp'), LANG: 'C.UTF-8', TERM: 'dumb', NO_COLOR: '1',
-        ...Object.fromEntries(['CONFIG', 'DATA', 'STATE', 'CACHE'].map(kind => [`XDG_${kind}_HOME`, path.join(home, `.${kind.toLowerCase()}`)])), ...trap.variables, ...env,
+        ...Object.fromEntries(['CONFIG', 'DATA', 'STATE', 'CACHE'].map(kind => [`XDG_${kind}_HOME`, path.join(home, `.${kind.toLowerCase()}`)])), ...trap.variables,
     };
+    return { home, folder, env };
+}
+
+/**
+ * Starts an agent in `dir`, where its home and its folder are made: `command` tells how. `ended` is how it ends, whatever comes; `stop` sends
+ * it a signal as a terminal does, with all that it started.
+ */
+function start(command, dir, trap) {
+    const { home, folder, env } = surroundings(dir, trap);
+    const { program, native, args, env: own } = command({ home, folder });
+    const child = spawn(native ? program : process.execPath, native ? args : [program, ...args], { cwd: folder, env: { ...env, ...own }, detached: true });
+    const out = { stdout: '', stderr: '' };
+    for (const name of ['stdout', 'stderr']) {
+        child[name].setEncoding('utf8').on('data', text => { if (out[name].length < OUTPUT_CHARS) { out[name] += text; } });
+    }
+    // Some wait for more to read.
+    child.stdin.end();
+    const stop = signal => { try { process.kill(-child.pid, signal); } catch { /* It has ended. */ } };
+    let hung = false;
+    const timer = setTimeout(() => { hung = true; stop('SIGKILL'); }, TURN_MS);
+    const ended = new Promise(resolve => child.once('close', (code, signal) => {
+        clearTimeout(timer);
+        stop('SIGKILL');
+        resolve({ code: code ?? signal, hung, folder, ...out });
+    }));
+    return { ended, stop };
+}
+
+/** Lets an agent do its turn in `dir`. It must end well, and want nothing of the internet. */
+export async function turn(agent, place, dir, say) {
+    const trap = await Trap.start();
     try {
-        const ended = await run(native ? program : process.execPath, native ? args : [program, ...args], { cwd: folder, env: own });
+        const ended = await start(({ home, folder }) => AGENTS[agent].command(place, { home, prompt: say(folder) }), dir, trap).ended;
         assert.equal(ended.code, 0, `${agent} ended badly: ${JSON.stringify(ended)}`);
         assert.deepEqual(trap.wanted, [], `${agent} wants nothing of the internet`);
-        return { ...ended, folder };
+        return ended;
     } finally { await trap.stop(); }
 }
 
-/** Runs a program to its end, in a group that ends with it. */
-function run(program, args, { cwd, env }) {
-    return new Promise(resolve => {
-        const child = execFile(program, args, { cwd, env, timeout: TURN_MS, killSignal: 'SIGKILL', maxBuffer: OUTPUT_BYTES }, (error, stdout, stderr) => {
-            resolve({ code: error ? error.code ?? error.signal : 0, stdout, stderr });
-        });
-        // Some wait for more to read.
-        child.stdin.end();
-    });
+/** Lets an agent say something in `dir`, does `meanwhile` with what is under way, and answers how it ended, well or not. It must not hang. */
+export async function scene(agent, place, dir, prompt, meanwhile = () => {}) {
+    const trap = await Trap.start();
+    try {
+        const running = start(({ home }) => AGENTS[agent].command(place, { home, prompt }), dir, trap);
+        try {
+            await meanwhile(running);
+        } catch (error) {
+            running.stop('SIGKILL');
+            throw new Error(`${error.message}: ${JSON.stringify(await running.ended)}`);
+        }
+        const ended = await running.ended;
+        assert.ok(!ended.hung, `${agent} hangs: ${JSON.stringify(ended)}`);
+        return ended;
+    } finally { await trap.stop(); }
+}
+
+/** The agents as somebody starts them in a terminal, who tells them nothing of models. */
+const AS_FOUND = {
+    'claude-code': prompt => ({ program: installed('@anthropic-ai/claude-code/cli-wrapper.cjs'), args: ['-p', prompt, '--permission-mode', 'acceptEdits'] }),
+    codex: prompt => ({
+        program: installed('@openai/codex/bin/codex.js'), args: ['exec', '--skip-git-repo-check', '--dangerously-bypass-approvals-and-sandbox', prompt],
+    }),
+    'gemini-cli': prompt => ({ program: installed('@google/gemini-cli/bundle/gemini.js'), args: ['-p', prompt, '--approval-mode', 'yolo', '--skip-trust'] }),
+    opencode: prompt => ({ program: installed('opencode-linux-x64-baseline/bin/opencode'), native: true, args: ['run', prompt] }),
+};
+export const FOUND = Object.keys(AS_FOUND);
+
+/** Lets an agent do its turn in `dir` with nothing but the variables and the files of a home that it finds. It must end well. */
+export async function foundTurn(agent, { variables, home: files }, dir, say) {
+    const trap = await Trap.start();
+    const command = ({ home, folder }) => {
+        fs.cpSync(files, home, { recursive: true });
+        // Where these are is a matter of the machine: in a terminal they are below the home, as here.
+        const places = Object.fromEntries(['CONFIG', 'DATA', 'STATE', 'CACHE'].map(kind => [`XDG_${kind}_HOME`, undefined]));
+        return { ...AS_FOUND[agent](say(folder)), env: { ...places, ...variables } };
+    };
+    try {
+        const ended = await start(command, dir, trap).ended;
+        assert.equal(ended.code, 0, `${agent} ended badly: ${JSON.stringify(ended)}`);
+        return ended;
+    } finally { await trap.stop(); }
 }

@@ -58,12 +58,15 @@ function own(dialect) {
 const version = dialect => dialect === 'gemini' ? 'v1beta' : 'v1';
 
 export class Ground {
-    /** Starts all there is; `behind` puts nginx in front of the gateway, and before that a tap, `front`. */
-    static async start({ behind = false } = {}) {
+    /**
+     * Starts all there is; `behind` puts nginx in front of the gateway, and before that a tap, `front`. `only` is a name for the one upstream
+     * that the gateway has then.
+     */
+    static async start({ behind = false, only } = {}) {
         const ground = new Ground();
         try {
             await ground.startUpstreams();
-            if (!DIRECT) { await ground.startGateway(behind); }
+            if (!DIRECT) { await ground.startGateway(behind, only); }
         } catch (error) {
             await ground.stop();
             throw error;
@@ -82,19 +85,19 @@ export class Ground {
         for (const dialect of DIALECTS) { this.taps[dialect] = await Tap.start(url, { own: own(dialect), mend: MEND[dialect] }); }
         for (const name of REAL ? Object.values(REAL_NAMES) : []) { this.taps[name] = await Tap.start(new URL(REAL).origin); }
     }
-    async startGateway(behind) {
+    async startGateway(behind, only) {
         // One that refuses may be given a rest by the gateway: each refusal has an upstream of its own, so that no test waits for another's.
-        const upstreams = DIALECTS.flatMap(dialect => [dialect, ...Object.keys(REFUSALS).map(refusal => `${dialect}-${refusal}`)].map(name => [
+        const upstreams = only ? [[only, 'chat', `${this.taps.chat.url}/v1`]] : DIALECTS.flatMap(dialect => [dialect, ...Object.keys(REFUSALS).map(refusal => `${dialect}-${refusal}`)].map(name => [
             name, dialect, `${this.taps[dialect].url}/${version(dialect)}`,
         ]));
-        if (REAL) { upstreams.push(...Object.entries(REAL_NAMES).map(([dialect, name]) => [name, dialect, `${this.taps[name].url}/v1`])); }
+        if (REAL && !only) { upstreams.push(...Object.entries(REAL_NAMES).map(([dialect, name]) => [name, dialect, `${this.taps[name].url}/v1`])); }
         const lines = upstreams.flatMap(([name, dialect, url]) => [
             '[[llm_upstream]]', `name = "${name}"`, `dialect = "${dialect}"`, `base_url = "${url}"`, `api_key = "${UPSTREAM_KEY}"`, '',
         ]);
         const config = path.join(this.dir, 'coditect.toml');
         fs.writeFileSync(config, lines.join('\n'), { mode: 0o600 });
         this.stack = await Stack.start({ nginx: behind, upstreams: [], flags: ['--config', config] });
-        this.key = await token(this.stack.url);
+        Object.assign(this, await person(this.stack.url));
         if (behind) { this.front = await Tap.start(this.stack.url); }
         this.base = new URL(DOORS_AT, this.front?.url ?? this.stack.url).href;
     }
@@ -117,6 +120,9 @@ export class Ground {
         if (!DIRECT) { seen.forEach(({ text, path }) => assert.ok(!text.includes(this.key), `${path} at the upstream holds the person's token`)); }
         return seen;
     }
+    /** As the person in their browser. */
+    call(route, body) { return call(this.stack.url, route, body, this.session); }
+
     async stop() {
         await this.front?.stop();
         await this.stack?.stop();
@@ -126,14 +132,17 @@ export class Ground {
     }
 }
 
-/** A token of a new person, good for models only. */
-async function token(url) {
-    const post = async (route, body, bearer) => {
-        const headers = { 'content-type': 'application/json', ...(bearer && { authorization: `Bearer ${bearer}` }) };
-        const answer = await fetch(`${url}api/v5/${route}`, { method: 'POST', headers, body: JSON.stringify(body) });
-        assert.ok(answer.ok, `${route}: ${answer.status} ${await answer.clone().text()}`);
-        return answer.json();
-    };
-    const { access_token: session } = await post('auth/register', { email: 'clients@example.org', password: PASSWORD });
-    return (await post('auth/tokens', { name: 'clients', scopes: ['llm'], expires_in_days: 1, password: PASSWORD }, session)).token;
+/** A new person: their session, their id, and a token that is good for models only. */
+async function person(url) {
+    const { access_token: session, session: { user } } = await call(url, 'auth/register', { email: 'clients@example.org', password: PASSWORD });
+    const { token: key } = await call(url, 'auth/tokens', { name: 'clients', scopes: ['llm'], expires_in_days: 1, password: PASSWORD }, session);
+    return { session, user: user.id, key };
+}
+
+/** Asks the API, with a body where there is one; it must not refuse. */
+async function call(url, route, body, bearer) {
+    const headers = { 'content-type': 'application/json', ...(bearer && { authorization: `Bearer ${bearer}` }) };
+    const answer = await fetch(`${url}api/v5/${route}`, { method: body ? 'POST' : 'GET', headers, body: body && JSON.stringify(body) });
+    assert.ok(answer.ok, `${route}: ${answer.status} ${await answer.clone().text()}`);
+    return answer.json();
 }

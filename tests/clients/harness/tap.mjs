@@ -11,7 +11,7 @@ const CLOSED_MS = 10_000;
 class Seen {
     constructor(request, body) {
         const url = new URL(request.url, 'http://upstream');
-        Object.assign(this, { method: request.method, path: url.pathname, query: url.search, headers: request.headers, body, left: false, answered: false });
+        Object.assign(this, { method: request.method, path: url.pathname, query: url.search, headers: request.headers, body, begun: false, left: false, answered: false });
     }
     get json() { return JSON.parse(this.body); }
     /** All that is in it, to look for what must not be there. */
@@ -51,6 +51,7 @@ export class Tap {
         const { hostname, port } = this.to;
         const asked = { hostname, port, method: request.method, path: seen.onward ?? request.url, headers: request.headers, agent: false };
         const onward = http.request(asked, answer => {
+            answer.once('data', () => { seen.begun = true; });
             const { 'content-length': length, ...headers } = answer.headers;
             response.writeHead(answer.statusCode, this.mend ? headers : answer.headers);
             // An answer that breaks off must break off here too.

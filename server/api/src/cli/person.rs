@@ -9,6 +9,7 @@ use coditect_protocol::auth::{PersonChange, PersonEntry, Role};
 use coditect_store::Store;
 
 use super::command::{CommandError, block_on};
+use crate::error::ServerError;
 use crate::features::auth_settings;
 use crate::master_key;
 use crate::settings::{Given, VARIABLE_PREFIX, load_given};
@@ -32,6 +33,7 @@ pub(super) fn command() -> Command {
         .arg(place("data", "DIR", "Data directory of the server").value_parser(value_parser!(PathBuf)))
         .arg(place("store", "URL", "Store of the server"))
         .arg(place("master-key-file", "FILE", "Master key of the store").value_parser(value_parser!(PathBuf)))
+        .arg(place("master-key-command", "PROGRAM,ARG…", "Program that prints the master key").value_delimiter(','))
         .subcommand(Command::new("list").about("Lists everybody"))
         .subcommand(one("reset-code", "Makes a one-time code with which a person sets a new password"))
         .subcommand(one("disable", "Keeps a person out and ends their logins"))
@@ -46,18 +48,20 @@ pub(super) fn run(matches: &ArgMatches) -> Result<String, CommandError> {
         data: path("data"),
         store: matches.get_one::<String>("store").cloned(),
         master_key_file: path("master-key-file"),
+        master_key_command: matches.get_many("master-key-command").map(|words| words.cloned().collect()),
         ..Given::default()
     };
     let settings = load_given(given, path("config").as_deref())?;
     // Nothing is made here: whoever names the wrong place learns it.
-    let key_path = settings.master_key_path();
-    if !key_path.exists() {
-        let reason = "it is not there; give the data directory of a server that has been started".to_owned();
-        return Err(crate::error::ServerError::MasterKey { path: key_path, reason }.into());
+    let master_key = master_key::source(&settings)?;
+    if !master_key.is_there() {
+        let place = settings.master_key_path();
+        let reason = "it is not there; give the data directory of a server that has been started";
+        return Err(ServerError::MasterKey(format!("{}: {reason}", place.display())).into());
     }
-    let master_key = master_key::open(&key_path)?;
     let login = matches.try_get_one::<String>("LOGIN").ok().flatten().cloned();
     block_on(async move {
+        let master_key = master_key.read().await?;
         let store = Store::open(&settings.store_url()).await.map_err(told)?;
         let outcome = match Auth::open(store.clone(), auth_settings(&settings), master_key).await {
             Ok(auth) => Operator::new(auth).await,

@@ -21,7 +21,7 @@ const LONG_AGO: &str = "1970-01-01T00:00:00Z";
     responses((status = 200, description = "As the dialect has it", body = Object)))]
 pub(super) async fn list(state: State<AppState>, caller: Caller, request: Request) -> Json<Value> {
     let dialect = dialect_of(request.method(), request.uri().path(), request.headers(), request.uri().query());
-    Json(listed(dialect, &models(&state, &caller).await))
+    Json(listed(dialect, &models(dialect, &state, &caller).await))
 }
 
 /// One of them.
@@ -36,7 +36,7 @@ pub(super) async fn show(state: State<AppState>, caller: Caller, request: Reques
 /// The models that may be asked, as Gemini lists them.
 #[utoipa::path(get, path = "/llm/v1beta/models", tag = "gateway", responses((status = 200, description = "As Gemini's", body = Object)))]
 pub(super) async fn list_gemini(state: State<AppState>, caller: Caller) -> Json<Value> {
-    Json(listed(Dialect::Gemini, &models(&state, &caller).await))
+    Json(listed(Dialect::Gemini, &models(Dialect::Gemini, &state, &caller).await))
 }
 
 /// One of them, as Gemini shows it.
@@ -51,12 +51,16 @@ pub(super) async fn show_gemini(
     one(Dialect::Gemini, &state, &caller, request.uri().path()).await
 }
 
-/// What this person may ask: models, and other names that lead to some.
-async fn models(State(state): &State<AppState>, Caller(identity): &Caller) -> Vec<ModelInfo> {
+/// What this person may ask: models, and other names that lead to some. As at OpenAI's, its clients find models among them that only make
+/// vectors; others are told what can be talked to.
+async fn models(dialect: Dialect, State(state): &State<AppState>, Caller(identity): &Caller) -> Vec<ModelInfo> {
     let rules = state.gateway.metering().rules();
-    let mut models = state.gateway.list(false, identity.user.id).await.models;
-    models.retain(|model| rules.may_ask(identity.user.role, &model.id));
-    let leads = |alias: &&Alias| alias.targets.iter().any(|target| rules.may_ask(identity.user.role, &target.model));
+    let (user, role) = (identity.user.id, identity.user.role);
+    let models = match dialect {
+        Dialect::Chat | Dialect::Responses => state.gateway.list_all(user, role).await,
+        Dialect::Anthropic | Dialect::Gemini => state.gateway.list(false, user, role).await.models,
+    };
+    let leads = |alias: &&Alias| alias.targets.iter().any(|target| rules.may_ask(role, &target.model));
     let aliases = rules.aliases().iter().filter(|alias| !alias.name.contains('*')).filter(leads);
     let named = aliases.map(|alias| ModelInfo {
         id: alias.name.clone(),
@@ -71,7 +75,7 @@ async fn models(State(state): &State<AppState>, Caller(identity): &Caller) -> Ve
 async fn one(dialect: Dialect, state: &State<AppState>, caller: &Caller, path: &str) -> Result<Json<Value>, ApiError> {
     let name = path.split_once("/models/").map(|(_, name)| name).ok_or(ApiFault::NoSuchRoute)?;
     let name = percent_encoding::percent_decode_str(name).decode_utf8().map_err(|_| ApiFault::NoSuchRoute)?;
-    let models = models(state, caller).await;
+    let models = models(dialect, state, caller).await;
     let found = models.iter().find(|model| model.id == name).or_else(|| models.iter().find(|model| model.name == name));
     found.map(|model| Json(entry(dialect, model))).ok_or_else(|| ApiFault::NoSuchRoute.into())
 }
@@ -91,10 +95,16 @@ fn listed(dialect: Dialect, models: &[ModelInfo]) -> Value {
 }
 
 fn entry(dialect: Dialect, model: &ModelInfo) -> Value {
-    let ModelInfo { id, name, upstream, context_tokens, .. } = model;
+    let ModelInfo { id, name, upstream, context_tokens, loaded } = model;
     match dialect {
         Dialect::Chat | Dialect::Responses => {
-            json!({ "id": id, "object": "model", "created": 0, "owned_by": upstream, "context_length": context_tokens })
+            let mut entry = json!({
+                "id": id, "object": "model", "created": 0, "owned_by": upstream, "context_length": context_tokens,
+            });
+            if let Some(loaded) = loaded {
+                entry["loaded"] = json!(loaded);
+            }
+            entry
         }
         Dialect::Anthropic => json!({ "type": "model", "id": id, "display_name": name, "created_at": LONG_AGO }),
         Dialect::Gemini => json!({

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use coditect_auth::{Auth, AuthError, NewTerminalToken, TerminalHost};
 use coditect_llm::Gateway;
-use coditect_protocol::auth::Scope;
+use coditect_protocol::auth::{Role, Scope};
 use coditect_protocol::{Coded as _, TerminalId, UserId};
 use coditect_workspace::WorkspaceError;
 use coditect_workspace::registry::{Access, Workspaces};
@@ -25,7 +25,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use super::agents;
+use super::agents::{self, Models};
 
 /// What a terminal's token may be used for.
 const SCOPES: [Scope; 4] = [Scope::FilesRead, Scope::FilesWrite, Scope::Llm, Scope::WorkspacesRead];
@@ -92,18 +92,28 @@ impl TerminalTokens {
         self.auth.make_terminal_token(new).await
     }
 
-    /// Tells agents in the person's home where models are. A home that cannot be written to is no reason to have no terminal.
-    async fn configure_agents(&self, user: UserId, url: &str) {
+    /// Tells agents in the person's home where models are, and answers what there is to tell. A home that cannot be written to is no
+    /// reason to have no terminal.
+    async fn configure_agents(&self, user: UserId, role: Role, url: &str) -> Models {
+        let mut models = Models::default();
         let configured = async {
+            models = self.models(user, role).await;
             let home = self.workspaces.home(user).await?;
-            let models = self.gateway.list(false, user).await.models.into_iter().map(|model| model.id);
-            agents::configure(&home, url, &models.collect::<Vec<_>>()).await
+            agents::configure(&home, url, &models).await
         };
         match timeout(CONFIGURED_WITHIN, configured).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "agents in a home could not be told where models are"),
             Err(_) => tracing::debug!("agents in a home could not be told in time where models are"),
         }
+        models
+    }
+
+    async fn models(&self, user: UserId, role: Role) -> Models {
+        let rules = self.gateway.metering().rules();
+        let team = rules.team(user).map(|team| team.id);
+        let has_key = |upstream: &str| self.gateway.keys().has_any(upstream, user, team);
+        Models::new(&self.gateway.list(false, user, role).await, rules.aliases(), has_key)
     }
 
     /// Takes tokens away whose terminal is gone, until it is dropped.
@@ -178,8 +188,9 @@ impl TerminalEnvironment for TerminalTokens {
             // A token is worth nothing where nobody takes it.
             if let (Some(url), Some(lifetime)) = (self.sandboxes.api_url(), self.lifetime) {
                 let token = self.token(access, terminal, lifetime).await.map_err(told)?;
-                variables.extend(agents::variables(&url, &token));
-                self.configure_agents(access.user, &url).await;
+                let role = self.auth.check(&token).await.map_err(told)?.user.role;
+                let models = self.configure_agents(access.user, role, &url).await;
+                variables.extend(agents::variables(&url, &token, &models));
                 variables.push(("CODITECT_URL".to_owned(), url));
                 variables.push(("CODITECT_TOKEN".to_owned(), token));
             }

@@ -19,6 +19,10 @@ pub use table::{Given, Row, Settings, rows};
 /// Prefix of the variables.
 pub const VARIABLE_PREFIX: &str = "CODITECT_";
 
+/// The variable that may hold the master key itself. It is no setting: a secret is no flag, which everybody on the machine could read, and
+/// is never listed.
+pub const MASTER_KEY_VARIABLE: &str = "CODITECT_MASTER_KEY";
+
 /// Address that `serve` listens on unless told otherwise.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8700);
 

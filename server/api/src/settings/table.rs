@@ -185,8 +185,14 @@ settings! {
     /// registered yet. Empty: none.
     first_login: String = String::new();
     /// File with the key that protects secrets in the store. Made at the first start, readable for the server alone; all servers of one
-    /// store need the same. Without it, second factors and signing keys in the store are lost. Empty: `master.key` in `data`.
+    /// store need the same. Without it, second factors, signing keys, logins for git sites, keys of model
+    /// servers and kept conversations in the store are lost. Empty: `master.key` in `data`. In place of
+    /// a file, the variable `CODITECT_MASTER_KEY` may hold what would stand in it.
     master_key_file: PathBuf = PathBuf::new();
+    /// Program with its arguments that prints that key, in place of a file: `["aws", "kms", "decrypt", …]`. It runs at each start, without
+    /// a shell, as the server and with its variables, and has 30 seconds. It prints what would stand in the file: lines of 32 bytes in
+    /// Base64, the newest first, or the 32 bytes themselves.
+    master_key_command: Vec<String> = Vec::new();
     /// Address under which people reach the server (`https://ide.example.org`), for links in mails and for logging in programs. Empty:
     /// the one that a request came by; links in mails are left out.
     public_url: String = String::new();
@@ -333,9 +339,9 @@ settings! {
     llm_discover: Discover = Discover::Auto;
     /// Well-known model providers that keys may be added for.
     llm_providers: Vec<String> = coditect_llm::LlmSettings::default().presets;
-    /// Seconds until the first token of an answer must have come.
+    /// Seconds until the first token of an answer must have come; of well-known providers at least 600.
     llm_first_token_seconds: u64 = 120;
-    /// Seconds between two pieces of an answer.
+    /// Seconds between two pieces of an answer; of well-known providers at least 300.
     llm_idle_seconds: u64 = 60;
     /// Seconds until an answer that does not come in pieces must have come as a whole.
     llm_whole_seconds: u64 = 600;

@@ -7,9 +7,6 @@ use crate::json::{given, list, text, whole};
 use crate::turn::Failure;
 
 pub(super) fn read_one(body: &Value) -> Result<Asked, Failure> {
-    let word = |camel: &str, snake: &str| {
-        given(body, camel).or_else(|| given(body, snake)).and_then(Value::as_str).map(str::to_owned)
-    };
     let content = body.get("content").unwrap_or(&Value::Null);
     let mut texts = Vec::new();
     for part in list(content, "parts") {
@@ -29,8 +26,6 @@ pub(super) fn read_one(body: &Value) -> Result<Asked, Failure> {
         inputs: vec![Input::Text(texts.join("\n"))],
         dimensions: whole(body, "outputDimensionality").or_else(|| whole(body, "output_dimensionality")),
         base64: false,
-        task: word("taskType", "task_type"),
-        title: word("title", "title"),
     })
 }
 
@@ -39,16 +34,16 @@ fn model(body: &Value) -> String {
     model.strip_prefix("models/").unwrap_or(model).to_owned()
 }
 
-/// All of one batch have the same size and purpose: those of the first.
+/// All of one batch have the same size, for other forms tell it once.
 pub(super) fn read_many(body: &Value) -> Result<Asked, Failure> {
     let mut asked: Option<Asked> = None;
     for request in list(body, "requests") {
         let one = read_one(request)?;
         match &mut asked {
             None => asked = Some(one),
-            Some(all) if all.dimensions == one.dimensions && all.task == one.task => all.inputs.extend(one.inputs),
+            Some(all) if all.dimensions == one.dimensions => all.inputs.extend(one.inputs),
             Some(_) => {
-                let message = "All requests of a batch need the same outputDimensionality and taskType.";
+                let message = "All requests of a batch need the same outputDimensionality for this model.";
                 return Err(Failure::refused("requests", message));
             }
         }
@@ -76,20 +71,28 @@ fn request(input: &Input, asked: &Asked, model: &str) -> Result<Value, Failure> 
         ("model".to_owned(), format!("models/{model}").into()),
         ("content".to_owned(), json!({ "parts": [{ "text": text }] })),
     ]);
-    for (name, value) in [("taskType", &asked.task), ("title", &asked.title)] {
-        request.extend(value.as_ref().map(|value| (name.to_owned(), value.as_str().into())));
-    }
     request.extend(asked.dimensions.map(|dimensions| ("outputDimensionality".to_owned(), dimensions.into())));
     Ok(Value::Object(request))
 }
 
 pub(super) fn read_answer(answer: &Value) -> Option<Embedded> {
-    let one = given(answer, "embedding").into_iter();
-    let all: Vec<&Value> = one.chain(list(answer, "embeddings")).collect();
-    let vectors: Option<Vec<Vec<f64>>> = all.iter().map(|one| numbers(one.get("values")?)).collect();
+    let vectors = embeddings(answer).map(|one| numbers(one.get("values")?)).collect::<Option<_>>()?;
+    Some(Embedded { vectors, tokens: tokens(answer) })
+}
+
+pub(super) fn has_vectors(answer: &Value) -> bool {
+    embeddings(answer).next().is_some()
+}
+
+pub(super) fn tokens(answer: &Value) -> Option<u64> {
     let told = answer.get("usageMetadata").and_then(|usage| whole(usage, "promptTokenCount"));
-    let each = || all.iter().map(|one| whole(one.get("statistics")?, "tokenCount")).sum::<Option<u64>>();
-    Some(Embedded { vectors: vectors?, tokens: told.or_else(|| each().filter(|tokens| *tokens > 0)) })
+    let of = |one: &Value| whole(one.get("statistics")?, "tokenCount");
+    let each = || embeddings(answer).try_fold(0_u64, |sum, one| Some(sum.saturating_add(of(one)?)));
+    told.or_else(|| each().filter(|tokens| *tokens > 0))
+}
+
+fn embeddings(answer: &Value) -> impl Iterator<Item = &Value> {
+    given(answer, "embedding").into_iter().chain(list(answer, "embeddings"))
 }
 
 pub(super) fn write_one_answer(embedded: &Embedded) -> Value {
@@ -117,9 +120,8 @@ mod tests {
 
     #[test]
     fn a_bare_text_and_other_spellings() {
-        let body = json!({ "content": "x", "task_type": "RETRIEVAL_QUERY", "output_dimensionality": 8 });
-        let asked = read_one(&body).unwrap();
-        assert_eq!((asked.task.as_deref(), asked.dimensions), (Some("RETRIEVAL_QUERY"), Some(8)));
+        let asked = read_one(&json!({ "content": "x", "output_dimensionality": 8 })).unwrap();
+        assert_eq!(asked.dimensions, Some(8));
         assert_eq!(asked.inputs, [Input::Text("x".to_owned())]);
     }
 }

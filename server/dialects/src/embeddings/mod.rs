@@ -33,10 +33,6 @@ pub struct Asked {
     pub dimensions: Option<u64>,
     /// The vectors are wanted as base64 of 32-bit numbers, the smallest byte first.
     pub base64: bool,
-    /// What the vectors are for, in Gemini's words.
-    pub task: Option<String>,
-    /// Title of the text, for Gemini.
-    pub title: Option<String>,
 }
 
 /// What becomes a vector.
@@ -73,10 +69,11 @@ pub fn form(of: Dialect) -> Result<Form, Failure> {
 }
 
 impl Form {
-    /// Reads a request.
+    /// Reads a request. What only Gemini knows, titles and what the vectors are for, is left out: who is asked in the same form gets the
+    /// request as it came.
     ///
     /// # Errors
-    /// What is no request for embeddings.
+    /// What is no request for embeddings of texts.
     pub fn read(self, body: &Value) -> Result<Asked, Failure> {
         match self {
             Self::OpenAi => openai::read(body),
@@ -106,10 +103,20 @@ impl Form {
             Self::OpenAi => openai::read_answer(answer),
             Self::GeminiOne | Self::GeminiMany => gemini::read_answer(answer),
         };
-        embedded.filter(|embedded| embedded.vectors.len() == asked.inputs.len()).ok_or_else(|| {
-            let message = "The answer of the model's server could not be read: it is not one vector for each input.";
-            Failure::new(FailureKind::Upstream, "llm.bad_answer", message)
-        })
+        let is_whole = |embedded: &Embedded| embedded.vectors.len() == asked.inputs.len();
+        embedded.filter(is_whole).ok_or_else(|| bad_answer("it is not one vector for each input"))
+    }
+
+    /// Looks at an answer that is passed on as it came: how many tokens were read, where it tells.
+    ///
+    /// # Errors
+    /// What has no vectors.
+    pub fn tokens(self, answer: &Value) -> Result<Option<u64>, Failure> {
+        let (has_vectors, tokens) = match self {
+            Self::OpenAi => (openai::has_vectors(answer), openai::tokens(answer)),
+            Self::GeminiOne | Self::GeminiMany => (gemini::has_vectors(answer), gemini::tokens(answer)),
+        };
+        if has_vectors { Ok(tokens) } else { Err(bad_answer("it has no vectors")) }
     }
 
     /// Writes an answer.
@@ -133,6 +140,11 @@ impl Asked {
         };
         self.inputs.iter().map(count).fold(0, u64::saturating_add)
     }
+}
+
+fn bad_answer(reason: &str) -> Failure {
+    let message = format!("The answer of the model's server could not be read: {reason}.");
+    Failure::new(FailureKind::Upstream, "llm.bad_answer", message)
 }
 
 fn to_base64(vector: &[f64]) -> String {

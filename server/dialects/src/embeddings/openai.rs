@@ -10,7 +10,9 @@ pub(super) fn read(body: &Value) -> Result<Asked, Failure> {
     let input = body.get("input").unwrap_or(&Value::Null);
     let inputs = match input {
         Value::String(text) => Some(vec![Input::Text(text.clone())]),
-        Value::Array(items) if items.first().is_some_and(Value::is_number) => tokens(input).map(|tokens| vec![tokens]),
+        Value::Array(items) if items.first().is_some_and(Value::is_number) => {
+            token_ids(input).map(|tokens| vec![tokens])
+        }
         Value::Array(items) => items.iter().map(one).collect(),
         _ => None,
     };
@@ -22,14 +24,14 @@ pub(super) fn read(body: &Value) -> Result<Asked, Failure> {
         Some(_) => return Err(Failure::refused("encoding_format", "There are “float” and “base64”.")),
     };
     let (model, dimensions) = (owned(body, "model"), whole(body, "dimensions"));
-    Ok(Asked { model, inputs, dimensions, base64, task: None, title: None })
+    Ok(Asked { model, inputs, dimensions, base64 })
 }
 
 fn one(input: &Value) -> Option<Input> {
-    input.as_str().map(|text| Input::Text(text.to_owned())).or_else(|| tokens(input))
+    input.as_str().map(|text| Input::Text(text.to_owned())).or_else(|| token_ids(input))
 }
 
-fn tokens(input: &Value) -> Option<Input> {
+fn token_ids(input: &Value) -> Option<Input> {
     input.as_array()?.iter().map(Value::as_u64).collect::<Option<_>>().map(Input::Tokens)
 }
 
@@ -63,9 +65,17 @@ pub(super) fn read_answer(answer: &Value) -> Option<Embedded> {
         vectors.push((whole(item, "index").unwrap_or(place), vector?));
     }
     vectors.sort_by_key(|(index, _)| *index);
-    let tokens =
-        answer.get("usage").and_then(|usage| whole(usage, "prompt_tokens").or_else(|| whole(usage, "total_tokens")));
-    Some(Embedded { vectors: vectors.into_iter().map(|(_, vector)| vector).collect(), tokens })
+    let vectors = vectors.into_iter().map(|(_, vector)| vector).collect();
+    Some(Embedded { vectors, tokens: tokens(answer) })
+}
+
+pub(super) fn has_vectors(answer: &Value) -> bool {
+    list(answer, "data").next().is_some()
+}
+
+pub(super) fn tokens(answer: &Value) -> Option<u64> {
+    let usage = answer.get("usage")?;
+    whole(usage, "prompt_tokens").or_else(|| whole(usage, "total_tokens"))
 }
 
 pub(super) fn write_answer(embedded: &Embedded, asked: &Asked) -> Value {

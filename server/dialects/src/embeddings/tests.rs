@@ -74,8 +74,9 @@ fn gemini_clients_of_openai() {
     let asked = Form::GeminiMany.read(&many).unwrap();
     assert_eq!((asked.inputs.len(), asked.model.as_str()), (2, "g"));
     assert_eq!(Form::GeminiMany.read(&Form::GeminiMany.write(&asked, "g").unwrap()).unwrap(), asked);
-    assert_eq!(Form::GeminiOne.read(&one).unwrap().title.as_deref(), Some("t"));
     let mut other = one.clone();
+    other["taskType"] = json!("RETRIEVAL_QUERY");
+    assert_eq!(Form::GeminiMany.read(&json!({ "requests": [one, other] })).unwrap().inputs.len(), 2);
     other["outputDimensionality"] = json!(4);
     for strange in [json!({}), json!({ "requests": [one, other] }), json!({ "requests": [{ "content": {} }] })] {
         assert!(Form::GeminiMany.read(&strange).is_err(), "{strange}");
@@ -96,6 +97,24 @@ fn vectors_come_in_the_order_of_the_inputs() {
     ] {
         assert!(Form::OpenAi.read_answer(&strange, &asked).is_err(), "{strange}");
         assert!(Form::GeminiMany.read_answer(&strange, &asked).is_err(), "{strange}");
+    }
+}
+
+#[test]
+fn answers_that_are_passed_on_tell_their_tokens() {
+    let gemini =
+        json!({ "embeddings": [{ "statistics": { "tokenCount": 2 } }, { "statistics": { "tokenCount": 3 } }] });
+    for (form, answer, tokens) in [
+        (Form::OpenAi, json!({ "data": [{ "embedding": "?" }], "usage": { "prompt_tokens": 7 } }), Some(7)),
+        (Form::OpenAi, json!({ "data": [{}] }), None),
+        (Form::GeminiOne, json!({ "embedding": { "new": 1 }, "usageMetadata": { "promptTokenCount": 4 } }), Some(4)),
+        (Form::GeminiMany, gemini, Some(5)),
+        (Form::GeminiMany, json!({ "embeddings": [{ "values": [1] }] }), None),
+    ] {
+        assert_eq!(form.tokens(&answer).unwrap(), tokens, "{answer}");
+        for strange in [json!({ "error": {} }), json!({ "data": [], "embeddings": [] }), json!("x")] {
+            assert!(form.tokens(&strange).is_err(), "{strange}");
+        }
     }
 }
 

@@ -27,7 +27,14 @@ fn answer() -> Vec<Piece> {
         Piece::Arguments("1}".to_owned()),
         call("2", "g"),
         Piece::Arguments("{}".to_owned()),
-        Piece::Tokens(Tokens { input: 100, cached: 60, cache_write: 10, output: 20, reasoning: 5 }),
+        Piece::Tokens(Tokens {
+            input: 100,
+            cached: 60,
+            cache_write: 10,
+            cache_write_hour: 0,
+            output: 20,
+            reasoning: 5,
+        }),
         Piece::Stop(Stop::Tools),
     ]
 }

@@ -242,6 +242,43 @@ fn gemini_there_and_back() {
     assert_eq!(losses.listed(), None);
 }
 
+/// What only one dialect has words for is named, and what changes nothing is not.
+#[test]
+fn what_goes_lost_is_named() {
+    let image = |detail: &str| json!([{ "role": "user", "content": [{ "type": "image_url", "image_url": { "url": "data:image/png;base64,AAAA", "detail": detail } }] }]);
+    let input = |item: Value| json!([{ "role": "user", "content": "hi" }, item]);
+    let thought = json!({ "type": "reasoning", "summary": [], "encrypted_content": "of somebody else" });
+    let close = json!({ "role": "user", "content": [{ "type": "input_image", "image_url": "data:image/png;base64,AAAA", "detail": "high" }] });
+    let thinks = json!([{ "role": "assistant", "reasoning_content": "Hm.", "content": "Yes." }, { "role": "user", "content": "hi" }]);
+    let cached = json!([{ "name": "f", "input_schema": {}, "cache_control": { "type": "ephemeral" } }]);
+    for (from, body, lost) in [
+        (Dialect::Chat, json!({ "messages": image("high") }), Some("image_url.detail")),
+        (Dialect::Chat, json!({ "messages": image("auto") }), None),
+        (Dialect::Chat, json!({ "messages": thinks }), Some("thinking")),
+        (Dialect::Responses, json!({ "input": input(close) }), Some("input_image.detail")),
+        (Dialect::Responses, json!({ "input": input(thought) }), Some("reasoning.encrypted_content")),
+        (
+            Dialect::Responses,
+            json!({ "input": "hi", "store": true, "include": ["file_search_call.results"] }),
+            Some("include,store"),
+        ),
+        (
+            Dialect::Responses,
+            json!({ "input": "hi", "store": false, "include": ["reasoning.encrypted_content"] }),
+            None,
+        ),
+        (
+            Dialect::Anthropic,
+            json!({ "messages": [{ "role": "user", "content": "hi" }], "tools": cached }),
+            Some("cache_control"),
+        ),
+    ] {
+        let (turn, mut losses) = read(from, &body).unwrap();
+        Dialect::Gemini.write(&turn, &target("gemini-3-flash"), &mut losses).unwrap();
+        assert_eq!(losses.listed().as_deref(), lost, "{body}");
+    }
+}
+
 /// One request of each dialect that has everything.
 pub(crate) fn bodies() -> [(Dialect, Value); 4] {
     let marked = origin().mark("sig");

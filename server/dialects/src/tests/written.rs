@@ -225,7 +225,8 @@ prop_compose! {
         (fresh, cached, cache_write) in (0..1000u64, 0..1000u64, 0..1000u64),
         (said, reasoning) in (0..1000u64, 0..1000u64),
     ) -> Tokens {
-        Tokens { input: fresh + cached + cache_write, cached, cache_write, output: said + reasoning, reasoning }
+        let (input, output) = (fresh + cached + cache_write, said + reasoning);
+        Tokens { input, cached, cache_write, cache_write_hour: 0, output, reasoning }
     }
 }
 

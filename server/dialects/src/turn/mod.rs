@@ -228,6 +228,12 @@ pub enum Format {
 }
 
 impl Turn {
+    /// Whether thoughts are told that no model knows again.
+    pub(crate) fn has_unsigned_thoughts(&self) -> bool {
+        let is_unsigned = |part: &Part| matches!(part, Part::Thought { signature: None, .. });
+        self.messages.iter().any(|message| message.parts.iter().any(is_unsigned))
+    }
+
     /// Whether the model is to be given thoughts of its own back.
     pub(crate) fn has_signed_thoughts(&self) -> bool {
         let is_signed = |part: &Part| matches!(part, Part::Thought { signature: Some(_), .. } | Part::Redacted(_));

@@ -89,6 +89,8 @@ pub struct Tokens {
     pub cached: u64,
     /// Of those read, how many went into the upstream's cache.
     pub cache_write: u64,
+    /// Of those that went into the cache, how many it keeps for an hour (Anthropic).
+    pub cache_write_hour: u64,
     /// Written, thoughts included.
     pub output: u64,
     /// Of those written, how many were thoughts.

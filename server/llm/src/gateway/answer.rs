@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use coditect_dialects::{Dialect, Ending, Failure, FailureKind, Framing, Label, Piece, Translation};
+use coditect_dialects::{Dialect, Ending, Failure, FailureKind, Label, Translation};
 use coditect_metering::{More, Refusal};
 use coditect_protocol::llm::CallOutcome;
 use futures_util::future::BoxFuture;
@@ -86,7 +86,7 @@ pub(crate) enum Way {
 }
 
 /// What a failure in the middle of a stream is written in.
-pub(crate) type Door = (Dialect, Label, Framing);
+pub(crate) type Door = (Dialect, Label);
 
 /// An answer that comes in pieces.
 pub(crate) struct Streaming {
@@ -247,9 +247,8 @@ impl Streaming {
         self.upstream = None;
         match &mut self.way {
             Way::Passed(tap) => {
-                let out = tap.end();
-                self.hear(&out);
-                self.settle_passed(out)
+                tap.end();
+                self.settle_passed()
             }
             Way::Translated(translation) => {
                 let mut out = Vec::new();
@@ -268,22 +267,24 @@ impl Streaming {
         }
     }
 
-    fn settle_passed(&mut self, out: Bytes) -> Bytes {
-        let Way::Passed(tap) = &self.way else { return out };
+    fn settle_passed(&mut self) -> Bytes {
+        let Way::Passed(tap) = &mut self.way else { return Bytes::new() };
         if let Some(meter) = &mut self.meter {
             meter.progress(tap.tokens(), tap.pieces());
         }
         let failure = tap.failure().map(|failure| in_our_words(&self.identity, "", None, failure.clone()));
-        match (failure, tap.is_whole()) {
-            (Some(failure), _) => self.settle(CallOutcome::BrokeOff, Some(code_of(&failure))),
-            (None, true) => self.settle(CallOutcome::Ok, None),
-            (None, false) => {
-                let broken = self.identity.bad_stream("it ended before the answer was complete");
-                let end = self.fail(CallOutcome::BrokeOff, broken.into());
-                return if out.is_empty() { end } else { [out, end].concat().into() };
-            }
+        if failure.is_none() && !tap.is_whole() {
+            let broken = self.identity.bad_stream("it ended before the answer was complete");
+            return self.fail(CallOutcome::BrokeOff, broken.into());
         }
-        out
+        let rest = tap.rest();
+        let rest = self.without_secrets(rest);
+        self.hear(&rest);
+        match failure {
+            Some(failure) => self.settle(CallOutcome::BrokeOff, Some(code_of(&failure))),
+            None => self.settle(CallOutcome::Ok, None),
+        }
+        rest
     }
 
     fn settle_translated(&mut self) {
@@ -306,11 +307,7 @@ impl Streaming {
         let code = code_of(&failure);
         let mut out = Vec::new();
         match &mut self.way {
-            Way::Passed(tap) if tap.is_events() => {
-                let (dialect, label, framing) = &self.door;
-                dialect.writer(label.clone(), *framing).piece(&Piece::Failed(failure), &mut out);
-            }
-            Way::Passed(_) => {}
+            Way::Passed(tap) => tap.fail(failure, &self.door, &mut out),
             Way::Translated(translation) => translation.fail(failure, &mut out),
         }
         self.hear(&out);

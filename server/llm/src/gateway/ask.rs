@@ -10,6 +10,9 @@ use coditect_dialects::{Dialect, Failure};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::hosted;
+use super::unseen::Unseen;
+
 /// Most tokens that one picture or sound costs, whatever its bytes are.
 const MAX_MEDIA_TOKENS: u64 = 50_000;
 /// Shortest run of Base64 that counts as one, in bytes.
@@ -23,6 +26,18 @@ const MAX_UNSEEN_TOKENS: u64 = 400_000;
 /// Longest name of a model, in bytes.
 const MAX_MODEL_BYTES: usize = 512;
 
+/// What takes the place of a part of a body.
+type Change = (Range<usize>, Cow<'static, str>);
+
+/// What bounds an answer whose question does not.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bound {
+    /// Tokens of each answer.
+    pub(crate) most: u64,
+    /// The upstream knows the newer name of the chat dialect.
+    pub(crate) is_new: bool,
+}
+
 /// A question in some dialect, looked at.
 #[derive(Debug)]
 pub(crate) struct Asked {
@@ -32,10 +47,24 @@ pub(crate) struct Asked {
     pub(crate) stream: bool,
     /// Whether it wants several answers.
     pub(crate) wants_several: bool,
+    /// How many.
+    pub(crate) answers: u64,
     /// Most tokens of all answers together, where it says.
     pub(crate) max_output: Option<u64>,
     /// No more tokens than these are read: no tokenizer makes more than one of a byte.
     pub(crate) max_input: u64,
+    /// Something of it is to be kept in the upstream's cache for an hour.
+    pub(crate) caches_for_hour: bool,
+    dialect: Dialect,
+    /// Where bounds of the answer stand in the body that bound nothing: `null`, or no number that counts. For the chat dialect, the newer
+    /// name's and the older one's.
+    bounds_at: [Option<Range<usize>>; 2],
+    /// Where Gemini's settings stand.
+    config_at: Option<Range<usize>>,
+    /// Where the tools stand.
+    tools_at: Option<Range<usize>>,
+    /// The first of what has a price of its own.
+    uncounted: Option<&'static str>,
     /// Where the model stands in the body.
     model_at: Option<Range<usize>>,
     /// The options of the stream, and where they stand in the body.
@@ -48,18 +77,18 @@ struct Fields<'a> {
     model: Option<&'a RawValue>,
     #[serde(default)]
     stream: Option<bool>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "written")]
     max_tokens: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "written")]
     max_completion_tokens: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "written")]
     max_output_tokens: Option<&'a RawValue>,
     #[serde(borrow)]
     n: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "written")]
     stream_options: Option<&'a RawValue>,
-    #[serde(borrow, rename = "generationConfig", alias = "generation_config")]
-    generation_config: Option<GenerationConfig<'a>>,
+    #[serde(borrow, default, deserialize_with = "written", rename = "generationConfig", alias = "generation_config")]
+    generation_config: Option<&'a RawValue>,
     #[serde(borrow)]
     previous_response_id: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -72,14 +101,28 @@ struct Fields<'a> {
     background: Option<&'a RawValue>,
     #[serde(borrow)]
     models: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, alias = "serviceTier")]
     service_tier: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    tools: Option<&'a RawValue>,
+    #[serde(borrow)]
+    mcp_servers: Option<&'a RawValue>,
+    #[serde(borrow)]
+    container: Option<&'a RawValue>,
+    #[serde(borrow)]
+    web_search_options: Option<&'a RawValue>,
+    #[serde(borrow)]
+    search_parameters: Option<&'a RawValue>,
+    #[serde(borrow)]
+    plugins: Option<&'a RawValue>,
+    #[serde(borrow)]
+    speed: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct GenerationConfig<'a> {
-    #[serde(borrow, alias = "max_output_tokens")]
+    #[serde(borrow, default, deserialize_with = "written", alias = "max_output_tokens")]
     max_output_tokens: Option<&'a RawValue>,
     #[serde(borrow, alias = "candidate_count")]
     candidate_count: Option<&'a RawValue>,
@@ -118,28 +161,35 @@ impl Asked {
             return Err(Failure::refused("model", message));
         }
         fields.refuse_what_nobody_counts()?;
-        let config = fields.generation_config.as_ref();
+        let config = fields.generation_config()?;
         // What another dialect calls its bound is none here: whoever wrote it would have less set aside than is spent.
-        let (bounds, count) = match dialect {
+        let (written, count) = match dialect {
             Dialect::Chat => ([fields.max_completion_tokens, fields.max_tokens], fields.n),
             Dialect::Responses => ([fields.max_output_tokens, None], None),
             Dialect::Anthropic => ([fields.max_tokens, None], None),
-            Dialect::Gemini => {
-                let bound = config.and_then(|config| config.max_output_tokens);
-                ([bound, None], config.and_then(|config| config.candidate_count))
-            }
+            Dialect::Gemini => ([config.max_output_tokens, None], config.candidate_count),
         };
         let bounds =
-            bounds.into_iter().flatten().map(|raw| number("max_tokens", raw)).collect::<Result<Vec<_>, _>>()?;
+            written.into_iter().flatten().map(|raw| number("max_tokens", raw)).collect::<Result<Vec<_>, _>>()?;
+        // Most servers take 0 for no bound; Anthropic's fills its cache then, and writes nothing.
+        let bounds = bounds.into_iter().flatten().filter(|most| *most > 0 || dialect == Dialect::Anthropic);
         let count = count.map(|raw| number("n", raw)).transpose()?.flatten().unwrap_or(1).max(1);
         let goes_on = [fields.previous_response_id, fields.conversation, fields.prompt, fields.cached_content];
         let unseen = if goes_on.iter().flatten().any(|raw| raw.get() != "null") { MAX_UNSEEN_TOKENS } else { 0 };
+        let cost = Unseen::look(body);
         Ok(Self {
             model,
+            dialect,
+            answers: count,
+            caches_for_hour: cost.caches_for_hour,
+            bounds_at: written.map(|raw| raw.map(|raw| place(body, raw))),
+            config_at: fields.generation_config.map(|raw| place(body, raw)),
+            tools_at: fields.tools.map(|raw| place(body, raw)),
+            uncounted: fields.uncounted(),
             stream: stream.or(fields.stream).unwrap_or(false),
             wants_several: count > 1,
-            max_output: bounds.into_iter().flatten().max().map(|most| most.saturating_mul(count)),
-            max_input: most_tokens(body) + unseen,
+            max_output: bounds.max().map(|most| most.saturating_mul(count)),
+            max_input: most_tokens(body, cost.links) + unseen,
             model_at,
             stream_options: fields.stream_options.map(|raw| {
                 let options = serde_json::from_str::<StreamOptions>(raw.get());
@@ -153,9 +203,23 @@ impl Asked {
         self.stream_options.as_ref().is_some_and(|(_, wants)| *wants)
     }
 
+    /// Refuses what has a price of its own, beside that of the tokens.
+    pub(crate) fn refuse_uncounted(&self, body: &[u8]) -> Result<(), Failure> {
+        match (self.uncounted, &self.tools_at) {
+            (Some(field), _) => Err(hosted::refusal(field, field)),
+            (None, Some(at)) => hosted::refuse(self.dialect, &body[at.clone()]),
+            (None, None) => Ok(()),
+        }
+    }
+
     /// The body with another model, and asking for the count of tokens where `count` says so. Nothing else changes.
     pub(crate) fn body(&self, body: &Bytes, model: &str, count: bool) -> Bytes {
-        let mut changes: Vec<(Range<usize>, Cow<'_, str>)> = Vec::new();
+        self.bounded(body, model, count, None)
+    }
+
+    /// The same, bounding the answer where there is a `bound`.
+    pub(crate) fn bounded(&self, body: &Bytes, model: &str, count: bool, bound: Option<Bound>) -> Bytes {
+        let mut changes: Vec<Change> = bound.map(|bound| self.bounding(body, bound)).unwrap_or_default();
         if let Some(at) = &self.model_at
             && model != self.model
         {
@@ -167,7 +231,7 @@ impl Asked {
         if changes.is_empty() {
             return body.clone();
         }
-        changes.sort_by_key(|(at, _)| at.start);
+        changes.sort_by_key(|(at, _)| (at.start, at.end));
         let mut changed = Vec::with_capacity(body.len() + changes.iter().map(|(_, text)| text.len()).sum::<usize>());
         let mut done = 0;
         for (at, text) in changes {
@@ -179,29 +243,83 @@ impl Asked {
         changed.into()
     }
 
+    /// What bounds the answer, and where it belongs.
+    fn bounding(&self, body: &[u8], Bound { most, is_new }: Bound) -> Vec<Change> {
+        let number = || Cow::Owned(most.to_string());
+        let (name, wanted) = match self.dialect {
+            Dialect::Chat if is_new => ("max_completion_tokens", 0),
+            Dialect::Chat => ("max_tokens", 1),
+            Dialect::Responses => ("max_output_tokens", 0),
+            Dialect::Anthropic => ("max_tokens", 0),
+            Dialect::Gemini => ("maxOutputTokens", 0),
+        };
+        let other = self.bounds_at[1 - wanted].iter().filter(|at| &body[(*at).clone()] != b"null");
+        let mut changes: Vec<Change> = other.map(|at| (at.clone(), number())).collect();
+        let config = self.config_at.as_ref().filter(|at| body[at.start] == b'{');
+        changes.push(match (&self.bounds_at[wanted], self.dialect, config) {
+            (Some(at), ..) => (at.clone(), number()),
+            (None, Dialect::Gemini, Some(config)) => first_field(body, config.start, name, &number()),
+            (None, Dialect::Gemini, None) => {
+                let config = format!(r#"{{"{name}":{most}}}"#);
+                match &self.config_at {
+                    Some(at) => (at.clone(), config.into()),
+                    None => first_field(body, 0, "generationConfig", &config),
+                }
+            }
+            (None, ..) => first_field(body, 0, name, &number()),
+        });
+        changes
+    }
+
     /// What asks for the count of tokens, and where it belongs.
-    fn counting(&self, body: &[u8]) -> (Range<usize>, Cow<'static, str>) {
+    fn counting(&self, body: &[u8]) -> Change {
         if let Some((at, _)) = &self.stream_options {
             let mut options: serde_json::Map<_, _> = serde_json::from_slice(&body[at.clone()]).unwrap_or_default();
             options.insert("include_usage".to_owned(), true.into());
             return (at.clone(), Cow::Owned(serde_json::Value::from(options).to_string()));
         }
-        // It is an object with at least one field, or it would have no model.
-        let start = body.iter().position(|byte| *byte == b'{').map_or(0, |at| at + 1);
-        (start..start, Cow::Borrowed(r#""stream_options":{"include_usage":true},"#))
+        first_field(body, 0, "stream_options", r#"{"include_usage":true}"#)
     }
 }
 
+/// A field that an object gets, which begins behind `from`.
+fn first_field(body: &[u8], from: usize, name: &str, value: &str) -> Change {
+    let start = body[from..].iter().position(|byte| *byte == b'{').map_or(from, |at| from + at + 1);
+    let is_empty = body[start..].iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'}');
+    (start..start, format!(r#""{name}":{value}{}"#, if is_empty { "" } else { "," }).into())
+}
+
 /// Where a value stands in the body that it was read from.
-fn place(body: &[u8], raw: &RawValue) -> Range<usize> {
+pub(super) fn place(body: &[u8], raw: &RawValue) -> Range<usize> {
     let start = raw.get().as_ptr().addr() - body.as_ptr().addr();
     start..start + raw.get().len()
 }
 
-impl Fields<'_> {
+impl<'a> Fields<'a> {
+    fn generation_config(&self) -> Result<GenerationConfig<'a>, Failure> {
+        let config = self.generation_config.map(|raw| serde_json::from_str::<Option<GenerationConfig<'a>>>(raw.get()));
+        let config = config.transpose().map_err(|error| {
+            Failure::refused("generationConfig", format!("The field `generationConfig` cannot be read: {error}."))
+        })?;
+        Ok(config.flatten().unwrap_or_default())
+    }
+
+    /// The first of what has a price of its own, beside that of the tokens.
+    fn uncounted(&self) -> Option<&'static str> {
+        let speed = self.speed.filter(|speed| speed.get() != r#""standard""#);
+        let all = [
+            ("mcp_servers", self.mcp_servers),
+            ("container", self.container),
+            ("web_search_options", self.web_search_options),
+            ("search_parameters", self.search_parameters),
+            ("plugins", self.plugins),
+            ("speed", speed),
+        ];
+        all.into_iter().find_map(|(name, raw)| is_given(raw).then_some(name))
+    }
+
     /// Refuses what would be made or paid for behind the back of whoever counts.
     fn refuse_what_nobody_counts(&self) -> Result<(), Failure> {
-        let is_given = |raw: Option<&RawValue>| raw.is_some_and(|raw| !matches!(raw.get(), "null" | "false" | "[]"));
         if is_given(self.background) {
             return Err(Failure::refused(
                 "background",
@@ -212,11 +330,16 @@ impl Fields<'_> {
             let message = "One question is for one model here: name others as fallbacks behind another name.";
             return Err(Failure::refused("models", message));
         }
-        if matches!(self.service_tier.as_deref(), Some("priority" | "fast")) {
+        let tier = self.service_tier.as_deref().unwrap_or_default().to_ascii_lowercase();
+        if tier.ends_with("priority") || tier == "fast" {
             return Err(Failure::refused("service_tier", "This tier costs more than prices here say: leave it out."));
         }
         Ok(())
     }
+}
+
+fn is_given(raw: Option<&RawValue>) -> bool {
+    raw.is_some_and(|raw| !matches!(raw.get(), "null" | "false" | "[]"))
 }
 
 /// A whole number, however it is written; nothing where there is none.
@@ -228,24 +351,13 @@ fn number(name: &'static str, raw: &RawValue) -> Result<Option<u64>, Failure> {
     Ok(number.filter(|number| *number >= 0.0).map(|number| number.ceil() as u64))
 }
 
-/// The most tokens that a body can be read as.
-fn most_tokens(body: &[u8]) -> u64 {
-    let text = body.len() as u64 + ADDED_TOKENS + links(body) * MAX_MEDIA_TOKENS;
+/// The most tokens that a body can be read as which points to so many pictures and documents.
+fn most_tokens(body: &[u8], links: u64) -> u64 {
+    let text = body.len() as u64 + ADDED_TOKENS + links.saturating_mul(MAX_MEDIA_TOKENS);
     if body.len() < MIN_BASE64_BYTES {
         return text;
     }
     text - runs(body).map(|run| (run as u64).saturating_sub(MAX_MEDIA_TOKENS)).sum::<u64>()
-}
-
-/// How many pictures and documents stand behind addresses.
-fn links(body: &[u8]) -> u64 {
-    let is_link = |at: usize| {
-        let mut rest = body[at..].iter().skip_while(|byte| byte.is_ascii_alphanumeric());
-        let value = rest.by_ref().find(|byte| !matches!(byte, b'"' | b':' | b' '));
-        value == Some(&b'h')
-    };
-    let names = [&b"url\""[..], b"fileUri\"", b"file_uri\""];
-    names.into_iter().map(|name| memchr::memmem::find_iter(body, name).filter(|at| is_link(*at)).count() as u64).sum()
 }
 
 /// Lengths of the long runs of Base64 that stand where pictures and sounds do. PDFs are left as what they are: their text may be packed
@@ -296,6 +408,7 @@ mod tests {
             r#"{"model":"m","background":true}"#,
             r#"{"model":"m","models":["x"]}"#,
             r#"{"model":"m","service_tier":"priority"}"#,
+            r#"{"model":"m","serviceTier":"SERVICE_TIER_PRIORITY"}"#,
         ] {
             assert!(Asked::look(Dialect::Chat, bad.as_bytes(), None, None).is_err(), "{bad}");
         }
@@ -317,6 +430,50 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_is_bounded_in_the_words_of_its_dialect() {
+        let bounded = |dialect, written: &str, is_new| {
+            let asked = Asked::look(dialect, written.as_bytes(), Some("m".to_owned()), None).unwrap();
+            assert_eq!(asked.max_output, None, "{written}");
+            let bound = Some(Bound { most: 9, is_new });
+            let body = asked.bounded(&Bytes::copy_from_slice(written.as_bytes()), "m", true, bound);
+            let read = Asked::look(dialect, &body, Some("m".to_owned()), None).unwrap();
+            assert_eq!(read.max_output, Some(9 * asked.answers), "{body:?}");
+            String::from_utf8(body.to_vec()).unwrap()
+        };
+        let chat = |written: &str, is_new| bounded(Dialect::Chat, written, is_new);
+        assert_eq!(chat(r#" { "x": 1.0 }"#, false), r#" {"max_tokens":9, "x": 1.0 }"#);
+        assert_eq!(chat(r#"{"n":2}"#, true), r#"{"max_completion_tokens":9,"n":2}"#);
+        assert_eq!(chat(r#"{"max_tokens": -1 ,"x":1}"#, false), r#"{"max_tokens": 9 ,"x":1}"#);
+        assert_eq!(chat(r#"{"max_tokens":null}"#, true), r#"{"max_completion_tokens":9,"max_tokens":null}"#);
+        assert_eq!(chat(r#"{"max_completion_tokens":0}"#, false), r#"{"max_tokens":9,"max_completion_tokens":9}"#);
+        assert_eq!(bounded(Dialect::Responses, "{}", false), r#"{"max_output_tokens":9}"#);
+        assert_eq!(bounded(Dialect::Anthropic, r#"{"max_tokens":null}"#, true), r#"{"max_tokens":9}"#);
+        let gemini = |written: &str| bounded(Dialect::Gemini, written, false);
+        assert_eq!(gemini("{}"), r#"{"generationConfig":{"maxOutputTokens":9}}"#);
+        assert_eq!(gemini(r#"{"x":1}"#), r#"{"generationConfig":{"maxOutputTokens":9},"x":1}"#);
+        assert_eq!(gemini(r#"{"generationConfig":null}"#), r#"{"generationConfig":{"maxOutputTokens":9}}"#);
+        assert_eq!(gemini(r#"{"generation_config":{ }}"#), r#"{"generation_config":{"maxOutputTokens":9 }}"#);
+        let with =
+            |bound: &str| format!(r#"{{"generationConfig":{{"max_output_tokens":{bound},"candidateCount":3}}}}"#);
+        assert_eq!(gemini(&with("0")), with("9"));
+    }
+
+    #[test]
+    fn what_has_a_price_of_its_own_is_named() {
+        let refused = |body: &str| {
+            let asked = Asked::look(Dialect::Anthropic, body.as_bytes(), Some("m".to_owned()), None).unwrap();
+            asked.refuse_uncounted(body.as_bytes()).err().and_then(|failure| failure.param)
+        };
+        for field in ["mcp_servers", "container", "web_search_options", "search_parameters", "plugins", "speed"] {
+            assert_eq!(refused(&format!(r#"{{"{field}":["x"]}}"#)).as_deref(), Some(field));
+            assert_eq!(refused(&format!(r#"{{"{field}":null}}"#)), None);
+        }
+        assert_eq!(refused(r#"{"speed":"standard","tools":[{"name":"f"}]}"#), None);
+        assert_eq!(refused(r#"{"web_search_options":{}}"#).as_deref(), Some("web_search_options"));
+        assert_eq!(refused(r#"{"tools":[{"type":"web_fetch_20250910"}]}"#).as_deref(), Some("tools"));
+    }
+
+    #[test]
     fn the_count_of_tokens_is_asked_for() {
         let counted = |written: &str| {
             let body = look(written).body(&Bytes::copy_from_slice(written.as_bytes()), "b", true);
@@ -334,12 +491,15 @@ mod tests {
 
     #[test]
     fn pictures_do_not_count_by_the_byte() {
-        let text = |text: &str| most_tokens(json!({ "model": "m", "text": text }).to_string().as_bytes());
+        let of = |body: Value| {
+            let body = body.to_string();
+            most_tokens(body.as_bytes(), Unseen::look(body.as_bytes()).links)
+        };
+        let text = |text: &str| of(json!({ "model": "m", "text": text }));
         assert!(text("hello") < 2100);
         assert!(text(&"word ".repeat(100_000)) > 500_000);
         assert!(text(&format!("data:image/png;base64,{}", "iVBORw0K".repeat(100_000))) < 60_000);
         assert!(text(&"iVBORw0K".repeat(100_000)) > 800_000, "only where pictures stand");
-        let of = |body: Value| most_tokens(body.to_string().as_bytes());
         assert!(of(json!({ "source": { "type": "base64", "data": "iVBORw0K".repeat(100_000) } })) < 60_000);
         assert!(of(json!({ "image_url": { "url": "https://x.example/a.png" } })) > 50_000);
         assert!(of(json!({ "fileData": { "fileUri": "https://x.example/a.png" } })) > 50_000);

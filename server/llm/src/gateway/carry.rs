@@ -9,6 +9,7 @@ use coditect_dialects::{
 use coditect_protocol::llm::CallOutcome;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use http_body_util::BodyExt as _;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
@@ -79,7 +80,7 @@ impl Carrying {
         };
         let patience = Patience::with(&target.upstream);
         let label = self.bare_label(&meter);
-        let streaming = Streaming::new(identity, (self.door, label, self.framing), way, (first, body), meter, patience);
+        let streaming = Streaming::new(identity, (self.door, label), way, (first, body), meter, patience);
         let mut response = Response::new(AnswerBody::stream(streaming));
         *response.headers_mut() = headers;
         response
@@ -104,9 +105,7 @@ impl Carrying {
         let mut headers = told(&target.id, &meter);
         let Some(translated) = prepared.translated else {
             pass_on(head.headers(), &mut headers);
-            let told = skimmed(&bytes);
-            meter.progress(prepared.dialect.tokens(&told, None), 0);
-            return Ok(self.passed(&told, bytes, headers, meter, identity));
+            return self.passed(bytes, headers, meter, identity).map_err(NoAnswer::from);
         };
         let value = heavy(bytes.len(), || serde_json::from_slice::<Value>(&bytes));
         if let Ok(value) = &value {
@@ -137,25 +136,36 @@ impl Carrying {
         }
     }
 
-    /// What came is passed on as it is, whatever it is.
+    /// What came is passed on as it is, where it is an answer at all, be it a failure in place of one.
     fn passed(
         &self,
-        value: &Value,
         bytes: Bytes,
         headers: HeaderMap,
         mut meter: Meter,
         identity: &Identity,
-    ) -> Response<AnswerBody> {
-        meter.heard(&bytes);
-        if failure::is_failure(value) {
-            let failure = in_our_words(identity, "", None, failure::read(None, value));
+    ) -> Result<Response<AnswerBody>, Failure> {
+        let (told, is_answer) = heavy(bytes.len(), || skimmed(self.door, &bytes));
+        meter.progress(self.door.tokens(&told, None), 0);
+        let has_failed = failure::is_failure(&told);
+        if !is_answer && !has_failed {
+            let failure = Failure::from(identity.bad_stream("it sent JSON that breaks off, or that is no answer"));
             meter.end(CallOutcome::BrokeOff, Some(code_of(&failure)));
-        } else {
-            meter.finish();
+            return Err(failure);
         }
-        let mut response = Response::new(AnswerBody::whole(bytes));
+        let body = if has_failed {
+            let body = if identity.gives_away(&bytes) { identity.hide(&bytes).into() } else { bytes };
+            meter.heard(&body);
+            let failure = in_our_words(identity, "", None, failure::read(None, &told));
+            meter.end(CallOutcome::BrokeOff, Some(code_of(&failure)));
+            body
+        } else {
+            meter.heard(&bytes);
+            meter.finish();
+            bytes
+        };
+        let mut response = Response::new(AnswerBody::whole(body));
         *response.headers_mut() = headers;
-        response
+        Ok(response)
     }
 
     fn content_type(&self) -> HeaderValue {
@@ -188,25 +198,56 @@ impl Carrying {
     }
 }
 
-/// Of an answer that is passed on, what is looked at: its tokens, and whether it is one at all.
-fn skimmed(answer: &[u8]) -> Value {
-    #[derive(Deserialize, Serialize)]
-    struct Skimmed {
-        #[serde(skip_serializing_if = "Option::is_none")]
-        usage: Option<Value>,
-        #[serde(rename = "usageMetadata", skip_serializing_if = "Option::is_none")]
-        usage_metadata: Option<Value>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        error: Option<Value>,
-        #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-        kind: Option<Value>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        object: Option<Value>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        message: Option<Value>,
+/// What is looked at of an answer that is passed on.
+#[derive(Deserialize, Serialize)]
+struct Skimmed {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Value>,
+    #[serde(rename = "usageMetadata", skip_serializing_if = "Option::is_none")]
+    usage_metadata: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Value>,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<Value>,
+    #[serde(skip_serializing)]
+    choices: Option<IgnoredAny>,
+    #[serde(skip_serializing)]
+    output: Option<IgnoredAny>,
+    #[serde(skip_serializing)]
+    content: Option<IgnoredAny>,
+    #[serde(skip_serializing)]
+    candidates: Option<IgnoredAny>,
+    #[serde(rename = "promptFeedback", skip_serializing)]
+    prompt_feedback: Option<IgnoredAny>,
+}
+
+impl Skimmed {
+    /// Whether what an answer of this dialect says is there.
+    fn has_answer(&self, dialect: Dialect) -> bool {
+        match dialect {
+            Dialect::Chat => self.choices.is_some(),
+            Dialect::Responses => self.output.is_some(),
+            Dialect::Anthropic => self.content.is_some(),
+            Dialect::Gemini => self.candidates.is_some() || self.prompt_feedback.is_some(),
+        }
     }
-    let skimmed = serde_json::from_slice::<Skimmed>(answer).ok();
-    skimmed.and_then(|skimmed| serde_json::to_value(skimmed).ok()).unwrap_or_default()
+}
+
+/// What it tells of its tokens and of a failure, and whether it is an answer.
+fn skimmed(dialect: Dialect, answer: &[u8]) -> (Value, bool) {
+    match serde_json::from_slice::<Skimmed>(answer) {
+        Ok(skimmed) => (serde_json::to_value(&skimmed).unwrap_or_default(), skimmed.has_answer(dialect)),
+        // It may repeat a field, or hold a number that is too large: whoever asked may know what to do with that.
+        Err(_) => (Value::Null, is_object(answer)),
+    }
+}
+
+fn is_object(json: &[u8]) -> bool {
+    json.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(json).is_ok()
 }
 
 /// All of the body.

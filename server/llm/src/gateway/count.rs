@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use coditect_dialects::{DEFAULT_MAX_OUTPUT_TOKENS, Dialect, Failure, Origin, Target as Written, count};
-use http::{HeaderValue, header};
-use http::{Method, Response};
+use http::{HeaderMap, HeaderValue, Method, Response, header};
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -14,9 +13,9 @@ use super::ask::Asked;
 use super::door::{Call, Conversation};
 use super::heavy::heavy;
 use super::meter::refused;
-use super::question::gemini_call;
+use super::question::{PASSED_ON, gemini_call};
 use super::{Gateway, refusal};
-use crate::routing::{Target, plan};
+use crate::routing::Target;
 use crate::upstream::client::read_whole;
 
 /// Longest that counting may take, before it is estimated.
@@ -39,17 +38,16 @@ impl Gateway {
     }
 
     async fn try_count(&self, conversation: Conversation) -> Result<Value, Failure> {
-        let Conversation { dialect, model, call: Call { asker, body, .. }, .. } = conversation;
+        let Conversation { dialect, model, call: Call { asker, headers: given, body }, .. } = conversation;
         let asked = heavy(body.len(), || Asked::look(dialect, &body, model, Some(false)))?;
         let shared = &self.0;
         let admission = shared.metering.admit(&asker, 0).map_err(|refusal| refused(&refusal))?;
         let rules = admission.rules();
-        let targets = plan(&asked.model, asker.role, rules, &shared.upstreams, &shared.catalogue)?;
-        let Some(target) = targets.into_iter().next() else {
+        let Some(target) = self.plan(&asked.model, &asker, rules).await?.into_iter().next() else {
             return Err(Failure::refused("model", "There is no such model."));
         };
         let team = rules.team(asker.user).map(|team| team.id);
-        let chosen = shared.keys.choose(target.upstream.name(), asker.user, team);
+        let chosen = shared.keys.choose(target.upstream.name(), Some(&target.model), asker.user, team);
         let key = chosen.as_ref().map(|chosen| &chosen.secret).or(target.upstream.key.as_ref());
         let origin = Origin { upstream: target.upstream.name().to_owned(), model: target.model.clone() };
         let (mut turn, _) = heavy(body.len(), || {
@@ -60,13 +58,15 @@ impl Gateway {
         let spoken = target.upstream.dialect_for(dialect);
         let habits = target.upstream.habits(target.upstream.learnt());
         let written = Written { origin, max_output_tokens: DEFAULT_MAX_OUTPUT_TOKENS, habits };
+        let mut headers = target.upstream.headers(spoken, key);
         let question = if spoken == dialect {
+            replace(&mut headers, &given);
             Some(asked.body(&body, &target.model, false))
         } else {
             count::write(spoken, &turn, &written)?.map(|question| Bytes::from(question.to_string()))
         };
         let counted = match question {
-            Some(question) => timeout(COUNT_TIMEOUT, ask(&target, spoken, key, question)).await.ok().flatten(),
+            Some(question) => timeout(COUNT_TIMEOUT, ask(&target, spoken, headers, question)).await.ok().flatten(),
             None => None,
         };
         let tokens = counted.unwrap_or_else(|| count::estimate(&turn));
@@ -75,15 +75,23 @@ impl Gateway {
     }
 }
 
+/// Puts what of a client's headers is passed on in the place of what would be said otherwise.
+fn replace(headers: &mut HeaderMap, given: &HeaderMap) {
+    for name in PASSED_ON.iter().filter(|name| given.contains_key(*name)) {
+        headers.remove(name);
+        headers.extend(given.get_all(name).iter().map(|value| (name.clone(), value.clone())));
+    }
+}
+
 /// What the upstream counts; nothing where it does not.
-async fn ask(target: &Target, dialect: Dialect, key: Option<&crate::settings::Secret>, question: Bytes) -> Option<u64> {
+async fn ask(target: &Target, dialect: Dialect, headers: HeaderMap, question: Bytes) -> Option<u64> {
     let call = match dialect {
         Dialect::Chat => return None,
         Dialect::Responses => "responses/input_tokens".to_owned(),
         Dialect::Anthropic => "messages/count_tokens".to_owned(),
         Dialect::Gemini => gemini_call(&target.model, "countTokens"),
     };
-    let asked = target.upstream.ask_in(dialect, Method::POST, target.upstream.uri(&call, None), key, question);
+    let asked = target.upstream.ask_with(headers, Method::POST, target.upstream.uri(&call, None), question);
     let mut response = asked.await.ok()?;
     let body = read_whole(response.body_mut(), MAX_COUNT_BYTES).await.filter(|_| response.status().is_success())?;
     count::read_answer(dialect, &serde_json::from_slice(&body).ok()?)

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use coditect_dialects::{Failure, FailureKind, Piece, Tokens};
-use coditect_metering::{Admission, Ask, End, Refusal};
+use coditect_metering::{Admission, Ask, Counted, End, Refusal};
 use coditect_protocol::Coded as _;
 use coditect_protocol::llm::{CallOutcome, CallTokens, Door};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -55,7 +55,7 @@ impl Meter {
         Self {
             admission: Some(admission),
             door,
-            model: asked.clone(),
+            model: String::new(),
             asked,
             likely_input: max_input / BYTES_PER_TOKEN,
             started,
@@ -108,6 +108,13 @@ impl Meter {
 
     /// Sets money aside for asking this model.
     pub(crate) async fn hold(&mut self, ask: &Ask<'_>) -> Result<(), Failure> {
+        if self.is_out {
+            let tokens = self.tokens().0;
+            if let Some(admission) = &mut self.admission {
+                admission.lose(&tokens);
+            }
+            self.is_out = false;
+        }
         self.model = ask.model.to_owned();
         match &mut self.admission {
             Some(admission) => admission.hold(ask).await.map_err(|refusal| refused(&refusal)),
@@ -115,12 +122,22 @@ impl Meter {
         }
     }
 
+    /// Most tokens of an answer that comes at once, where only so many are set aside and nothing else bounds it.
+    pub(crate) fn bound(&self) -> Option<u64> {
+        self.admission.as_ref()?.bound()
+    }
+
+    /// Whether nothing may be asked for that has a price of its own beside the tokens'.
+    pub(crate) fn counts_all(&self) -> bool {
+        self.admission.as_ref().is_some_and(Admission::counts_all)
+    }
+
     /// A question goes out now.
     pub(crate) fn sent(&mut self) {
         (self.is_sent, self.is_out) = (true, true);
     }
 
-    /// It was refused: nothing was read of it.
+    /// It was refused: nothing was read of it. What is never told so may have to be paid for.
     pub(crate) fn came_back(&mut self) {
         self.is_out = false;
     }
@@ -164,7 +181,7 @@ impl Meter {
     }
 
     /// The tokens so far, and whether they are estimated.
-    pub(crate) fn tokens(&self) -> (CallTokens, bool) {
+    pub(crate) fn tokens(&self) -> (Counted, bool) {
         let told = self.told.unwrap_or_default();
         // Some tell at the beginning what is read, and only at the end what was written.
         let is_counted = self.is_whole && told.output > 0;
@@ -173,7 +190,8 @@ impl Meter {
         let input = if self.told.is_some() { told.input } else { likely };
         let tokens =
             CallTokens { input, cached: told.cached, cache_write: told.cache_write, output, reasoning: told.reasoning };
-        (tokens, self.told.is_none() || output != told.output)
+        let counted = Counted { tokens, cache_write_hour: told.cache_write_hour };
+        (counted, self.told.is_none() || output != told.output)
     }
 
     /// The answer is whole.
@@ -187,18 +205,23 @@ impl Meter {
         self.settle(outcome, code);
     }
 
-    /// No upstream answered.
+    /// No upstream answered, or none was to be asked: that is on record too, so that people see why.
     pub(crate) fn refuse(mut self, failure: &Failure) {
-        self.came_back();
+        // While the store is away, records wait for it in a bounded queue, where these would take the place of calls that were made.
+        if !self.is_sent && failure.kind == FailureKind::Overloaded {
+            self.admission = None;
+        }
         self.settle(CallOutcome::Refused, Some(code_of(failure)));
     }
 
     fn settle(&mut self, outcome: CallOutcome, code: Option<&str>) {
         let Some(admission) = self.admission.take() else { return };
-        if !self.is_sent {
+        if !self.is_sent && outcome != CallOutcome::Refused {
             return;
         }
-        if let Some(Keeping { history, question, answer }) = self.keeping.take() {
+        if self.is_sent
+            && let Some(Keeping { history, question, answer }) = self.keeping.take()
+        {
             let (user, id) = (admission.asker().user, admission.id());
             let (door, model, answer) = (self.door, self.model.clone(), answer.freeze());
             history.keep(Kept { user, id, at_ms: self.began_ms, door, model, question, answer });

@@ -1,6 +1,6 @@
 //! One door to every model: who asks is admitted, an upstream answers, the answer goes back, and the call is settled and recorded.
 //!
-//! * `ask` looks at a question; `question` puts it as an upstream wants it; `open` asks one upstream after another.
+//! * `ask` looks at a question, `unseen` and `hosted` at what costs more of it than its bytes tell; `question` puts it as an upstream wants it; `open` asks one upstream after another.
 //! * `carry` carries the answer back: at once, or as an `answer` in pieces that `tap` reads along, while `meter` measures it.
 //! * `refusal` says that there is no answer; `chat` is the IDE's own conversation; `session` is the
 //!   Responses dialect over one socket; `embed` and `count` are what is asked beside conversations. `heavy` keeps large bodies out of the way of other calls.
@@ -13,21 +13,24 @@ mod count;
 mod door;
 mod embed;
 mod heavy;
+mod hosted;
 mod meter;
 mod open;
 mod question;
 mod refusal;
 mod session;
 mod tap;
+mod unseen;
 
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use coditect_dialects::{Dialect, FailureKind};
-use coditect_metering::{Asker, Metering};
+use coditect_dialects::{Dialect, Failure};
+use coditect_metering::{Asker, Metering, Rules};
 use coditect_protocol::UserId;
-use coditect_protocol::chat::ModelList;
+use coditect_protocol::auth::Role;
+use coditect_protocol::chat::{ModelInfo, ModelList};
 use coditect_protocol::llm::Door;
 use http::Response;
 use tokio::time::Instant;
@@ -44,14 +47,14 @@ use self::heavy::heavy;
 use self::meter::{Meter, refused};
 use self::open::{NoAnswer, Opened};
 use self::question::Question;
-use crate::catalogue::{Catalogue, LIST_TIMEOUT};
+use crate::catalogue::{Catalogue, LIST_TIMEOUT, Models};
 use crate::error::LlmError;
 use crate::history::History;
 use crate::keys::ModelKeys;
-use crate::routing::plan;
+use crate::routing::{Target, plan};
 use crate::scrub::shorten;
 use crate::settings::LlmSettings;
-use crate::upstream::{DISCOVERED, Upstreams};
+use crate::upstream::{DISCOVERED, Source, Upstream, Upstreams};
 
 /// The gateway. Cheap to clone.
 #[derive(Clone)]
@@ -145,10 +148,21 @@ impl Gateway {
         &self.0.history
     }
 
-    /// The models that a person may have. `refresh` asks again although the last list is still good.
-    pub async fn list(&self, refresh: bool, user: UserId) -> ModelList {
-        let team = self.0.metering.rules().team(user).map(|team| team.id);
-        self.0.catalogue.list_for(refresh, user, team).await
+    /// The models that a person may talk to. `refresh` asks again although the last list is still good.
+    pub async fn list(&self, refresh: bool, user: UserId, role: Role) -> ModelList {
+        self.allowed(refresh, user, role).await.talking()
+    }
+
+    /// All models that a person may ask, also those that only make vectors, pictures or sounds.
+    pub async fn list_all(&self, user: UserId, role: Role) -> Vec<ModelInfo> {
+        self.allowed(false, user, role).await.models.into_iter().map(|model| model.info).collect()
+    }
+
+    async fn allowed(&self, refresh: bool, user: UserId, role: Role) -> Models {
+        let rules = self.0.metering.rules();
+        let team = rules.team(user).map(|team| team.id);
+        let models = self.0.catalogue.list_for(refresh, user, team).await;
+        models.only(|id| rules.may_ask(role, id))
     }
 
     /// Names of the upstreams that keys can be added for.
@@ -181,6 +195,24 @@ impl Gateway {
         }
     }
 
+    /// The models to ask. Bare names are known by the last list, which may be too old: where it leads to none that can be asked, a new one
+    /// may.
+    async fn plan(&self, asked: &str, asker: &Asker, rules: &Rules) -> Result<Vec<Target>, Failure> {
+        let shared = &self.0;
+        let team = rules.team(asker.user).map(|team| team.id);
+        let has_key = |upstream: &Upstream| {
+            upstream.source != Source::Preset || shared.keys.has_any(upstream.name(), asker.user, team)
+        };
+        let planned = || plan(asked, asker.role, rules, &shared.upstreams, &shared.catalogue, has_key);
+        match planned() {
+            Ok(targets) if targets.iter().any(|target| has_key(&target.upstream)) => Ok(targets),
+            _ => {
+                shared.catalogue.refresh().await;
+                planned()
+            }
+        }
+    }
+
     /// Admits a call and finds an upstream that answers it.
     async fn begin(
         &self,
@@ -194,17 +226,15 @@ impl Gateway {
         let likely = (max_input / 4).saturating_add(question.max_output().unwrap_or(0));
         let admission = shared.metering.admit(asker, likely).map_err(|refusal| refused(&refusal))?;
         let rules = admission.rules().clone();
-        let looked_up = || plan(question.model(), asker.role, &rules, &shared.upstreams, &shared.catalogue);
-        let planned = match looked_up() {
-            // Bare names are known by the last list; it may be too old, or none yet.
-            Err(failure) if failure.kind == FailureKind::NotFound => {
-                shared.catalogue.list(false).await;
-                looked_up()
-            }
-            planned => planned,
-        };
-        let targets = planned.inspect_err(|failure| shared.metering.note_refusal(crate::error::code_of(failure)))?;
         let mut meter = Meter::new(admission, door, question.model().to_owned(), max_input, started);
+        let targets = match self.plan(question.model(), asker, &rules).await {
+            Ok(targets) => targets,
+            Err(failure) => {
+                shared.metering.note_refusal(crate::error::code_of(&failure));
+                meter.refuse(&failure);
+                return Err(failure.into());
+            }
+        };
         if shared.history.consent(asker.user) {
             meter.keep(shared.history.clone(), question.content());
         }

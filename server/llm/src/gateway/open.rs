@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::Shared;
 use super::heavy::heavy;
 use super::meter::Meter;
-use super::question::{Prepared, Question};
+use super::question::{Prepared, Question, Terms};
 use crate::error::code_of;
 use crate::failure;
 use crate::keys::Chosen;
@@ -137,13 +137,14 @@ impl Shared {
                 own_key: chosen.as_ref().is_some_and(|chosen| chosen.own) && target.upstream.is_paid_by_key,
                 input_tokens: max_input,
                 max_output_tokens: question.max_output(),
+                answers: question.answers(),
+                caches_for_hour: question.caches_for_hour(),
             };
             // One that no price is known of may not be asked; another one may.
             let goes_on = |failure: &Failure| failure.kind == FailureKind::Forbidden;
             meter.hold(&ask).await.map_err(|failure| (NoAnswer::from(failure.clone()), goes_on(&failure)))?;
-            let rules = self.metering.rules();
-            let price = rules.price(&target.id).and_then(|price| price.max_output_tokens);
-            let prepared = heavy(question.bytes(), || question.prepare(&target, learnt, price));
+            let terms = self.terms(question, &target, meter);
+            let prepared = heavy(question.bytes(), || question.prepare(&target, learnt, terms));
             let prepared = prepared.map_err(|failure| (failure.into(), true))?;
             // Only who really asks may be the one who tries whether it is back.
             if let Some(rest) = target.upstream.breaker.rest() {
@@ -162,9 +163,11 @@ impl Shared {
                 }
                 Err(no_answer) => *no_answer,
             };
-            meter.came_back();
+            if !is_lost(&no_answer) {
+                meter.came_back();
+            }
             let next = match &no_answer.said {
-                Some(said) if learn(&mut learnt, said) => Next::Otherwise,
+                Some(said) if learn(&mut learnt, said, terms.bound.is_some()) => Next::Otherwise,
                 _ => self.next(&target, &no_answer, chosen.as_ref(), &mut tries, is_last, meter),
             };
             match next {
@@ -181,21 +184,37 @@ impl Shared {
         }
     }
 
+    /// What goes for a question for which money was set aside.
+    fn terms(&self, question: &Question, target: &Target, meter: &Meter) -> Terms {
+        let rules = self.metering.rules();
+        Terms {
+            max_output: rules.price(&target.id).and_then(|price| price.max_output_tokens),
+            // A stream gets more money as it goes on, or is cut.
+            bound: meter.bound().filter(|_| !question.stream()),
+            counts_all: meter.counts_all(),
+        }
+    }
+
     /// The key to ask with; nothing where the settings hold it, or none is needed.
     fn choose(&self, target: &Target, meter: &mut Meter) -> Result<Option<Chosen>, Failure> {
         let asker = meter.admission().map(|admission| {
             let user = admission.asker().user;
             (user, admission.rules().team(user).map(|team| team.id))
         });
-        let chosen = asker.and_then(|(user, team)| self.keys.choose(target.upstream.name(), user, team));
+        let chosen =
+            asker.and_then(|(user, team)| self.keys.choose(target.upstream.name(), Some(&target.model), user, team));
         let name = target.upstream.name();
+        let rests = || asker.and_then(|(user, team)| self.keys.ready_in(name, &target.model, user, team));
         if chosen.is_none()
             && target.upstream.key.is_none()
-            && asker.is_some_and(|(user, team)| self.keys.has_any(name, user, team))
+            && let Some(rest) = rests()
         {
-            let message =
-                format!("Upstream “{name}” refused every key that you may use, or wants it to rest: try again later.");
-            return Err(Failure::new(FailureKind::Overloaded, "llm.resting", message));
+            let message = format!(
+                "Upstream “{name}” refused every key that you may use, or wants it to rest: try again in {} s.",
+                rest.as_secs() + 1
+            );
+            let failure = Failure::new(FailureKind::Overloaded, "llm.resting", message);
+            return Err(Failure { retry_after: Some(rest), ..failure });
         }
         if chosen.is_none() && target.upstream.source == Source::Preset && target.upstream.key.is_none() {
             let message =
@@ -273,8 +292,8 @@ impl Shared {
             let is_about_key = no_answer.said.as_ref().is_none_or(|said| said.status != StatusCode::FORBIDDEN);
             match (code, failure.kind) {
                 ("llm.refused_key" | "llm.upstream_out_of_money", _) if is_about_key => self.keys.refused(chosen.id),
-                ("llm.refused_key", _) => self.keys.limited(chosen.id, UNTOLD_REST),
-                (_, FailureKind::RateLimited) => self.keys.limited(chosen.id, wait_of(failure)),
+                ("llm.refused_key", _) => self.keys.limited(chosen.id, &target.model, UNTOLD_REST),
+                (_, FailureKind::RateLimited) => self.keys.limited(chosen.id, &target.model, wait_of(failure)),
                 _ => {}
             }
             let may_have_another = matches!(code, "llm.refused_key" | "llm.upstream_out_of_money" | "llm.rate_limited");
@@ -325,8 +344,14 @@ fn is_passing(code: &str, no_answer: &NoAnswer) -> bool {
     }
 }
 
-/// What a refusal tells of the upstream's habits; whether it is worth putting the question in another way.
-fn learn(learnt: &mut Learnt, said: &Said) -> bool {
+/// Whether nothing came of it, not even a refusal: the upstream may have read it, and be at work on it still.
+fn is_lost(no_answer: &NoAnswer) -> bool {
+    no_answer.said.is_none() && no_answer.failure.kind == FailureKind::Timeout
+}
+
+/// What a refusal tells of the upstream's habits; whether it is worth putting the question in another way. `is_bounded`: the bound of the
+/// answer is not in the words of whoever asks.
+fn learn(learnt: &mut Learnt, said: &Said, is_bounded: bool) -> bool {
     if !matches!(said.status, StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY) {
         return false;
     }
@@ -334,7 +359,7 @@ fn learn(learnt: &mut Learnt, said: &Said) -> bool {
     let before = *learnt;
     if !learnt.refuses_usage && (names("stream_options") || names("include_usage")) {
         learnt.refuses_usage = true;
-    } else if !said.is_passed_on && names("max_completion_tokens") {
+    } else if (is_bounded || !said.is_passed_on) && names("max_completion_tokens") {
         learnt.wants_new_bound = true;
     }
     *learnt != before

@@ -11,18 +11,22 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use super::ask::{ADDED_TOKENS, Asked};
+use super::ask::{ADDED_TOKENS, Asked, Bound};
 use super::embed::Embed;
 use crate::routing::Target;
 use crate::upstream::Learnt;
 
 /// What of a client's headers an upstream of the same dialect is told.
-const PASSED_ON: [HeaderName; 4] = [
+pub(super) const PASSED_ON: [HeaderName; 4] = [
     HeaderName::from_static("anthropic-version"),
     HeaderName::from_static("anthropic-beta"),
     HeaderName::from_static("openai-beta"),
     HeaderName::from_static("x-codex-turn-state"),
 ];
+/// What a client's programs ask Anthropic's servers for ahead of time, by names with commas between them.
+const BETAS: HeaderName = HeaderName::from_static("anthropic-beta");
+/// How the names begin of what makes long questions dearer than prices here say.
+const LONG_CONTEXT: &str = "context-1m";
 /// What stays as it is in the name of a model within an address. A `/` does not: it would lead elsewhere.
 const IN_ADDRESS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -47,6 +51,17 @@ pub(crate) enum Question {
     Turn(Box<Turn>),
     /// For vectors.
     Embed(Box<Embed>),
+}
+
+/// What goes for a question at one upstream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    /// Most tokens of an answer, for a dialect that must be told.
+    pub(crate) max_output: Option<u64>,
+    /// Most tokens of each answer, where only so many are set aside and nothing else bounds it.
+    pub(crate) bound: Option<u64>,
+    /// Nothing may be asked for that has a price of its own beside the tokens'.
+    pub(crate) counts_all: bool,
 }
 
 /// A question as one upstream wants it.
@@ -125,42 +140,60 @@ impl Question {
         }
     }
 
-    /// As `target` wants it. `max_output`: most tokens of an answer, for a dialect that must be told.
-    pub(crate) fn prepare(
-        &self,
-        target: &Target,
-        learnt: Learnt,
-        max_output: Option<u64>,
-    ) -> Result<Prepared, Failure> {
+    /// How many answers are wanted.
+    pub(crate) fn answers(&self) -> u64 {
         match self {
-            Self::Embed(embed) => embed.prepare(target),
-            Self::Written { door, .. } if target.upstream.dialect_for(*door) == *door => self.pass_on(target, learnt),
-            _ => self.translate(target, learnt, max_output),
+            Self::Written { asked, .. } => asked.answers,
+            Self::Turn(_) | Self::Embed(_) => 1,
         }
     }
 
-    fn pass_on(&self, target: &Target, learnt: Learnt) -> Result<Prepared, Failure> {
+    /// Something of it is to be kept in the upstream's cache for an hour.
+    pub(crate) fn caches_for_hour(&self) -> bool {
+        matches!(self, Self::Written { asked, .. } if asked.caches_for_hour)
+    }
+
+    /// As `target` wants it.
+    pub(crate) fn prepare(&self, target: &Target, learnt: Learnt, terms: Terms) -> Result<Prepared, Failure> {
+        match self {
+            Self::Embed(embed) => embed.prepare(target),
+            Self::Written { door, .. } if target.upstream.dialect_for(*door) == *door => {
+                self.pass_on(target, learnt, terms)
+            }
+            _ => self.translate(target, learnt, terms),
+        }
+    }
+
+    fn pass_on(&self, target: &Target, learnt: Learnt, terms: Terms) -> Result<Prepared, Failure> {
         let Self::Written { door, framing, headers: given, body, asked, .. } = self else {
-            return self.translate(target, learnt, None);
+            return self.translate(target, learnt, terms);
         };
+        if terms.counts_all {
+            asked.refuse_uncounted(body)?;
+        }
         let asks_count = *door == Dialect::Chat && asked.stream && !asked.wants_usage() && !learnt.refuses_usage;
         let mut headers = headers(asked.stream);
         for name in &PASSED_ON {
             for value in given.get_all(name) {
-                headers.append(name.clone(), value.clone());
+                let is_cut = terms.counts_all && *name == BETAS;
+                if let Some(kept) = if is_cut { without_long_context(value) } else { Some(value.clone()) } {
+                    headers.append(name.clone(), kept);
+                }
             }
         }
+        let is_new = target.upstream.habits(learnt).is_openai;
+        let bound = terms.bound.map(|most| Bound { most, is_new });
         Ok(Prepared {
             uri: uri(target, *door, asked.stream, *framing)?,
             headers,
-            body: asked.body(body, &target.model, asks_count),
+            body: asked.bounded(body, &target.model, asks_count, bound),
             dialect: *door,
             asks_count,
             translated: None,
         })
     }
 
-    fn translate(&self, target: &Target, learnt: Learnt, max_output: Option<u64>) -> Result<Prepared, Failure> {
+    fn translate(&self, target: &Target, learnt: Learnt, terms: Terms) -> Result<Prepared, Failure> {
         let origin = Origin { upstream: target.upstream.name().to_owned(), model: target.model.clone() };
         let (mut turn, mut losses, door) = match self {
             Self::Written { door, body, asked, value, .. } => {
@@ -173,11 +206,14 @@ impl Question {
             Self::Embed(embed) => return embed.prepare(target),
         };
         turn.model.clone_from(&target.model);
+        if terms.bound.is_some() {
+            turn.max_tokens = turn.max_tokens.filter(|most| *most > 0).or(terms.bound);
+        }
         let dialect = target.upstream.dialect_for(door);
         let (stream, names) = (turn.stream, turn.names.clone());
         let written = Written {
             origin: origin.clone(),
-            max_output_tokens: max_output.unwrap_or(DEFAULT_MAX_OUTPUT_TOKENS),
+            max_output_tokens: terms.max_output.unwrap_or(DEFAULT_MAX_OUTPUT_TOKENS),
             habits: target.upstream.habits(learnt),
         };
         let (mut body, disguised) = dialect.ask(turn, &written, &mut losses)?;
@@ -193,6 +229,16 @@ impl Question {
             translated: Some(Translated { names, disguised, losses, origin }),
         })
     }
+}
+
+/// The same names, but for those that make long questions dearer; nothing where none is left.
+fn without_long_context(betas: &HeaderValue) -> Option<HeaderValue> {
+    let is_long = |name: &&str| {
+        let begin = name.get(..LONG_CONTEXT.len());
+        begin.is_some_and(|begin| begin.eq_ignore_ascii_case(LONG_CONTEXT))
+    };
+    let kept: Vec<&str> = betas.to_str().ok()?.split(',').map(str::trim).filter(|name| !is_long(name)).collect();
+    HeaderValue::try_from(kept.join(",")).ok().filter(|kept| !kept.is_empty())
 }
 
 pub(super) fn headers(stream: bool) -> HeaderMap {

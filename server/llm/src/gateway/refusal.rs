@@ -34,7 +34,11 @@ pub(crate) fn response(door: Dialect, no_answer: &NoAnswer) -> Response<AnswerBo
 
 /// A failure in a dialect.
 pub(crate) fn of_failure(door: Dialect, failure: &Failure) -> Response<AnswerBody> {
-    let (status, body) = door.failure(failure);
+    let (status, body) = match code_of(failure) {
+        // An upstream's fault by its kind, which agents would try to outwait. A 401 would be about their own key.
+        "llm.refused_key" => door.failure(&Failure { kind: FailureKind::Forbidden, ..failure.clone() }),
+        _ => door.failure(failure),
+    };
     let mut response = Response::new(AnswerBody::whole(body.to_string()));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
     let headers = response.headers_mut();

@@ -1,15 +1,41 @@
 //! Reads along what is passed on as it is: the tokens, how it ends, and what goes wrong in it.
 
+mod array;
+mod events;
+mod held;
+
 use bytes::{Bytes, BytesMut};
-use coditect_dialects::{Dialect, Failure, MAX_EVENT_BYTES, SseParser, Tokens, failure};
+use coditect_dialects::{Dialect, Failure, Framing, MAX_EVENT_BYTES, Piece, Tokens, failure};
 use memchr::memmem::Finder;
 use serde_json::Value;
+
+use self::array::Array;
+use self::events::Events;
+use super::answer::Door;
 
 /// A stream that is passed on.
 #[derive(Debug)]
 pub(crate) struct Tap {
-    dialect: Dialect,
     form: Form,
+    /// The content type says that it is a stream of events, and so whoever asked reads one.
+    is_declared: bool,
+    seen: Seen,
+}
+
+#[derive(Debug)]
+enum Form {
+    /// Nothing came yet that tells.
+    Unknown,
+    Events(Events),
+    Array(Array),
+    /// One JSON document: read at its end. Nothing where it grew too large.
+    Document(Option<BytesMut>),
+}
+
+/// What was seen of it.
+#[derive(Debug)]
+struct Seen {
+    dialect: Dialect,
     /// The event with the count of tokens was asked for by us, and is not passed on.
     hides_count: bool,
     /// Each of several answers says when it ends; only the last event says that all have.
@@ -21,42 +47,28 @@ pub(crate) struct Tap {
     failure: Option<Failure>,
 }
 
-#[derive(Debug)]
-enum Form {
-    Events(SseParser),
-    /// As [`Form::Events`], and what is not yet a whole event is held back.
-    HeldEvents(SseParser, BytesMut),
-    /// One JSON document: read at its end. Nothing where it grew too large.
-    Document(Option<BytesMut>),
-}
-
 /// What is looked for in every event.
 #[derive(Debug)]
 struct Words {
     usage: Finder<'static>,
     error: Finder<'static>,
     end: Finder<'static>,
+    /// There is no answer to wait for.
+    blocked: Option<Finder<'static>>,
 }
 
 impl Tap {
     /// Of an answer with this content type. `hides_count`: the client did not ask for the count of tokens, we did.
     pub(crate) fn new(dialect: Dialect, content_type: &str, hides_count: bool) -> Self {
-        let is_events = content_type.trim_start().to_ascii_lowercase().starts_with("text/event-stream");
-        let parser = || SseParser::new(MAX_EVENT_BYTES);
-        let form = match (is_events, hides_count) {
-            (true, true) => Form::HeldEvents(parser(), BytesMut::new()),
-            (true, false) => Form::Events(parser()),
-            (false, _) => Form::Document(Some(BytesMut::new())),
-        };
+        let is_declared = content_type.trim_start().to_ascii_lowercase().starts_with("text/event-stream");
         let words = match dialect {
-            Dialect::Chat => Words::new(b"\"usage\"", b"\"error\"", b"\"finish_reason\""),
-            Dialect::Responses => Words::new(b"\"usage\"", b"\"error\"", b"\"response.completed\""),
-            Dialect::Anthropic => Words::new(b"\"usage\"", b"\"error\"", b"\"message_stop\""),
-            Dialect::Gemini => Words::new(b"\"usageMetadata\"", b"\"error\"", b"\"finishReason\""),
+            Dialect::Chat => Words::new(b"\"usage\"", b"\"finish_reason\"", None),
+            Dialect::Responses => Words::new(b"\"usage\"", b"\"response.completed\"", None),
+            Dialect::Anthropic => Words::new(b"\"usage\"", b"\"message_stop\"", None),
+            Dialect::Gemini => Words::new(b"\"usageMetadata\"", b"\"finishReason\"", Some(b"\"blockReason\"")),
         };
-        Self {
+        let seen = Seen {
             dialect,
-            form,
             hides_count,
             is_several: false,
             words,
@@ -64,129 +76,120 @@ impl Tap {
             pieces: 0,
             is_whole: false,
             failure: None,
-        }
+        };
+        Self { form: Form::Unknown, is_declared, seen }
     }
 
     /// Of several answers to one question.
     pub(crate) fn of_several(mut self, is_several: bool) -> Self {
-        self.is_several = is_several;
+        self.seen.is_several = is_several;
         self
     }
 
     /// More bytes; what of them goes on.
     pub(crate) fn feed(&mut self, chunk: Bytes) -> Bytes {
+        let mut blanks = 0;
+        if matches!(self.form, Form::Unknown) {
+            let Some(start) = chunk.iter().position(|byte| !is_blank(*byte)) else { return chunk };
+            self.form = self.form_of(chunk[start]);
+            blanks = start;
+        }
         match &mut self.form {
+            Form::Unknown => chunk,
+            Form::Events(events) => events.feed(chunk, blanks, &mut self.seen),
+            Form::Array(array) => array.feed(chunk, &mut self.seen),
             Form::Document(kept) => {
                 if kept.as_ref().is_some_and(|kept| kept.len() + chunk.len() > MAX_EVENT_BYTES) {
                     *kept = None;
                 }
                 if let Some(kept) = kept {
-                    kept.extend_from_slice(&chunk);
+                    kept.extend_from_slice(&chunk[blanks..]);
                 }
                 chunk
             }
-            Form::Events(_) => {
-                self.read(&chunk);
-                chunk
-            }
-            Form::HeldEvents(..) => self.read_holding(&chunk),
         }
     }
 
-    /// There is no more; what was held back goes on.
-    pub(crate) fn end(&mut self) -> Bytes {
+    /// There is no more: what was not read yet is.
+    pub(crate) fn end(&mut self) {
         match &mut self.form {
+            Form::Events(events) => events.end(&mut self.seen),
             Form::Document(kept) => {
                 let kept = kept.take().unwrap_or_default();
                 if let Ok(value) = serde_json::from_slice::<Value>(&kept) {
-                    self.is_whole = true;
-                    self.document(&value);
+                    self.seen.is_whole = true;
+                    self.seen.document(&value);
                 }
-                Bytes::new()
             }
-            Form::Events(parser) => {
-                if let Some(event) = parser.finish() {
-                    self.event(&event.data);
-                }
-                Bytes::new()
-            }
-            Form::HeldEvents(parser, held) => {
-                let (event, held) = (parser.finish(), held.split().freeze());
-                let is_count = event.is_some_and(|event| self.event(&event.data));
-                if is_count { Bytes::new() } else { held }
-            }
+            Form::Unknown | Form::Array(_) => {}
         }
+    }
+
+    /// What was held back, where nothing is put behind it.
+    pub(crate) fn rest(&mut self) -> Bytes {
+        match &mut self.form {
+            Form::Events(events) => events.rest(),
+            Form::Array(array) => array.rest(self.seen.is_whole || self.seen.failure.is_some()),
+            Form::Unknown | Form::Document(_) => Bytes::new(),
+        }
+    }
+
+    /// It broke off, for this reason. What was held back is given up: nobody can read the half of an event.
+    pub(crate) fn fail(&mut self, failure: Failure, door: &Door, out: &mut Vec<u8>) {
+        let (dialect, label) = door;
+        let told = || dialect.failure(&failure).1.to_string();
+        match &mut self.form {
+            Form::Array(array) => return array.cut(told().as_bytes(), out),
+            Form::Events(events) => events.cut(out),
+            // Whoever reads events skips a line that is none.
+            Form::Document(_) if self.is_declared => out.extend_from_slice(b"\n\n"),
+            Form::Unknown if self.is_declared => {}
+            Form::Unknown => return out.extend_from_slice(told().as_bytes()),
+            Form::Document(_) => return,
+        }
+        dialect.writer(label.clone(), Framing::Events).piece(&Piece::Failed(failure), out);
     }
 
     /// The tokens that the upstream told.
     pub(crate) fn tokens(&self) -> Option<Tokens> {
-        self.tokens
+        self.seen.tokens
     }
 
     /// Events so far: about as many tokens, where nobody tells.
     pub(crate) fn pieces(&self) -> u64 {
-        self.pieces
+        self.seen.pieces
     }
 
     /// Whether the answer came to its end.
     pub(crate) fn is_whole(&self) -> bool {
-        self.is_whole
+        self.seen.is_whole
     }
 
     /// What it said that went wrong.
     pub(crate) fn failure(&self) -> Option<&Failure> {
-        self.failure.as_ref()
+        self.seen.failure.as_ref()
     }
 
-    /// It is a stream of events, so that one more can be put behind.
-    pub(crate) fn is_events(&self) -> bool {
-        !matches!(self.form, Form::Document(_))
-    }
-
-    fn read(&mut self, mut rest: &[u8]) {
-        while let Form::Events(parser) = &mut self.form {
-            match parser.next(&mut rest) {
-                Ok(Some(event)) => drop(self.event(&event.data)),
-                Ok(None) => return,
-                // Too large to be looked at; it goes on all the same.
-                Err(_) => *parser = SseParser::new(MAX_EVENT_BYTES),
-            }
+    /// What begins with this byte. Enough servers declare one form and send another that only the first byte can be believed.
+    fn form_of(&self, first: u8) -> Form {
+        match first {
+            b'[' if self.seen.dialect == Dialect::Gemini => Form::Array(Array::default()),
+            b'{' | b'[' => Form::Document(Some(BytesMut::new())),
+            // How the lines `data`, `event`, `id`, `retry` and a comment begin.
+            b'd' | b'e' | b'i' | b'r' | b':' => Form::Events(Events::new()),
+            _ if self.is_declared => Form::Events(Events::new()),
+            _ => Form::Document(Some(BytesMut::new())),
         }
     }
+}
 
-    fn read_holding(&mut self, chunk: &[u8]) -> Bytes {
-        let mut rest = chunk;
-        let mut out = BytesMut::new();
-        while let Form::HeldEvents(parser, held) = &mut self.form {
-            let before = rest.len();
-            let next = parser.next(&mut rest);
-            let read = &chunk[chunk.len() - before..chunk.len() - rest.len()];
-            held.extend_from_slice(read);
-            match next {
-                Ok(Some(event)) => {
-                    let whole = held.split();
-                    if !self.event(&event.data) {
-                        out.unsplit(whole);
-                    }
-                }
-                Ok(None) => {
-                    // Signs of life go on at once: behind a blank line, no event has begun.
-                    let is_between = [&b"\n\n"[..], b"\r\n\r\n", b"\r\r"].iter().any(|end| held.ends_with(end));
-                    if is_between || held[..] == b"\n"[..] || held.len() > MAX_EVENT_BYTES {
-                        out.unsplit(held.split());
-                    }
-                    break;
-                }
-                Err(_) => {
-                    *parser = SseParser::new(MAX_EVENT_BYTES);
-                    out.unsplit(held.split());
-                }
-            }
-        }
-        out.freeze()
-    }
+/// White space or a byte of the byte order mark.
+fn is_blank(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || matches!(byte, 0xEF | 0xBB | 0xBF)
+}
 
-    /// Looks at an event; whether it holds the count of tokens and nothing else.
+impl Seen {
+    /// Looks at an event; whether it holds the count of tokens that nobody asked for, and nothing else.
     fn event(&mut self, data: &[u8]) -> bool {
         self.pieces += 1;
         self.is_whole = self.is_whole || self.ends(data);
@@ -210,11 +213,7 @@ impl Tap {
         if self.is_several {
             return false;
         }
-        let Some(at) = self.words.end.find(data) else { return false };
-        // Many servers say in every event that there is no reason yet.
-        let after = &data[at + self.words.end.needle().len()..];
-        let value = after.iter().find(|byte| !matches!(byte, b' ' | b':'));
-        value != Some(&b'n')
+        says(&self.words.end, data) || self.words.blocked.as_ref().is_some_and(|blocked| says(blocked, data))
     }
 
     fn document(&mut self, value: &Value) {
@@ -230,15 +229,26 @@ impl Tap {
     }
 }
 
+/// Whether the word is there and what follows it is not `null`: many servers say in every event that there is no reason yet.
+fn says(word: &Finder<'_>, data: &[u8]) -> bool {
+    let Some(at) = word.find(data) else { return false };
+    let after = &data[at + word.needle().len()..];
+    let value = after.iter().find(|byte| !matches!(byte, b' ' | b':'));
+    value != Some(&b'n')
+}
+
 impl Words {
-    fn new(usage: &'static [u8], error: &'static [u8], end: &'static [u8]) -> Self {
-        Self { usage: Finder::new(usage), error: Finder::new(error), end: Finder::new(end) }
+    fn new(usage: &'static [u8], end: &'static [u8], blocked: Option<&'static [u8]>) -> Self {
+        let [usage, error, end] = [usage, b"\"error\"", end].map(Finder::new);
+        Self { usage, error, end, blocked: blocked.map(Finder::new) }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+
+    use coditect_dialects::SseParser;
 
     use super::*;
 
@@ -251,7 +261,8 @@ mod tests {
         for chunk in chunks {
             out.extend_from_slice(&tap.feed(Bytes::copy_from_slice(chunk)));
         }
-        out.extend_from_slice(&tap.end());
+        tap.end();
+        out.extend_from_slice(&tap.rest());
         (out, tap.tokens(), tap.pieces(), tap.is_whole(), tap.failure().is_some())
     }
 
@@ -316,18 +327,118 @@ mod tests {
         assert!(!whole(Dialect::Gemini, "data: {\"candidates\":[{}]}\n\n"));
     }
 
+    fn held(tap: &Tap) -> usize {
+        match &tap.form {
+            Form::Events(events) => events.held(),
+            Form::Array(array) => array.held(),
+            Form::Unknown | Form::Document(_) => 0,
+        }
+    }
+
     #[test]
     fn what_is_held_back_is_bounded() {
-        let mut tap = Tap::new(Dialect::Chat, STREAM, true);
-        let mut out = 0;
-        for _ in 0..3 * MAX_EVENT_BYTES / 1024 {
-            // Lines of comments without end, and no blank line among them.
-            out += tap.feed(Bytes::from(format!(":{}\n", "x".repeat(1022)))).len();
-            let Form::HeldEvents(_, held) = &tap.form else { unreachable!() };
-            assert!(held.len() <= MAX_EVENT_BYTES + 1024);
+        let (field, text) = (format!("id: {}\n", "x".repeat(1019)), "x".repeat(1024));
+        // Lines without end and no blank line among them; an element without end.
+        for (dialect, hides, kind, begin, more, end) in [
+            (Dialect::Chat, true, STREAM, "", &field, "\n\n"),
+            (Dialect::Anthropic, false, STREAM, "", &field, "\n\n"),
+            (Dialect::Anthropic, false, STREAM, "data: ", &text, "\r\n\r\n"),
+            (Dialect::Gemini, false, "application/json", "[{},{\"x\":\"", &text, "\"}\n]"),
+        ] {
+            let mut tap = Tap::new(dialect, kind, hides);
+            let mut out = tap.feed(Bytes::from(begin)).len();
+            for _ in 0..3 * MAX_EVENT_BYTES / 1024 {
+                out += tap.feed(Bytes::from(more.clone())).len();
+                assert!(held(&tap) <= MAX_EVENT_BYTES + 1024);
+            }
+            assert!(out > MAX_EVENT_BYTES);
+            let before = tap.pieces();
+            out += tap.feed(Bytes::from(end)).len() + tap.rest().len();
+            assert_eq!(out, begin.len() + 3 * MAX_EVENT_BYTES + end.len(), "{dialect:?}");
+            assert!(dialect != Dialect::Gemini || tap.pieces() == before + 1, "it is counted all the same");
         }
-        assert!(out > MAX_EVENT_BYTES);
-        assert_eq!(tap.feed(Bytes::from_static(b"\n")).len() + out, 3 * MAX_EVENT_BYTES + 1);
+    }
+
+    #[test]
+    fn whole_events_are_not_copied() {
+        for (kind, text) in
+            [(STREAM, "data: {}\n\nevent: x\ndata: 1\r\n\r\n: ping\n"), ("application/json", "[{},\"x\", [1]\n")]
+        {
+            let mut tap = Tap::new(Dialect::Gemini, kind, false);
+            let chunk = Bytes::from(text);
+            let out = tap.feed(chunk.clone());
+            assert_eq!((out.as_ptr(), out.len()), (chunk.as_ptr(), chunk.len()));
+        }
+    }
+
+    #[test]
+    fn what_is_too_large_for_one_chunk_is_skipped() {
+        let mut tap = Tap::new(Dialect::Chat, STREAM, true);
+        let large = format!("data: {}\n\ndata: [DONE]\n\n", "x".repeat(MAX_EVENT_BYTES + 1));
+        assert_eq!(tap.feed(Bytes::from(large.clone())), large);
+        assert!(tap.is_whole() && held(&tap) == 0);
+    }
+
+    #[test]
+    fn an_error_stands_apart_from_what_was_too_large_to_be_held() {
+        let mut tap = Tap::new(Dialect::Chat, STREAM, false);
+        for _ in 0..=MAX_EVENT_BYTES / 1024 {
+            tap.feed(Bytes::from("x".repeat(1024)));
+        }
+        let all = events(&broken(&mut tap));
+        assert!(failure::is_failure(&serde_json::from_slice(all.last().unwrap()).unwrap()), "{all:?}");
+        // In the middle of an element, there is no room for one.
+        let mut tap = Tap::new(Dialect::Gemini, "", false);
+        tap.feed(Bytes::from("[\""));
+        for _ in 0..=MAX_EVENT_BYTES / 1024 {
+            tap.feed(Bytes::from("x".repeat(1024)));
+        }
+        assert!(broken(&mut tap).is_empty());
+    }
+
+    #[test]
+    fn an_error_is_told_in_the_form_that_whoever_asked_reads() {
+        for (kind, begun) in [(STREAM, "\r\n"), (STREAM, "{\"choices\":"), ("", "data: {"), ("text/plain", ": hello")] {
+            let mut tap = Tap::new(Dialect::Chat, kind, false);
+            let out = [tap.feed(Bytes::from(begun)).to_vec(), broken(&mut tap)].concat();
+            let [event] = events(&out).try_into().unwrap();
+            assert!(failure::is_failure(&serde_json::from_slice(&event).unwrap()), "{begun:?} as {kind}");
+        }
+        let mut tap = Tap::new(Dialect::Chat, "application/json", false);
+        let out = [tap.feed(Bytes::from(" \n")).to_vec(), broken(&mut tap)].concat();
+        assert!(failure::is_failure(&serde_json::from_slice(&out).unwrap()));
+        // Half a document can be followed by nothing.
+        tap = Tap::new(Dialect::Chat, "application/json", false);
+        tap.feed(Bytes::from("{\"choices\":"));
+        assert!(broken(&mut tap).is_empty());
+    }
+
+    /// What is said when it breaks off now.
+    fn broken(tap: &mut Tap) -> Vec<u8> {
+        let origin = coditect_dialects::Origin { upstream: String::new(), model: String::new() };
+        let (model, id, names) = ("m".to_owned(), "1".to_owned(), coditect_dialects::Names::default());
+        let label = coditect_dialects::Label { model, names, origin, created: 1, wants_usage: false, id };
+        let failure = Failure::new(coditect_dialects::FailureKind::Upstream, "llm.bad_stream", "it broke");
+        let mut out = Vec::new();
+        tap.fail(failure, &(tap.seen.dialect, label), &mut out);
+        out
+    }
+
+    fn json() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            Just("1.5e3".to_owned()),
+            Just("null".to_owned()),
+            Just("\"a\\\\\"".to_owned()),
+            Just("\"]}\\\"{[,\"".to_owned()),
+            Just("{\"usageMetadata\":{\"promptTokenCount\":4,\"candidatesTokenCount\":2}}".to_owned()),
+        ];
+        leaf.prop_recursive(3, 12, 3, |inner| {
+            let list = |open: &'static str, close: &'static str, key: &'static str, inner: BoxedStrategy<String>| {
+                prop::collection::vec(inner.prop_map(move |item| format!("{key}{item}")), 0..3)
+                    .prop_map(move |items| format!("{open}{}{close}", items.join(" ,\n")))
+            };
+            prop_oneof![list("[", "]", "", inner.clone().boxed()), list("{ ", "\r}", "\"k\": ", inner.boxed())]
+        })
     }
 
     fn line() -> impl Strategy<Value = String> {
@@ -381,6 +492,45 @@ mod tests {
             let mut expected = events(bytes);
             expected.retain(|event| !is_count(event));
             prop_assert_eq!(events(&whole.0), expected, "no event is lost but the count");
+        }
+
+        #[test]
+        fn an_array_is_read_and_ended_wherever_it_is_cut(
+            items in prop::collection::vec(json(), 0..6), cuts in prop::collection::vec(any::<usize>(), 0..20), at in any::<usize>(),
+        ) {
+            let text = format!(" [{}]\n", items.join("\n,\r\n"));
+            let whole = fed(Dialect::Gemini, "application/json", false, &[text.as_bytes()]);
+            prop_assert_eq!((whole.0.as_slice(), whole.2), (text.as_bytes(), items.len() as u64));
+            prop_assert_eq!(whole.1.is_some(), items.iter().any(|item| item.starts_with("{\"usage")));
+            prop_assert_eq!(&fed(Dialect::Gemini, "", false, &cut(text.as_bytes(), &cuts)), &whole);
+            let single: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
+            prop_assert_eq!(&fed(Dialect::Gemini, "", false, &single), &whole);
+            // Broken off anywhere behind its beginning, it ends in an error, and all whole items are there.
+            let mut tap = Tap::new(Dialect::Gemini, "application/json", false);
+            let begun = Bytes::copy_from_slice(&text.as_bytes()[..2 + at % (text.len() - 1)]);
+            let mut out = tap.feed(begun).to_vec();
+            out.extend(broken(&mut tap));
+            let value: Value = serde_json::from_slice(&out).unwrap();
+            let list = value.as_array().unwrap();
+            prop_assert_eq!(list.len() as u64, tap.pieces() + 1);
+            prop_assert!(failure::is_failure(&list[list.len() - 1]));
+        }
+
+        #[test]
+        fn an_error_can_be_read_wherever_events_are_cut(
+            text in answer(), cuts in prop::collection::vec(any::<usize>(), 0..10), hides in any::<bool>(),
+        ) {
+            let mut tap = Tap::new(Dialect::Chat, STREAM, hides);
+            let mut out = Vec::new();
+            for chunk in cut(text.as_bytes(), &cuts) {
+                out.extend(tap.feed(Bytes::copy_from_slice(chunk)));
+            }
+            let whole = events(&out);
+            out.extend(broken(&mut tap));
+            let mut all = events(&out);
+            let last = all.pop().unwrap();
+            prop_assert!(failure::is_failure(&serde_json::from_slice(&last).unwrap()));
+            prop_assert_eq!(all, whole);
         }
 
         #[test]

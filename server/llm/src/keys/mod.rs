@@ -4,8 +4,8 @@
 //! * `ring` holds them in memory, open, as they are chosen from; calls ask it alone. `reading` makes one of the rows.
 //! * `follow` reads them again whenever a server changed any.
 //!
-//! A key that its model server refused, or that is to wait, rests: another takes its place. What a server saw of a key it tells nobody;
-//! each finds out by itself.
+//! A key that its model server refused rests, and one that has reached a limit rests from the model that was asked: another takes its
+//! place. What a server saw of a key it tells nobody; each finds out by itself.
 
 mod error;
 pub(crate) mod follow;
@@ -61,8 +61,10 @@ const RESEAL_BATCH: usize = 200;
 
 /// How long a key rests that its model server refused.
 pub const REFUSED_REST: Duration = Duration::from_secs(5 * 60);
-/// Longest rest, whatever a model server asks for.
+/// Longest rest of a person's own key, whatever a model server asks for.
 pub const LONGEST_REST: Duration = Duration::from_secs(60 * 60);
+/// The same of a key that several people share: what one of them provoked keeps it from the others for no longer.
+pub const LONGEST_SHARED_REST: Duration = Duration::from_secs(60);
 
 /// Keys of model servers. Cheap to clone; it shows nothing of them.
 #[derive(Clone)]
@@ -104,11 +106,12 @@ impl ModelKeys {
         follow::follow(table.store(), table.changed(), "keys of model servers", &stop, || keys.read()).await;
     }
 
-    /// The key for a call: one of the person's own, else of their team's, else of everybody's; by weight, and none that rests.
+    /// The key for a call: one of the person's own, else of their team's, else of everybody's; by weight, and none that rests, be it from
+    /// the model that is to be asked.
     #[must_use]
-    pub fn choose(&self, upstream: &str, user: UserId, team: Option<TeamId>) -> Option<Chosen> {
+    pub fn choose(&self, upstream: &str, model: Option<&str>, user: UserId, team: Option<TeamId>) -> Option<Chosen> {
         let ring = self.0.ring.load();
-        let key = ring.choose(upstream, owners(user, team), self.now_ms())?;
+        let key = ring.choose(upstream, model, owners(user, team), self.now_ms())?;
         Some(Chosen { id: key.id, secret: key.secret.clone(), own: matches!(key.owner, KeyOwner::Person(_)) })
     }
 
@@ -118,26 +121,34 @@ impl ModelKeys {
         self.0.ring.load().has_any(upstream, owners(user, team))
     }
 
+    /// How long until one of the keys for this person's calls may be used for the model; nothing where there is none at all.
+    #[must_use]
+    pub fn ready_in(&self, upstream: &str, model: &str, user: UserId, team: Option<TeamId>) -> Option<Duration> {
+        let at = self.0.ring.load().ready_at(upstream, model, owners(user, team))?;
+        Some(Duration::from_millis(at.saturating_sub(self.now_ms())))
+    }
+
     /// The model server refused the key: it rests for [`REFUSED_REST`].
     pub fn refused(&self, id: ModelKeyId) {
-        self.rest(id, REFUSED_REST, true);
-    }
-
-    /// The model server wants the key to rest: it does, for [`LONGEST_REST`] at the longest.
-    pub fn limited(&self, id: ModelKeyId, rest: Duration) {
-        self.rest(id, rest.min(LONGEST_REST), false);
-    }
-
-    /// The key worked, so that it was not refused for good. It rests on where it was to wait: an older call tells nothing of that.
-    pub fn worked(&self, id: ModelKeyId) {
         if let Some(key) = self.0.ring.load().get(id) {
-            key.rest.lift_refusal();
+            key.rest.until(self.now_ms().saturating_add(millis(REFUSED_REST)));
         }
     }
 
-    fn rest(&self, id: ModelKeyId, rest: Duration, is_refused: bool) {
+    /// The model server wants the key to rest from this model: it does, for [`LONGEST_REST`] or [`LONGEST_SHARED_REST`] at the longest.
+    pub fn limited(&self, id: ModelKeyId, model: &str, rest: Duration) {
         if let Some(key) = self.0.ring.load().get(id) {
-            key.rest.until(self.now_ms().saturating_add(millis(rest)), is_refused);
+            let longest = if matches!(key.owner, KeyOwner::Person(_)) { LONGEST_REST } else { LONGEST_SHARED_REST };
+            let now = self.now_ms();
+            key.limits.note(model, now.saturating_add(millis(rest.min(longest))), now);
+        }
+    }
+
+    /// The key worked, so that it was not refused for good. It rests on from models that it was to rest from: an older call tells nothing
+    /// of that.
+    pub fn worked(&self, id: ModelKeyId) {
+        if let Some(key) = self.0.ring.load().get(id) {
+            key.rest.lift();
         }
     }
 
@@ -158,7 +169,7 @@ impl ModelKeys {
 
     fn show(&self, rows: Vec<(Name, Row)>) -> Vec<ModelKey> {
         let (ring, now) = (self.0.ring.load(), self.now_ms());
-        let state = |id| ring.get(id).map_or(KeyState::Ready, |key| key.rest.state(now));
+        let state = |id| ring.get(id).map_or(KeyState::Ready, |key| key.state(now));
         let mut keys: Vec<_> = rows.into_iter().map(|(name, row)| name.show(row, state(name.id))).collect();
         keys.sort_by_key(|key| std::cmp::Reverse((key.created_at, key.id)));
         keys

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use coditect_store::{KeyValue, MasterKey, StoreError};
 
-use super::ring::{Key, Rest, Ring};
+use super::ring::{Key, Limits, Rest, Ring};
 use super::rows::{Name, Row};
 
 /// The keys of the store, as they are read one after the other. Those that were in memory before stay as they are, with their rests.
@@ -71,7 +71,8 @@ impl Key {
         let corrupt = |_| StoreError::RecordCorrupt { detail: "a key of a model server is no text".to_owned() };
         let secret = std::str::from_utf8(secret).map_err(corrupt)?.into();
         let (Name { owner, id }, upstream) = (name, row.upstream.as_str().into());
-        Ok(Self { id, owner, upstream, weight: row.weight, secret, rest: Rest::default() })
+        let (rest, limits) = (Rest::default(), Limits::default());
+        Ok(Self { id, owner, upstream, weight: row.weight, secret, rest, limits })
     }
 
     /// Whether it is the key of this row. The secret of a row is never replaced.

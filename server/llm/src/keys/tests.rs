@@ -72,7 +72,7 @@ impl Server {
     }
 
     fn chosen(&self, of: UserId, team: Option<TeamId>) -> Option<String> {
-        self.keys.choose("openai", of, team).map(|chosen| chosen.secret.expose().to_owned())
+        self.keys.choose("openai", Some("m"), of, team).map(|chosen| chosen.secret.expose().to_owned())
     }
 
     async fn rows(&self) -> Vec<(KeyValue, Name, Row)> {
@@ -98,9 +98,9 @@ async fn own_keys_come_first_then_the_teams_then_everybodys() {
     check(bob, Some(crew), "crew");
     check(bob, Some(team(2)), "everybody");
     check(bob, None, "everybody");
-    let chosen = server.keys.choose("openai", ada, None).unwrap();
-    assert!(chosen.own && chosen.id == own && !server.keys.choose("openai", bob, None).unwrap().own);
-    assert!(server.keys.choose("mistral", ada, Some(crew)).is_none());
+    let chosen = server.keys.choose("openai", None, ada, None).unwrap();
+    assert!(chosen.own && chosen.id == own && !server.keys.choose("openai", None, bob, None).unwrap().own);
+    assert!(server.keys.choose("mistral", None, ada, Some(crew)).is_none());
     assert!(server.keys.has_any("openai", bob, None) && !server.keys.has_any("mistral", ada, None));
 }
 
@@ -113,7 +113,7 @@ async fn what_rests_is_passed_over_until_it_may_go_on() {
     let own = server.add(KeyOwner::Person(ada), "ada", 1).await;
     let state = async || server.keys.list_own(ada).await.unwrap()[0].state;
     assert_eq!(state().await, KeyState::Ready);
-    server.keys.limited(own, Duration::from_secs(20));
+    server.keys.limited(own, "m", Duration::from_secs(20));
     assert_eq!(state().await, KeyState::Limited);
     server.keys.refused(crews);
     pause();
@@ -122,19 +122,31 @@ async fn what_rests_is_passed_over_until_it_may_go_on() {
     server.keys.refused(everybodys);
     assert_eq!(chosen(), None);
     assert!(server.keys.has_any("openai", ada, Some(crew)), "a key that rests is there");
+    let ready_in = |model| server.keys.ready_in("openai", model, ada, Some(crew)).unwrap();
+    assert!((19..=20).contains(&ready_in("m").as_millis().div_ceil(1000)) && ready_in("other") == Duration::ZERO);
+    assert_eq!(server.keys.ready_in("mistral", "m", ada, None), None);
+    let other = server.keys.choose("openai", Some("other"), ada, None).unwrap();
+    assert_eq!(other.id, own, "a limit is one of a model");
     // A success lifts a refusal, and tells nothing of a limit.
     server.keys.worked(everybodys);
     server.keys.worked(own);
     assert_eq!(chosen().as_deref(), Some("everybody"));
     advance(Duration::from_millis(20_010)).await;
     assert_eq!(chosen().as_deref(), Some("ada"));
-    server.keys.limited(own, Duration::MAX);
-    server.keys.limited(own, Duration::from_secs(1));
+    server.keys.limited(own, "m", Duration::MAX);
+    server.keys.limited(own, "m", Duration::from_secs(1));
     assert_eq!(chosen().as_deref(), Some("everybody"));
     advance(REFUSED_REST).await;
     assert_eq!(chosen().as_deref(), Some("crew"));
     advance(LONGEST_REST).await;
     assert_eq!(chosen().as_deref(), Some("ada"));
+    // What many share is kept from them for a minute.
+    for key in [own, crews, everybodys] {
+        server.keys.limited(key, "m", Duration::MAX);
+    }
+    assert_eq!((chosen(), ready_in("m")), (None, LONGEST_SHARED_REST));
+    advance(LONGEST_SHARED_REST).await;
+    assert_eq!(chosen().as_deref(), Some("crew"));
 }
 
 #[tokio::test]
@@ -275,7 +287,7 @@ async fn what_is_no_key_is_refused_and_nothing_tells_of_it() {
     assert_eq!(server.keys.add(owner, elsewhere, UPSTREAMS).await, Err(KeyError::UnknownUpstream));
     server.keys.add(owner, new(&long, MAX_WEIGHT), UPSTREAMS).await.unwrap();
     server.keys.add(owner, NewModelKey { name: "ü".repeat(MAX_NAME_CHARS), ..new("k", 1) }, UPSTREAMS).await.unwrap();
-    let chosen = server.keys.choose("openai", user(1), None).unwrap();
+    let chosen = server.keys.choose("openai", None, user(1), None).unwrap();
     assert!(!format!("{chosen:?} {:?}", server.keys).contains("kk"));
 }
 
@@ -361,7 +373,7 @@ async fn nothing_is_left_of_whoever_is_forgotten() {
     }
     server.keys.forget_user(ada).await.unwrap();
     assert!(server.keys.list_own(ada).await.unwrap().is_empty());
-    assert!(!server.keys.choose("openai", ada, None).unwrap().own);
+    assert!(!server.keys.choose("openai", None, ada, None).unwrap().own);
     let left: Vec<_> = server.keys.list_all().await.unwrap().into_iter().map(|key| key.owner).collect();
     assert_eq!(left, [KeyOwner::Everybody, KeyOwner::Person(bob)]);
     let places = coditect_store::Subspace::root("llm-keys").sub(&"place").range();

@@ -33,19 +33,20 @@ impl Target {
 }
 
 /// The models to ask, one after another. Other names go before models, so that an admin can send an agent that insists on its own
-/// models elsewhere.
+/// models elsewhere. `has_key` says of an upstream whether who asks can ask it at all.
 pub(crate) fn plan(
     asked: &str,
     role: Role,
     rules: &Rules,
     upstreams: &Upstreams,
     catalogue: &Catalogue,
+    has_key: impl Fn(&Upstream) -> bool,
 ) -> Result<Vec<Target>, Failure> {
     let ids = match rules.alias(asked) {
         Some(alias) => behind(alias),
         None => vec![asked.to_owned()],
     };
-    let found: Vec<Target> = ids.iter().filter_map(|id| target(id, upstreams, catalogue)).collect();
+    let found: Vec<Target> = ids.iter().filter_map(|id| target(id, upstreams, catalogue, &has_key)).collect();
     if found.is_empty() {
         return Err(unknown(asked));
     }
@@ -96,17 +97,25 @@ pub(crate) fn by_weight(weights: impl Iterator<Item = u32> + Clone) -> usize {
 }
 
 /// `upstream/model`, or the bare name of a model that an upstream has.
-fn target(id: &str, upstreams: &Upstreams, catalogue: &Catalogue) -> Option<Target> {
+fn target(
+    id: &str,
+    upstreams: &Upstreams,
+    catalogue: &Catalogue,
+    has_key: impl Fn(&Upstream) -> bool,
+) -> Option<Target> {
+    let home = || upstreams.named(&catalogue.upstream_of(id)?);
     let named = id.split_once('/').filter(|(_, model)| !model.is_empty());
     if let Some((name, model)) = named
         && let Some(upstream) = upstreams.named(name)
     {
-        return Some(Target::new(upstream, model));
+        // Local servers have models whose own names begin with their makers'.
+        let other = if has_key(upstream) { None } else { home() };
+        return Some(other.map_or_else(|| Target::new(upstream, model), |other| Target::new(other, id)));
     }
     let has = |upstream: &&Arc<Upstream>| upstream.source != Source::Preset;
     let maker = maker_of(id).and_then(|name| upstreams.named(name));
     // Whoever happens to run on this machine does not get what is meant for a maker, unless that maker cannot be asked here at all.
-    let upstream = maker.filter(has).or_else(|| upstreams.named(&catalogue.upstream_of(id)?)).or(maker);
+    let upstream = maker.filter(has).or_else(home).or(maker);
     Some(Target::new(upstream?, id))
 }
 

@@ -9,14 +9,14 @@ use super::words::*;
 use super::*;
 
 /// A store behind a socket that can be taken away and come back.
-struct Far {
+pub(super) struct Far {
     inner: Store,
     directory: tempfile::TempDir,
     serving: Option<(CancellationToken, JoinHandle<()>)>,
 }
 
 impl Far {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut far = Self { inner: Store::open("memory:").await.unwrap(), directory, serving: None };
         far.comes_back().await;
@@ -27,11 +27,11 @@ impl Far {
         Path::join(self.directory.path(), "s/store.sock")
     }
 
-    async fn open(&self) -> Store {
+    pub(super) async fn open(&self) -> Store {
         Store::open(&format!("socket://{}", self.path().display())).await.unwrap()
     }
 
-    async fn comes_back(&mut self) {
+    pub(super) async fn comes_back(&mut self) {
         let server = StoreServer::bind(self.inner.clone(), self.path()).await.unwrap();
         let stop = CancellationToken::new();
         let token = stop.clone();
@@ -39,7 +39,7 @@ impl Far {
         self.serving = Some((stop, serving));
     }
 
-    async fn goes_away(&mut self) {
+    pub(super) async fn goes_away(&mut self) {
         let (stop, serving) = self.serving.take().unwrap();
         stop.cancel();
         serving.await.unwrap();

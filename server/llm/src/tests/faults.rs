@@ -107,7 +107,8 @@ async fn check_before(fault: &Before, door: Dialect, upstream: Dialect, stream: 
     assert_eq!(script.seen().len(), 1, "{what}");
     let call = house.close().await.only();
     assert_eq!((call.outcome, call.code.as_deref()), (CallOutcome::Refused, Some(fault.code)), "{what}: {call:?}");
-    assert_eq!((call.cost, call.tokens.output), (Usd::ZERO, 0), "{what}: {call:?}");
+    // What never came back may have been read.
+    assert_eq!((call.cost > Usd::ZERO, call.tokens.output), (fault.status == 504, 0), "{what}: {call:?}");
     assert_eq!((call.door.name(), call.model.as_str(), call.retries), (door.name(), "u/m", 0), "{what}");
 }
 

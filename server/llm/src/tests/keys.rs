@@ -96,7 +96,7 @@ async fn where_all_keys_rest_nobody_is_asked_without_one() {
     let house = keyless(&script, 3).await;
     house.key("u", KeyOwner::Everybody, "key-of-everybody").await;
     let refused = house.converse(asking(Dialect::Chat, true)).await;
-    assert_eq!((refused.status, refused.code()), (502, "llm.refused_key"), "{refused:?}");
+    assert_eq!((refused.status, refused.code()), (403, "llm.refused_key"), "{refused:?}");
     let resting = house.converse(asking(Dialect::Chat, true)).await;
     assert_eq!((resting.status, resting.code()), (503, "llm.resting"), "{resting:?}");
     assert_eq!(keys(&script).len(), 1);
@@ -137,8 +137,8 @@ async fn an_own_key_pays_for_itself() {
     house.key("u", KeyOwner::Person(user(1)), "own-key-0001").await;
     assert_eq!(house.converse(asking(Dialect::Chat, true)).await.status, 200);
     assert_eq!(keys(&script), ["own-key-0001"]);
-    let books = house.close().await;
-    assert_eq!(books.calls.len(), 1, "what was not asked is not recorded");
+    let mut books = house.close().await;
+    assert_eq!((books.refused("llm.budget_exhausted"), books.calls.len()), (1, 1));
     assert!(books.calls[0].own_key && books.budgets[0].spent == Usd::ZERO);
 }
 
@@ -162,5 +162,49 @@ async fn a_well_known_server_needs_a_key() {
     asked.call.body = r#"{"model":"mistral/m","messages":[]}"#.into();
     let refused = house.converse(asked).await;
     assert_eq!((refused.status, refused.code()), (403, "llm.no_key"), "{refused:?}");
-    assert!(house.close().await.calls.is_empty());
+    let mut books = house.close().await;
+    assert_eq!((books.refused("llm.no_key"), books.calls.len()), (1, 0));
+}
+
+/// An upstream where one model is at its limit for an hour.
+async fn limiting(limited: &'static str) -> Script {
+    Script::start(move |seen, guard| {
+        let response = if seen.body["model"] == limited {
+            answer(429, &[("retry-after", "3600")], Body::from("{}"))
+        } else {
+            events(stream::iter(streamed(Dialect::Chat, &["hi"])), guard)
+        };
+        std::future::ready(response)
+    })
+    .await
+}
+
+fn asking_for(model: &str) -> Conversation {
+    conversation(Dialect::Chat, json!({ "model": model, "messages": [], "stream": true }).to_string())
+}
+
+#[tokio::test]
+async fn a_model_at_its_limit_takes_the_key_from_no_other() {
+    let script = limiting("pro").await;
+    let house = keyless(&script, 0).await;
+    house.key("u", KeyOwner::Everybody, "everybodys-key-1").await;
+    let refused = house.converse(asking_for("u/pro")).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (429, "3600"), "{refused:?}");
+    assert_eq!(house.converse(asking_for("u/flash")).await.status, 200);
+    let resting = house.converse(asking_for("u/pro")).await;
+    assert_eq!((resting.status, resting.code()), (503, "llm.resting"), "{resting:?}");
+    // What one person provoked keeps a key of all from nobody for long.
+    assert!((1..=60).contains(&resting.header("retry-after").parse().unwrap()), "{resting:?}");
+    assert_eq!(script.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn who_comes_back_when_all_keys_rest_is_told_when() {
+    let script = minding(&[("key-of-everybody", 401, &[])]).await;
+    let house = keyless(&script, 0).await;
+    house.key("u", KeyOwner::Everybody, "key-of-everybody").await;
+    house.converse(asking(Dialect::Chat, true)).await;
+    let resting = house.converse(asking(Dialect::Chat, true)).await;
+    assert_eq!(resting.code(), "llm.resting");
+    assert!((1..=300).contains(&resting.header("retry-after").parse().unwrap()), "{resting:?}");
 }

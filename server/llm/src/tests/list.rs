@@ -1,5 +1,7 @@
 //! Lists of models.
 
+use coditect_protocol::chat::ModelInfo;
+
 use super::*;
 
 async fn listing(body: Value) -> Script {
@@ -107,7 +109,7 @@ async fn a_list_is_good_for_a_while_and_asked_for_once_at_a_time() {
     let asked: Vec<_> = (0..20)
         .map(|n| {
             let gateway = house.gateway.clone();
-            tokio::spawn(async move { gateway.list(n % 2 == 0, user(1)).await })
+            tokio::spawn(async move { gateway.list(n % 2 == 0, user(1), Role::Member).await })
         })
         .collect();
     // Whoever began the question may go; the others still get its answer.
@@ -126,24 +128,100 @@ async fn a_list_is_good_for_a_while_and_asked_for_once_at_a_time() {
     assert_eq!(upstream.seen().len(), 2, "it was asked for again");
 }
 
-#[tokio::test]
-async fn lm_studio_tells_more() {
-    let upstream = Script::start(|seen, _| async move {
-        let item = |id: &str| json!({ "id": id, "object": "model", "owned_by": "organization_owner" });
-        let detail = |id: &str, kind: &str| json!({ "id": id, "type": kind, "max_context_length": 8192 });
-        let body = match seen.path.as_str() {
-            "/v1/models" => json!({ "data": [item("talk"), item("see"), item("embed"), item("new")] }),
-            "/api/v0/models" => {
-                json!({ "data": [detail("talk", "llm"), detail("see", "vlm"), detail("embed", "embeddings")] })
-            }
+/// What a LM Studio lists that has many models: name, kind, longest context, and with how much it was loaded.
+const LM_STUDIO: [(&str, &str, u64, Option<u64>); 17] = [
+    ("deepseek-r1-0528-qwen3-8b", "llm", 131_072, None),
+    ("devstral-small-2507", "llm", 131_072, None),
+    ("gemma-3-12b-it", "vlm", 131_072, Some(8192)),
+    ("gemma-3-27b-it-qat", "vlm", 131_072, None),
+    ("gemma-3n-e4b", "llm", 32_768, None),
+    ("glm-4.5-air", "llm", 131_072, None),
+    ("llama-3.3-70b-instruct", "llm", 131_072, None),
+    ("magistral-small-2507", "llm", 131_072, None),
+    ("microsoft/phi-4-mini-reasoning", "llm", 131_072, None),
+    ("mistral-small-3.2-24b-instruct-2506", "vlm", 131_072, None),
+    ("openai/gpt-oss-20b", "llm", 131_072, Some(131_072)),
+    ("qwen/qwen2.5-vl-7b", "vlm", 128_000, None),
+    ("qwen/qwen3-30b-a3b-2507", "llm", 262_144, None),
+    ("qwen/qwen3-coder-30b", "llm", 262_144, Some(32_768)),
+    ("qwen3-embedding-8b", "embeddings", 40_960, None),
+    ("text-embedding-bge-m3", "embeddings", 8192, None),
+    ("text-embedding-nomic-embed-text-v1.5", "embeddings", 2048, Some(2048)),
+];
+
+async fn lm_studio() -> Script {
+    Script::start(|seen, _| async move {
+        // It may want a key.
+        if seen.headers.get("authorization").is_none() {
+            return answer(401, &[], Body::empty());
+        }
+        let models = LM_STUDIO.iter().rev();
+        let data: Vec<Value> = match seen.path.as_str() {
+            "/v1/models" => models
+                .map(|(id, ..)| json!({ "id": id, "object": "model", "owned_by": "organization_owner" }))
+                .chain([json!({ "id": "zeta-new", "object": "model", "owned_by": "organization_owner" })])
+                .collect(),
+            "/api/v0/models" => models
+                .map(|(id, kind, most, loaded)| {
+                    let mut model = json!({
+                        "id": id, "object": "model", "type": kind, "publisher": "p", "arch": "a",
+                        "compatibility_type": "gguf", "quantization": "Q4_K_M", "max_context_length": most,
+                        "state": if loaded.is_some() { "loaded" } else { "not-loaded" },
+                    });
+                    if let Some(loaded) = loaded {
+                        model["loaded_context_length"] = json!(loaded);
+                    }
+                    model
+                })
+                .collect(),
             other => panic!("{other}"),
         };
-        answer(200, &[], Body::from(body.to_string()))
+        answer(200, &[], Body::from(json!({ "object": "list", "data": data }).to_string()))
     })
-    .await;
-    let list = upstream.house().await.list(false).await;
-    let known: Vec<_> = list.models.iter().map(|model| (model.name.as_str(), model.context_tokens)).collect();
-    assert_eq!(known, [("new", None), ("see", Some(8192)), ("talk", Some(8192))]);
+    .await
+}
+
+#[tokio::test]
+async fn lm_studio_tells_more() {
+    let upstream = lm_studio().await;
+    let house = upstream.house().await;
+    let told = |(id, _, most, loaded): &(&'static str, _, u64, Option<u64>)| {
+        (*id, Some(loaded.unwrap_or(*most)), Some(loaded.is_some()))
+    };
+    let known = |models: &[ModelInfo]| -> Vec<(String, Option<u64>, Option<bool>)> {
+        models.iter().map(|model| (model.name.clone(), model.context_tokens, model.loaded)).collect()
+    };
+    let expected = |talking: bool| -> Vec<(String, Option<u64>, Option<bool>)> {
+        let models = LM_STUDIO.iter().filter(|(_, kind, ..)| !talking || *kind != "embeddings").map(told);
+        models.chain([("zeta-new", None, None)]).map(|(id, most, loaded)| (id.to_owned(), most, loaded)).collect()
+    };
+    let list = house.list(false).await;
+    assert_eq!(known(&list.models), expected(true));
+    assert_eq!((list.models.len(), list.upstreams[0].models), (15, 15));
+    let all = house.gateway.list_all(user(1), Role::Member).await;
+    assert_eq!((known(&all), all.len()), (expected(false), 18));
+}
+
+#[tokio::test]
+async fn only_what_a_role_may_ask_is_listed() {
+    let upstream = lm_studio().await;
+    let house = upstream.house().await;
+    house.policy(json!({ "allowed": [{ "role": "member", "models": ["u/qwen/*", "u/text-embedding-*"] }] })).await;
+    assert_eq!(
+        ids(&house.list(false).await),
+        ["u/qwen/qwen2.5-vl-7b", "u/qwen/qwen3-30b-a3b-2507", "u/qwen/qwen3-coder-30b"]
+    );
+    assert_eq!(house.gateway.list_all(user(1), Role::Member).await.len(), 5);
+    assert_eq!(house.gateway.list(false, user(1), Role::Admin).await.models.len(), 15);
+    // Where nothing is left to talk to, it says why.
+    house.policy(json!({ "allowed": [{ "role": "member", "models": ["u/text-embedding-*"] }] })).await;
+    let list = house.list(false).await;
+    assert!(list.models.is_empty() && list.advice.unwrap().contains("allowed to your role"));
+    assert_eq!(house.gateway.list(false, user(1), Role::Admin).await.advice, None);
+    // Where there is nothing at all, an admin's leave would not help.
+    let nothing = super::house(vec![]).await;
+    nothing.policy(json!({ "allowed": [{ "role": "member", "models": [] }] })).await;
+    assert!(nothing.list(false).await.advice.unwrap().contains("[[llm_upstream]]"));
 }
 
 #[tokio::test]

@@ -6,12 +6,16 @@ mod clients;
 mod failures;
 mod faults;
 mod fidelity;
+mod hostile;
 mod keys;
 mod list;
 mod money;
+mod outage;
 mod routing;
 mod session;
 mod settings;
+mod streams;
+mod vectors;
 mod words;
 
 use std::collections::BTreeMap;
@@ -28,7 +32,7 @@ use coditect_dialects::Dialect;
 use coditect_metering::{Asker, CallFilter, Metering, MeteringSettings};
 use coditect_protocol::auth::Role;
 use coditect_protocol::chat::{ChatDelta, ChatEnd, ChatMessage, ChatRequest, ModelList};
-use coditect_protocol::llm::{BudgetState, CallRecord, KeyOwner, NewModelKey, Policy, Usd};
+use coditect_protocol::llm::{BudgetState, CallOutcome, CallRecord, CallTokens, KeyOwner, NewModelKey, Policy, Usd};
 use coditect_protocol::{Coded as _, ModelKeyId, UserId};
 use coditect_store::{MasterKey, Store};
 use futures_util::future::BoxFuture;
@@ -255,7 +259,7 @@ impl House {
     }
 
     async fn list(&self, refresh: bool) -> ModelList {
-        self.gateway.list(refresh, user(1)).await
+        self.gateway.list(refresh, user(1), Role::Member).await
     }
 
     /// Asks, reads everything, and gives both.
@@ -314,6 +318,17 @@ struct Books {
 }
 
 impl Books {
+    /// The calls that were refused before anybody was asked are on record and cost nothing; takes them out, and says how many there were.
+    fn refused(&mut self, code: &str) -> usize {
+        let before = self.calls.len();
+        self.calls.retain(|call| {
+            let is_refusal = call.outcome == CallOutcome::Refused && call.code.as_deref() == Some(code);
+            assert!(!is_refusal || (call.cost == Usd::ZERO && call.tokens == CallTokens::default()), "{call:?}");
+            !is_refusal
+        });
+        before - self.calls.len()
+    }
+
     /// The one call that there was. What it cost is what the budgets lost.
     fn only(self) -> CallRecord {
         let [call] = self.calls.try_into().expect("one record of one call");

@@ -63,11 +63,12 @@ async fn a_hundred_calls_at_once_spend_no_more_than_there_is() {
             while house.converse(unbounded(door, true)).await.code().is_empty() {
                 ok += 1;
             }
-            let books = Arc::into_inner(house).unwrap().close().await;
+            let mut books = Arc::into_inner(house).unwrap().close().await;
             assert!((allowed - 2..=allowed).contains(&ok), "{ok} of {allowed} at {door:?}");
             let spent: u64 = books.calls.iter().map(|call| call.cost.nanos()).sum();
             assert_eq!(books.budgets[0].spent.nanos(), spent);
-            assert_eq!(books.calls.len(), ok as usize, "what was not asked is not recorded");
+            books.refused("llm.budget_exhausted");
+            assert_eq!(books.calls.len(), ok as usize);
             assert!(spent <= u64::from(each * allowed), "overspent: {spent}");
         }
     })
@@ -154,8 +155,9 @@ async fn what_cannot_be_paid_for_is_not_asked() {
         assert_eq!(refused.code(), "llm.budget_exhausted", "{refused:?}");
         let (_, result) = house.ask(request()).await;
         assert_eq!(result.unwrap_err().code(), "llm.budget_exhausted");
-        let books = house.close().await;
-        assert!(books.calls.is_empty() && books.budgets[0].spent == Usd::ZERO);
+        let mut books = house.close().await;
+        assert_eq!((books.refused("llm.budget_exhausted"), books.calls.len()), (2, 0));
+        assert_eq!(books.budgets[0].spent, Usd::ZERO);
     }
     assert!(script.seen().is_empty());
 }
@@ -257,4 +259,251 @@ async fn counting_costs_nothing_and_always_answers() {
             assert!(house.close().await.calls.is_empty());
         }
     }
+}
+
+/// Prices that tell of no most, and so much money.
+fn untold(dollars: f64) -> Value {
+    json!({
+        "prices": [{ "model": "*", "input": 1, "output": 10 }],
+        "budgets": [{ "scope": "person", "limit": dollars, "period": "total" }],
+    })
+}
+
+/// What bounds an answer in the words of a dialect.
+fn bound_in(dialect: Dialect, body: &Value) -> Option<u64> {
+    match dialect {
+        Dialect::Chat | Dialect::Anthropic => body["max_tokens"].as_u64(),
+        Dialect::Responses => body["max_output_tokens"].as_u64(),
+        Dialect::Gemini => body["generationConfig"]["maxOutputTokens"].as_u64(),
+    }
+}
+
+/// An upstream that writes as much as it may, at most 60 000 tokens.
+async fn tireless(dialect: Dialect) -> Script {
+    Script::start(move |seen, guard| {
+        let output = bound_in(dialect, &seen.body).unwrap_or(60_000).min(60_000);
+        let told = whole(dialect, "word").to_string().replace(&format!(":{OUTPUT}"), &format!(":{output}"));
+        let is_whole = seen.body["stream"] != true && !seen.path.contains(":streamGenerateContent");
+        std::future::ready(if is_whole {
+            answer(200, &[("content-type", "application/json")], told.into())
+        } else {
+            events(stream::iter(streamed(dialect, &["word"])), guard)
+        })
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_at_once_writes_no_more_than_is_set_aside() {
+    for (door, upstream) in pairs() {
+        let what = format!("{door:?} from {upstream:?}");
+        let script = tireless(upstream).await;
+        let house = house(vec![script.speaking(upstream)]).await;
+        house.policy(untold(0.1)).await;
+        let answered = house.converse(unbounded(door, false)).await;
+        assert_eq!(answered.status, 200, "{what}: {answered:?}");
+        assert_eq!(bound_in(upstream, &script.seen()[0].body), Some(8192), "{what}");
+        // Closing checks that nothing is overspent.
+        let call = house.close().await.only();
+        assert_eq!((call.tokens.output, call.cost), (8192, price(INPUT, 8192)), "{what}: {call:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_else_of_a_question_changes() {
+    for dialect in Dialect::ALL {
+        let script = tireless(dialect).await;
+        let sent = async |asked: Conversation, policy: Value| {
+            let house = house(vec![script.speaking(dialect)]).await;
+            house.policy(policy).await;
+            let (before, model) = (asked.call.body.clone(), &b"\"u/m\""[..]);
+            assert_eq!(house.converse(asked).await.status, 200);
+            house.close().await;
+            let before = String::from_utf8(before.to_vec()).unwrap();
+            let seen = script.seen().pop().unwrap();
+            (
+                before.replace(std::str::from_utf8(model).unwrap(), "\"m\""),
+                String::from_utf8(seen.bytes.to_vec()).unwrap(),
+            )
+        };
+        let (before, seen) = sent(unbounded(dialect, false), untold(0.1)).await;
+        let inserted = match dialect {
+            Dialect::Chat | Dialect::Anthropic => r#""max_tokens":8192,"#,
+            Dialect::Responses => r#""max_output_tokens":8192,"#,
+            Dialect::Gemini => r#""generationConfig":{"maxOutputTokens":8192},"#,
+        };
+        assert_eq!(seen, format!("{{{inserted}{}", &before[1..]), "{dialect:?}");
+        // Without a budget, with a bound of its own, and as a stream it is as it was written.
+        for (asked, policy) in [
+            (unbounded(dialect, false), json!({})),
+            (asking(dialect, false), untold(0.1)),
+            (unbounded(dialect, true), untold(0.1)),
+        ] {
+            let (before, seen) = sent(asked, policy).await;
+            assert_eq!(seen.replace(r#""stream_options":{"include_usage":true},"#, ""), before, "{dialect:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_bound_that_was_put_in_goes_by_the_name_that_the_upstream_knows() {
+    let script = Script::start(|seen, _| async move {
+        if seen.body.get("max_tokens").is_some() {
+            return answer(400, &[], r#"{"error":{"message":"Use 'max_completion_tokens' instead."}}"#.into());
+        }
+        answer(200, &[("content-type", "application/json")], whole(Dialect::Chat, "x").to_string().into())
+    })
+    .await;
+    let house = house(vec![script.settings()]).await;
+    house.policy(untold(1.0)).await;
+    for questions in [2, 3] {
+        assert_eq!(house.converse(unbounded(Dialect::Chat, false)).await.status, 200);
+        assert_eq!(script.seen().len(), questions, "it is learnt once");
+        assert_eq!(script.seen()[questions - 1].body["max_completion_tokens"], 8192);
+    }
+    assert_eq!(house.close().await.calls.len(), 2);
+}
+
+/// A question with more fields.
+fn with(dialect: Dialect, more: &Value) -> Conversation {
+    let mut asked = asking(dialect, false);
+    let mut body: Value = serde_json::from_slice(&asked.call.body).unwrap();
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    asked.call.body = body.to_string().into();
+    asked
+}
+
+#[tokio::test]
+async fn what_has_a_price_of_its_own_is_refused_where_a_budget_of_the_operators_counts() {
+    for (dialect, more, param) in [
+        (Dialect::Chat, json!({ "web_search_options": {} }), "web_search_options"),
+        (Dialect::Chat, json!({ "tools": [{ "type": "browser_search" }] }), "tools"),
+        (Dialect::Responses, json!({ "tools": [{ "type": "web_search" }] }), "tools"),
+        (Dialect::Anthropic, json!({ "tools": [{ "type": "web_search_20250305", "name": "web_search" }] }), "tools"),
+        (Dialect::Anthropic, json!({ "mcp_servers": [{ "type": "url", "url": "x" }] }), "mcp_servers"),
+        (Dialect::Anthropic, json!({ "speed": "fast" }), "speed"),
+        (Dialect::Gemini, json!({ "tools": [{ "googleSearch": {} }] }), "tools"),
+    ] {
+        let script = good(dialect, &["x"]).await;
+        let counted = house(vec![script.speaking(dialect)]).await;
+        counted.policy(plenty()).await;
+        let refused = counted.converse(with(dialect, &more)).await;
+        assert_eq!((refused.status, refused.code()), (400, "llm.bad_request"), "{more}: {refused:?}");
+        assert!(refused.text().contains("counts for no budget"), "{more}: {refused:?}");
+        if matches!(dialect, Dialect::Chat | Dialect::Responses) {
+            assert_eq!(refused.json()["error"]["param"], param);
+        }
+        assert!(script.seen().is_empty(), "{more}");
+        // A person whose own key pays may have it.
+        counted.key("u", KeyOwner::Person(user(1)), "sk-own").await;
+        assert_eq!(counted.converse(with(dialect, &more)).await.status, 200, "{more}");
+        let mut books = counted.close().await;
+        assert_eq!(books.refused("llm.bad_request"), 1);
+        assert!(books.calls.len() == 1 && books.calls[0].own_key, "{:?}", books.calls);
+        // Without a budget, everybody may.
+        let free = house(vec![script.speaking(dialect)]).await;
+        assert_eq!(free.converse(with(dialect, &more)).await.status, 200, "{more}");
+        assert_eq!(script.seen().len(), 2);
+        free.close().await;
+    }
+}
+
+#[tokio::test]
+async fn long_questions_that_cost_more_are_not_asked_for_where_a_budget_counts() {
+    let script = good(Dialect::Anthropic, &["x"]).await;
+    for (policy, given, told) in [
+        (plenty(), "a-1, context-1m-2025-08-07,b-2", "a-1,b-2"),
+        (plenty(), "context-1m-2025-08-07", ""),
+        (json!({}), "a-1, context-1m-2025-08-07", "a-1, context-1m-2025-08-07"),
+    ] {
+        let house = house(vec![script.speaking(Dialect::Anthropic)]).await;
+        house.policy(policy).await;
+        let mut asked = asking(Dialect::Anthropic, false);
+        asked.call.headers.insert("anthropic-beta", given.parse().unwrap());
+        assert_eq!(house.converse(asked).await.status, 200);
+        let seen = script.seen().pop().unwrap();
+        let betas = seen.headers.get("anthropic-beta").map(|betas| betas.to_str().unwrap()).unwrap_or_default();
+        assert_eq!(betas, told);
+        house.close().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_for_an_hour_costs_twice_as_much() {
+    let script = Script::start(|seen, guard| {
+        let usage = json!({ "input_tokens": 70, "cache_creation_input_tokens": 1000, "output_tokens": 30,
+            "cache_creation": { "ephemeral_5m_input_tokens": 400, "ephemeral_1h_input_tokens": 600 } });
+        let told = |data: &str| data.replace(r#"{"input_tokens":70,"output_tokens":1}"#, &usage.to_string());
+        std::future::ready(if seen.body["stream"] == true {
+            let pieces = streamed(Dialect::Anthropic, &["x"]);
+            let pieces: Vec<Bytes> =
+                pieces.iter().map(|piece| told(std::str::from_utf8(piece).unwrap()).into()).collect();
+            events(stream::iter(pieces), guard)
+        } else {
+            let mut whole = whole(Dialect::Anthropic, "x");
+            whole["usage"] = usage;
+            answer(200, &[("content-type", "application/json")], whole.to_string().into())
+        })
+    })
+    .await;
+    for door in [Dialect::Anthropic, Dialect::Chat] {
+        for stream in [false, true] {
+            let house = house(vec![script.speaking(Dialect::Anthropic)]).await;
+            house
+                .policy(json!({
+                    "prices": [{ "model": "*", "input": 1, "output": 10, "cache_write": 1.25 }],
+                    "budgets": [{ "scope": "person", "limit": 1, "period": "total" }],
+                }))
+                .await;
+            assert_eq!(house.converse(asking(door, stream)).await.status, 200);
+            let call = house.close().await.only();
+            let cost = 70 * 1000 + 400 * 1250 + 600 * 2000 + 30 * 10_000;
+            assert_eq!((call.cost.nanos(), call.tokens.cache_write), (cost, 1000), "{door:?} {stream}: {call:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_in_the_bytes_is_set_aside_as_well() {
+    let script = good(Dialect::Anthropic, &["x"]).await;
+    let part = |part: Value| json!({ "messages": [{ "role": "user", "content": [part] }] });
+    let plain = part(json!({ "type": "text", "text": "x" }));
+    let hour = part(json!({ "type": "text", "text": "x", "cache_control": { "type": "ephemeral", "ttl": "1h" } }));
+    let file = part(json!({ "type": "document", "source": { "type": "file", "file_id": "file_1" } }));
+    // As much as is set aside of some 2200 bytes, then twice as much, and with a document.
+    for (more, dollars, is_enough) in
+        [(&plain, 0.003, true), (&hour, 0.003, false), (&hour, 0.006, true), (&file, 0.05, false), (&file, 0.06, true)]
+    {
+        let house = house(vec![script.speaking(Dialect::Anthropic)]).await;
+        house.policy(untold(dollars)).await;
+        let answered = house.converse(with(Dialect::Anthropic, more)).await;
+        let code = if is_enough { "" } else { "llm.budget_exhausted" };
+        assert_eq!(answered.code(), code, "{more} for {dollars}: {answered:?}");
+        house.close().await;
+    }
+}
+
+#[tokio::test]
+async fn what_never_came_back_costs_what_was_likely_read() {
+    let silent = Script::start(|_, guard| async move {
+        let _guard = guard;
+        std::future::pending().await
+    })
+    .await;
+    let fine = good(Dialect::Chat, &["x"]).await;
+    let slow = UpstreamSettings { name: "slow".to_owned(), first_token_timeout: SHORT, ..silent.settings() };
+    let settings = LlmSettings { whole_timeout: PATIENCE, ..settings_of(vec![slow, fine.settings()]) };
+    let house = House::with(settings).await;
+    let mut policy = plenty();
+    policy["aliases"] =
+        json!([{ "name": "both", "targets": [{ "model": "slow/m" }, { "model": "u/m", "weight": 0 }] }]);
+    house.policy(policy).await;
+    let mut asked = with(Dialect::Chat, &json!({ "model": "both", "stream": true }));
+    asked.stream = Some(true);
+    assert_eq!(house.converse(asked).await.status, 200);
+    let call = house.close().await.only();
+    // What the one that answered told, and a good part of the bytes for the one that did not.
+    assert_eq!((call.model.as_str(), call.tokens.input, call.tokens.output), ("u/m", INPUT, OUTPUT), "{call:?}");
+    let lost = call.cost.minus(price(INPUT, OUTPUT));
+    assert!(price(500, 0) <= lost && lost <= price(600, 0), "{call:?}");
 }

@@ -153,7 +153,8 @@ async fn roles_ask_what_they_may() {
     asked.call.body = r#"{"model":"a/m","messages":[]}"#.into();
     asked.call.asker.role = Role::Admin;
     assert_eq!(house.converse(asked).await.header("x-coditect-model"), "a/m");
-    assert_eq!(house.close().await.calls.len(), 2, "what was not asked is not recorded");
+    let mut books = house.close().await;
+    assert_eq!((books.refused("llm.not_allowed"), books.calls.len()), (Dialect::ALL.len() + 1, 2));
 }
 
 #[tokio::test]
@@ -178,7 +179,9 @@ async fn models_that_nobody_has() {
         }
     }
     assert!(script.asked().is_empty(), "{:?}", script.asked());
-    assert!(house.close().await.calls.is_empty());
+    // What is no question is no call.
+    let mut books = house.close().await;
+    assert_eq!((books.refused("llm.unknown_model"), books.calls.len()), (Dialect::ALL.len() * 5, 0));
 }
 
 /// An upstream that refuses so often, and then answers.
@@ -291,4 +294,95 @@ async fn who_cannot_pay_does_not_take_the_turn_of_who_tries_whether_one_is_back(
         }
     };
     tokio::time::timeout(PATIENCE, back).await.expect("it does not come back");
+}
+
+/// A server that lists these models and answers for every one.
+async fn listing(models: &'static [&'static str]) -> Script {
+    Script::start(move |seen, guard| {
+        let response = if seen.path == "/v1/models" {
+            let models: Vec<Value> = models.iter().map(|id| json!({ "id": id })).collect();
+            answer(200, &[], Body::from(json!({ "data": models }).to_string()))
+        } else {
+            events(stream::iter(streamed(Dialect::Chat, &["hi"])), guard)
+        };
+        std::future::ready(response)
+    })
+    .await
+}
+
+fn asking_for(model: &str) -> Conversation {
+    conversation(Dialect::Chat, json!({ "model": model, "messages": [], "stream": true }).to_string())
+}
+
+#[tokio::test]
+async fn a_well_known_server_without_a_key_leaves_its_name_to_who_has_such_a_model() {
+    let script = listing(&["openai/gpt-oss-20b", "deepseek/deepseek-r1"]).await;
+    let presets = vec!["openai".to_owned(), "deepseek".to_owned()];
+    let settings = || LlmSettings { presets: presets.clone(), ..settings_of(vec![named("lm", &script)]) };
+    let house = House::with(settings()).await;
+    for (model, expected) in
+        [("openai/gpt-oss-20b", "lm/openai/gpt-oss-20b"), ("deepseek/deepseek-r1", "lm/deepseek/deepseek-r1")]
+    {
+        assert_eq!(house.converse(asking_for(model)).await.header("x-coditect-model"), expected);
+    }
+    let refused = house.converse(asking_for("openai/gpt-5")).await;
+    assert_eq!((refused.status, refused.code()), (403, "llm.no_key"), "{refused:?}");
+    // So it is where roles may only ask some, and where another name leads there.
+    let house = House::with(settings()).await;
+    let targets = json!([{ "model": "openai/gpt-oss-20b", "weight": 1 }]);
+    let mut policy = plenty();
+    policy["aliases"] = json!([{ "name": "mine", "targets": targets }]);
+    policy["allowed"] = json!([{ "role": "member", "models": ["lm/*"] }]);
+    house.policy(policy).await;
+    for model in ["openai/gpt-oss-20b", "mine"] {
+        let answered = house.converse(asking_for(model)).await;
+        assert_eq!(answered.header("x-coditect-model"), "lm/openai/gpt-oss-20b", "{answered:?}");
+    }
+    assert_eq!(house.converse(asking_for("openai/gpt-5")).await.code(), "llm.not_allowed");
+}
+
+#[tokio::test]
+async fn a_well_known_server_with_a_key_is_meant_by_its_name() {
+    let script = listing(&["deepseek/deepseek-r1"]).await;
+    let settings = LlmSettings { presets: vec!["deepseek".to_owned()], ..settings_of(vec![named("lm", &script)]) };
+    let house = House::with(settings).await;
+    house.list(false).await;
+    assert_eq!(house.converse(asking_for("deepseek/deepseek-r1")).await.status, 200);
+    // The question goes to its maker, who is not asked here: money is set aside for their model first, and there is none.
+    house.policy(json!({ "budgets": [{ "scope": "instance", "limit": 0, "period": "day" }] })).await;
+    house.key("deepseek", KeyOwner::Everybody, "everybodys-key-1").await;
+    let refused = house.converse(asking_for("deepseek/deepseek-r1")).await;
+    assert!(["llm.no_price", "llm.budget_exhausted"].contains(&refused.code()), "{refused:?}");
+    assert_eq!(script.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn counting_finds_models_by_their_bare_names_and_passes_on_what_the_client_says() {
+    let script = Script::start(|seen, _| {
+        let body = match seen.path.as_str() {
+            "/v1/models?limit=1000" => json!({ "data": [{ "id": "m" }] }),
+            _ => json!({ "input_tokens": 77 }),
+        };
+        std::future::ready(answer(200, &[("content-type", "application/json")], Body::from(body.to_string())))
+    })
+    .await;
+    let house = house(vec![script.speaking(Dialect::Anthropic)]).await;
+    let mut asked = asking(Dialect::Anthropic, false);
+    asked.call.body = r#"{"model":"m","messages":[{"role":"user","content":"hello"}]}"#.into();
+    for (name, value) in [("anthropic-beta", "new-2026"), ("anthropic-version", "2024-01-01"), ("x-other", "x")] {
+        asked.call.headers.append(name, value.parse().unwrap());
+    }
+    let answered = Answered::read(house.gateway.count(asked).await).await;
+    assert_eq!((answered.status, answered.json()["input_tokens"].as_u64()), (200, Some(77)), "{answered:?}");
+    let seen = script.seen().pop().unwrap();
+    assert_eq!(seen.path, "/v1/messages/count_tokens");
+    let values =
+        |name: &str| seen.headers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect::<Vec<_>>();
+    assert_eq!((values("anthropic-beta"), values("anthropic-version")), (vec!["new-2026"], vec!["2024-01-01"]));
+    assert_eq!((values("x-api-key"), values("x-other")), (vec![KEY], vec![]));
+    // What a client of another dialect says is nothing to this one.
+    let mut asked = asking(Dialect::Gemini, false);
+    asked.call.headers.append("anthropic-beta", "x".parse().unwrap());
+    house.gateway.count(asked).await;
+    assert!(script.seen().pop().unwrap().headers.get("anthropic-beta").is_none());
 }

@@ -48,12 +48,20 @@ struct Listed {
     owner: String,
 }
 
-/// The models that can be talked to, by name.
+/// A model of an upstream.
+#[derive(Debug, Clone)]
+pub(crate) struct Model {
+    pub(crate) info: ModelInfo,
+    /// Whether it can be talked to. Others make vectors, pictures or sounds only.
+    pub(crate) talks: bool,
+}
+
+/// The models, by name.
 pub(crate) async fn models(
     upstream: &Upstream,
     key: Option<&Secret>,
     deadline: Instant,
-) -> Result<Vec<ModelInfo>, LlmError> {
+) -> Result<Vec<Model>, LlmError> {
     let identity = &upstream.identity;
     let query = match upstream.dialect() {
         Dialect::Chat | Dialect::Responses => None,
@@ -71,31 +79,27 @@ pub(crate) async fn models(
     let Some(mut listed) = listing else {
         return Err(identity.bad_stream("it sent no list of models; its base_url usually ends in /v1"));
     };
-    let _ = timeout_at(deadline - RESERVE, tell_more(upstream, &mut listed)).await;
-    listed.retain(|model| model.talks);
+    let _ = timeout_at(deadline - RESERVE, tell_more(upstream, key, &mut listed)).await;
     listed.sort_by(|a, b| a.name.cmp(&b.name));
-    let info = |model: Listed| ModelInfo {
-        id: format!("{}/{}", identity.name, model.name),
-        name: model.name,
-        upstream: identity.name.clone(),
-        context_tokens: model.context_tokens,
-        loaded: model.loaded,
+    let model = |Listed { name, context_tokens, talks, loaded, owner: _ }| {
+        let (id, upstream) = (format!("{}/{name}", identity.name), identity.name.clone());
+        Model { info: ModelInfo { id, name, upstream, context_tokens, loaded }, talks }
     };
-    Ok(listed.into_iter().map(info).collect())
+    Ok(listed.into_iter().map(model).collect())
 }
 
 /// Whatever fails here is only not known.
-async fn tell_more(upstream: &Upstream, listed: &mut [Listed]) {
+async fn tell_more(upstream: &Upstream, key: Option<&Secret>, listed: &mut [Listed]) {
     let all_of = |owner: &str| !listed.is_empty() && listed.iter().all(|model| model.owner == owner);
     if all_of(LM_STUDIO_OWNER) {
-        let _ = tell_more_of_lm_studio(upstream, listed).await;
+        let _ = tell_more_of_lm_studio(upstream, key, listed).await;
     } else if all_of(OLLAMA_OWNER) {
-        tell_more_of_ollama(upstream, listed).await;
+        tell_more_of_ollama(upstream, key, listed).await;
     }
 }
 
-async fn tell_more_of_lm_studio(upstream: &Upstream, listed: &mut [Listed]) -> Option<()> {
-    let asked = upstream.ask(Method::GET, upstream.sibling_uri("api/v0/models"), None, Bytes::new());
+async fn tell_more_of_lm_studio(upstream: &Upstream, key: Option<&Secret>, listed: &mut [Listed]) -> Option<()> {
+    let asked = upstream.ask(Method::GET, upstream.sibling_uri("api/v0/models"), key, Bytes::new());
     let body = read_whole(asked.await.ok()?.body_mut(), MAX_LISTING_BYTES).await?;
     let detailed = parse(&serde_json::from_slice(&body).ok()?)?;
     let by_name: HashMap<&str, &Listed> = detailed.iter().map(|model| (model.name.as_str(), model)).collect();
@@ -111,19 +115,19 @@ async fn tell_more_of_lm_studio(upstream: &Upstream, listed: &mut [Listed]) -> O
 
 /// Ollama's list does not tell which models only embed. It cuts a conversation at its own setting, not at the model's
 /// bound, so the bound it tells would promise too much.
-async fn tell_more_of_ollama(upstream: &Upstream, listed: &mut [Listed]) {
+async fn tell_more_of_ollama(upstream: &Upstream, key: Option<&Secret>, listed: &mut [Listed]) {
     let shown = listed.len().min(MAX_SHOWN);
     for some in listed[..shown].chunks_mut(SHOWN_AT_ONCE) {
-        let answers = join_all(some.iter().map(|model| ollama_talks(upstream, &model.name))).await;
+        let answers = join_all(some.iter().map(|model| ollama_talks(upstream, key, &model.name))).await;
         for (model, talks) in some.iter_mut().zip(answers) {
             model.talks &= talks.unwrap_or(true);
         }
     }
 }
 
-async fn ollama_talks(upstream: &Upstream, name: &str) -> Option<bool> {
+async fn ollama_talks(upstream: &Upstream, key: Option<&Secret>, name: &str) -> Option<bool> {
     let body = json!({ "model": name }).to_string().into_bytes();
-    let asked = upstream.ask(Method::POST, upstream.sibling_uri("api/show"), None, body.into());
+    let asked = upstream.ask(Method::POST, upstream.sibling_uri("api/show"), key, body.into());
     let body = read_whole(asked.await.ok()?.body_mut(), MAX_LISTING_BYTES).await?;
     let shown: Value = serde_json::from_slice(&body).ok()?;
     Some(has_speech(shown.get("capabilities")))
@@ -168,14 +172,20 @@ fn listed(item: &Value) -> Option<Listed> {
 
 fn context_tokens(item: &Value) -> Option<u64> {
     let number = |value: &Value, name: &str| value.get(name).and_then(Value::as_u64).filter(|number| *number > 0);
-    ["context_length", "max_model_len", "max_context_length", "context_window", "inputTokenLimit", "max_input_tokens"]
-        .iter()
-        .find_map(|name| number(item, name))
-        .or_else(|| {
-            // What the server was started with goes before what the model was trained with.
-            let meta = item.get("meta")?;
-            number(meta, "n_ctx").or_else(|| number(meta, "n_ctx_train"))
-        })
+    // What a model was loaded with goes before what it could be loaded with.
+    const NAMES: [&str; 7] = [
+        "loaded_context_length",
+        "context_length",
+        "max_model_len",
+        "max_context_length",
+        "context_window",
+        "inputTokenLimit",
+        "max_input_tokens",
+    ];
+    NAMES.iter().find_map(|name| number(item, name)).or_else(|| {
+        let meta = item.get("meta")?;
+        number(meta, "n_ctx").or_else(|| number(meta, "n_ctx_train"))
+    })
 }
 
 /// Everything talks unless the list says that it does something else only.
@@ -219,6 +229,8 @@ mod tests {
         check(&json!({ "id": "a", "context_length": 0, "meta": { "n_ctx_train": 9 } }), Some((Some(9), true)));
         check(&json!({ "id": "a", "meta": { "n_ctx": 8, "n_ctx_train": 9 } }), Some((Some(8), true)));
         check(&json!({ "id": "a", "type": "llm", "max_context_length": 7 }), Some((Some(7), true)));
+        let loaded = json!({ "id": "a", "max_context_length": 9, "loaded_context_length": 7 });
+        check(&loaded, Some((Some(7), true)));
         check(&json!({ "id": "a", "type": "embeddings" }), Some((None, false)));
         check(&json!({ "id": "a", "capabilities": { "completion_chat": false } }), Some((None, false)));
         check(&json!({ "id": "a", "capabilities": ["embedding"] }), Some((None, false)));

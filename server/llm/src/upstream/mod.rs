@@ -23,7 +23,7 @@ use rustls::ClientConfig;
 use tokio::sync::OnceCell;
 
 pub(crate) use breaker::Breaker;
-pub(crate) use listing::models;
+pub(crate) use listing::{Model, models};
 pub(crate) use presets::{PRESETS, maker_of};
 
 use self::address::{Address, Identity, key_header};
@@ -213,20 +213,18 @@ impl Upstream {
         key: Option<&Secret>,
         body: Bytes,
     ) -> Result<Response<Reply>, LlmError> {
-        self.ask_in(self.dialect(), method, uri, key, body).await
+        self.ask_with(self.headers(self.dialect(), key), method, uri, body).await
     }
 
-    /// The same in this dialect.
-    pub(crate) async fn ask_in(
+    /// The same with these headers.
+    pub(crate) async fn ask_with(
         &self,
-        dialect: Dialect,
+        mut headers: HeaderMap,
         method: Method,
         uri: Option<Uri>,
-        key: Option<&Secret>,
         body: Bytes,
     ) -> Result<Response<Reply>, LlmError> {
         let uri = uri.ok_or_else(|| self.identity.unreachable("its address is not one for HTTP"))?;
-        let mut headers = self.headers(dialect, key);
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         if !body.is_empty() {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

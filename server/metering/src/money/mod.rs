@@ -15,6 +15,7 @@ mod prices;
 #[cfg(test)]
 pub(crate) use account::Taken;
 pub(crate) use account::{AccountId, Of};
+pub use cost::Counted;
 pub(crate) use cost::{cost, most};
 pub(crate) use hold::Hold;
 pub(crate) use ledger::{Ledger, Refused, Unwritten};

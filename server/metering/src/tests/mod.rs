@@ -27,9 +27,17 @@ async fn futures_can_be_sent() {
     let user = record(1, 1, "a/b").user;
     let asker = Asker { user, role: Role::Member, token: None, workspace: None, agent: "ide".into() };
     let mut admission = metering.admit(&asker, 0).unwrap();
-    let ask = Ask { model: "a/b", is_local: false, own_key: false, input_tokens: 0, max_output_tokens: None };
+    let ask = Ask {
+        model: "a/b",
+        is_local: false,
+        own_key: false,
+        input_tokens: 0,
+        max_output_tokens: None,
+        answers: 1,
+        caches_for_hour: false,
+    };
     sent(admission.hold(&ask)).await.unwrap();
-    sent(admission.extend(&CallTokens::default())).await.unwrap();
+    sent(admission.extend(&CallTokens::default().into())).await.unwrap();
     sent(metering.put_policy(0, Policy::default())).await.unwrap();
     sent(metering.budgets_of(&asker)).await.unwrap();
     sent(metering.report(&query)).await.unwrap();

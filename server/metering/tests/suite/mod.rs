@@ -6,7 +6,7 @@ pub(crate) mod usage;
 
 use std::time::Duration;
 
-use coditect_metering::{Ask, Asker, End, Metering, MeteringSettings};
+use coditect_metering::{Ask, Asker, Counted, End, Metering, MeteringSettings};
 use coditect_protocol::UserId;
 use coditect_protocol::auth::Role;
 use coditect_protocol::llm::{BudgetState, CallOutcome, CallTokens, Door, Policy, Usd};
@@ -84,11 +84,19 @@ pub(crate) fn asker(user: u64) -> Asker {
 }
 
 pub(crate) fn ask(model: &str, output: u64) -> Ask<'_> {
-    Ask { model, is_local: false, own_key: false, input_tokens: 0, max_output_tokens: Some(output) }
+    Ask {
+        model,
+        is_local: false,
+        own_key: false,
+        input_tokens: 0,
+        max_output_tokens: Some(output),
+        answers: 1,
+        caches_for_hour: false,
+    }
 }
 
-pub(crate) fn output(output: u64) -> CallTokens {
-    CallTokens { output, ..CallTokens::default() }
+pub(crate) fn output(output: u64) -> Counted {
+    CallTokens { output, ..CallTokens::default() }.into()
 }
 
 pub(crate) fn end(model: &str, tokens: u64) -> End {

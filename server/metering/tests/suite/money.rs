@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use coditect_metering::{Ask, Asker, Refusal};
+use coditect_metering::{Ask, Asker, CallFilter, Refusal};
 use coditect_protocol::llm::{BudgetPeriod, BudgetScope, Usd};
 use coditect_protocol::{Coded as _, Kind, TokenId, WorkspaceId};
 use coditect_store::Store;
@@ -191,7 +191,40 @@ pub(crate) async fn what_has_no_price_is_refused_where_a_budget_counts(store: St
     let mut admission = server.metering.admit(&asker(1), 0).unwrap();
     admission.hold(&untold).await.unwrap();
     assert!(admission.covers(&output(1_000)) && !admission.covers(&output(1_001)));
+    assert_eq!(admission.bound(), Some(1_000), "nothing else bounds it");
     drop(admission);
+    // It is the most of one answer.
+    let mut admission = server.metering.admit(&asker(1), 0).unwrap();
+    assert!(matches!(admission.hold(&Ask { answers: 2, ..untold }).await, Err(Refusal::BudgetExhausted { .. })));
+    assert_eq!((admission.bound(), admission.counts_all()), (None, false));
+    admission.hold(&ask("up/m", 1_000)).await.unwrap();
+    assert_eq!((admission.bound(), admission.counts_all()), (None, true), "whoever asks bounds it");
+    admission.hold(&Ask { own_key: true, ..untold }).await.unwrap();
+    assert_eq!((admission.bound(), admission.counts_all()), (Some(1_000), false));
+    // What a model writes at the most is known of those that are built in.
+    admission.hold(&Ask { max_output_tokens: None, ..ask("mistral/codestral", 0) }).await.unwrap();
+    assert_eq!((admission.bound(), admission.counts_all()), (None, true));
+    drop(admission);
+    server.stop().await;
+}
+
+pub(crate) async fn what_never_came_back_is_paid_for(store: Store) {
+    let server = Server::start(&store).await;
+    server.govern(&governed(ONE_DOLLAR)).await;
+    let mut admission = server.metering.admit(&asker(1), 0).unwrap();
+    admission.hold(&ask("up/m", 900)).await.unwrap();
+    admission.lose(&output(300));
+    // What is left of it is free for the next try.
+    assert!(matches!(admission.hold(&ask("up/n", 701)).await, Err(Refusal::BudgetExhausted { .. })));
+    admission.hold(&ask("up/n", 700)).await.unwrap();
+    admission.lose(&output(200));
+    assert!(matches!(admission.hold(&ask("up/o", 501)).await, Err(Refusal::BudgetExhausted { .. })));
+    admission.settle(end("up/o", 0));
+    assert_eq!(server.budget(&asker(1)).await.spent, price_of(500));
+    server.written().await;
+    let all = CallFilter { user: None, from: 0, to: u64::MAX };
+    let calls = server.metering.calls(&all, None, 10).await.unwrap().calls;
+    assert_eq!(calls.iter().map(|call| call.cost).collect::<Vec<_>>(), [price_of(500)]);
     server.stop().await;
 }
 

@@ -25,7 +25,7 @@ export function Models() {
             {mine && <Budgets mine={mine} />}
             {mine && <Allowed mine={mine} />}
             <ModelKeys everybodys={false} title="Your keys" level={2}>
-                <p className="hint">With a key of your own at a provider, your calls go there on your bill, and count towards no budget of your team or of the whole server.</p>
+                <p className="hint">With a key of your own at a provider, your calls go there on your bill, and count towards no budget of your team or of the whole server, unless this server’s operator pays there as well.</p>
             </ModelKeys>
             <Elsewhere />
         </>

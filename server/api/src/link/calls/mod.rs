@@ -196,7 +196,7 @@ async fn answer(context: &Context, identity: &Identity, request: Request) -> Res
         Request::RenameTerminal { terminal, title } => terminals::rename(context, terminal, &title).await,
         Request::CloseTerminal { terminal } => terminals::close(context, terminal).await,
 
-        Request::ListModels { refresh } => Ok(Reply::Models(context.state.gateway.list(refresh, context.user).await)),
+        Request::ListModels { refresh } => models::list(context, identity, refresh).await,
         Request::Chat(request) => models::chat(context, identity, request).await,
     }
 }

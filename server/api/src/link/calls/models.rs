@@ -15,6 +15,11 @@ const QUEUED_DELTAS: usize = 256;
 /// What the IDE is called among the agents.
 const AGENT: &str = "ide";
 
+pub(super) async fn list(context: &Context, identity: &Identity, refresh: bool) -> Result<Reply, ApiError> {
+    let (user, role) = (identity.user.id, identity.user.role);
+    Ok(Reply::Models(context.state.gateway.list(refresh, user, role).await))
+}
+
 pub(super) async fn chat(context: &Context, identity: &Identity, request: ChatRequest) -> Result<Reply, ApiError> {
     let (token, bound) = match &identity.credential {
         Credential::Session(_) => (None, None),

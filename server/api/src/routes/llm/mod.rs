@@ -29,7 +29,7 @@ pub(super) struct ListQuery {
     refresh: bool,
 }
 
-/// The models there are, and what is wrong with model servers that give none.
+/// The models that the person may talk to, and what is wrong with model servers that give none.
 #[utoipa::path(get, path = "/llm/models", tag = "llm",
     params(("refresh" = Option<bool>, Query, description = "Ask the model servers again.")),
     responses((status = 200, body = ModelList)))]
@@ -38,7 +38,7 @@ pub(super) async fn models(
     Caller(identity): Caller,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<ModelList>, ApiError> {
-    Ok(Json(state.gateway.list(query.refresh, identity.user.id).await))
+    Ok(Json(state.gateway.list(query.refresh, identity.user.id, identity.user.role).await))
 }
 
 /// What the person may ask, and what is left of the budgets that count for every question of theirs. With a token, those of the token

@@ -189,12 +189,33 @@ pub(crate) fn tokens(usage: &Value, before: Tokens) -> Tokens {
     let cache_write = whole(usage, "cache_creation_input_tokens").unwrap_or(before.cache_write);
     let fresh = before.input.saturating_sub(before.cached).saturating_sub(before.cache_write);
     let fresh = whole(usage, "input_tokens").unwrap_or(fresh);
+    let hour = usage.get("cache_creation").and_then(|written| whole(written, "ephemeral_1h_input_tokens"));
     let thought = usage.get("output_tokens_details").and_then(|details| whole(details, "thinking_tokens"));
     Tokens {
         input: fresh.saturating_add(cached).saturating_add(cache_write),
         cached,
         cache_write,
+        cache_write_hour: hour.unwrap_or(before.cache_write_hour),
         output: whole(usage, "output_tokens").unwrap_or(before.output),
         reasoning: thought.unwrap_or(before.reasoning),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_kept_for_an_hour_is_told_apart() {
+        let begun = tokens(
+            &json!({ "input_tokens": 7, "cache_creation_input_tokens": 100, "output_tokens": 1,
+                "cache_creation": { "ephemeral_5m_input_tokens": 40, "ephemeral_1h_input_tokens": 60 } }),
+            Tokens::default(),
+        );
+        assert_eq!((begun.input, begun.cache_write, begun.cache_write_hour), (107, 100, 60));
+        let ended = tokens(&json!({ "output_tokens": 5 }), begun);
+        assert_eq!(ended, Tokens { output: 5, ..begun });
     }
 }

@@ -175,6 +175,7 @@ fn tools(body: &Value, losses: &mut Losses) -> Result<Vec<Tool>, Failure> {
     let forced = given(body, "tool_choice").and_then(|choice| text(choice, "name"));
     let mut tools = Vec::new();
     for tool in list(body, "tools") {
+        losses.note_if(given(tool, "cache_control").is_some(), "cache_control");
         let name = owned(tool, "name");
         match text(tool, "type") {
             None | Some("custom") => tools.push(Tool {

@@ -325,13 +325,44 @@ pub(crate) fn tokens(value: &Value) -> Option<Tokens> {
     let usage = value.get("usage").filter(|usage| usage.is_object()).or_else(|| value.get("x_groq")?.get("usage"))?;
     let deep = |folder: &str, name: &str| usage.get(folder).and_then(|details| json::whole(details, name));
     let (input, output) = (json::whole(usage, "prompt_tokens"), json::whole(usage, "completion_tokens"));
+    let reasoning = deep("completion_tokens_details", "reasoning_tokens").unwrap_or_default();
+    // Some count what was thought beside what was said (xAI): only the sum shows it.
+    let beside = match (json::whole(usage, "total_tokens"), input) {
+        (Some(total), Some(input)) if output.is_some() => total.saturating_sub(input),
+        _ => 0,
+    };
     (input.is_some() || output.is_some()).then(|| Tokens {
         input: input.unwrap_or_default(),
         cached: deep("prompt_tokens_details", "cached_tokens")
             .or_else(|| json::whole(usage, "prompt_cache_hit_tokens"))
             .unwrap_or_default(),
         cache_write: deep("prompt_tokens_details", "cache_write_tokens").unwrap_or_default(),
-        output: output.unwrap_or_default(),
-        reasoning: deep("completion_tokens_details", "reasoning_tokens").unwrap_or_default(),
+        cache_write_hour: 0,
+        output: output.unwrap_or_default().max(beside),
+        reasoning,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_thought_counts_wherever_it_is_told() {
+        let output = |usage: Value| tokens(&json!({ "usage": usage })).map(|tokens| tokens.output);
+        // xAI counts it beside what is said.
+        let beside = json!({ "prompt_tokens": 12, "completion_tokens": 2, "total_tokens": 331,
+            "completion_tokens_details": { "reasoning_tokens": 317 } });
+        assert_eq!(output(beside), Some(319));
+        // OpenAI counts it among what is said.
+        let among = json!({ "prompt_tokens": 12, "completion_tokens": 319, "total_tokens": 331,
+            "completion_tokens_details": { "reasoning_tokens": 317 } });
+        assert_eq!(output(among), Some(319));
+        // Sums that are none, and those that tell of nothing written.
+        assert_eq!(output(json!({ "prompt_tokens": 12, "completion_tokens": 2, "total_tokens": 3 })), Some(2));
+        assert_eq!(output(json!({ "completion_tokens": 2, "total_tokens": 331 })), Some(2));
+        assert_eq!(output(json!({ "prompt_tokens": 12, "total_tokens": 331 })), Some(0));
+    }
 }

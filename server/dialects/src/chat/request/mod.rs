@@ -3,7 +3,7 @@
 mod read;
 mod write;
 
-pub(crate) use read::{choice_word, media, read};
+pub(crate) use read::{choice_word, has_detail, media, read};
 pub(crate) use write::{strict, url, write};
 
 use crate::turn::Effort;

@@ -113,9 +113,18 @@ fn parts(message: &Value, losses: &mut Losses) -> Result<Vec<Part>, Failure> {
     losses.note_if(some_text(message, "name").is_some() && text(message, "role") != Some("function"), "messages.name");
     match message.get("content") {
         Some(Value::String(text)) => Ok(vec![Part::text(text.as_str())]),
-        Some(Value::Array(items)) => items.iter().filter_map(|item| part(item).transpose()).collect(),
+        Some(Value::Array(items)) => {
+            let images = items.iter().filter_map(|item| item.get("image_url"));
+            losses.note_if(images.into_iter().any(has_detail), "image_url.detail");
+            items.iter().filter_map(|item| part(item).transpose()).collect()
+        }
         _ => Ok(Vec::new()),
     }
+}
+
+/// Whether a picture is to be looked at more closely, or less, than the model's server would by itself.
+pub(crate) fn has_detail(image: &Value) -> bool {
+    text(image, "detail").is_some_and(|detail| detail != "auto")
 }
 
 fn part(item: &Value) -> Result<Option<Part>, Failure> {

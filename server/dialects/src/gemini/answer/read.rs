@@ -122,6 +122,7 @@ pub(crate) fn tokens(usage: &Value) -> Tokens {
         input: number("promptTokenCount").saturating_add(number("toolUsePromptTokenCount")),
         cached: number("cachedContentTokenCount"),
         cache_write: 0,
+        cache_write_hour: 0,
         output: number("candidatesTokenCount").saturating_add(reasoning),
         reasoning,
     }

@@ -247,6 +247,7 @@ pub(crate) fn tokens(usage: &Value) -> Tokens {
         input: number("input_tokens"),
         cached: deep("input_tokens_details", "cached_tokens"),
         cache_write: deep("input_tokens_details", "cache_write_tokens"),
+        cache_write_hour: 0,
         output: number("output_tokens"),
         reasoning: deep("output_tokens_details", "reasoning_tokens"),
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::chat::request::{choice_word, effort_of, media};
+use crate::chat::request::{choice_word, effort_of, has_detail, media};
 use crate::json::{flag, given, list, number, owned, some_text, text, whole};
 use crate::responses::REDACTED;
 use crate::shorten::shorten;
@@ -27,6 +27,9 @@ const LEFT_OUT: [&str; 12] = [
     "moderation",
 ];
 
+/// What of an answer is told here without being asked for.
+const THOUGHTS: &str = "reasoning.encrypted_content";
+
 /// Reads a request. `origin` is where it goes: what was signed elsewhere is left out.
 pub(crate) fn read(body: &Value, origin: &Origin) -> Result<(Turn, Losses), Failure> {
     refuse_what_nobody_else_can(body)?;
@@ -34,6 +37,8 @@ pub(crate) fn read(body: &Value, origin: &Origin) -> Result<(Turn, Losses), Fail
     for field in LEFT_OUT {
         losses.note_if(given(body, field).is_some(), field);
     }
+    losses.note_if(list(body, "include").any(|what| what != THOUGHTS), "include");
+    losses.note_if(flag(body, "store") == Some(true), "store");
     let mut reading = Reading { origin, losses, names: Names::default(), messages: Vec::new() };
     let tools = reading.tools(body);
     if let Some(instructions) = some_text(body, "instructions") {
@@ -154,6 +159,7 @@ impl Reading<'_> {
             "assistant" => Role::Assistant,
             other => return Err(Failure::refused("input.role", format!("There is no role “{}”.", shorten(other)))),
         };
+        self.losses.note_if(list(item, "content").any(has_detail), "input_image.detail");
         for part in contents(item.get("content"))? {
             self.say(role, part);
         }
@@ -161,6 +167,7 @@ impl Reading<'_> {
     }
 
     fn outcome(&mut self, item: &Value, kind: CallKind) -> Result<(), Failure> {
+        self.losses.note_if(list(item, "output").any(has_detail), "input_image.detail");
         let parts = contents(item.get("output"))?;
         let outcome = Outcome { id: owned(item, "call_id"), name: None, parts, is_error: false, kind };
         self.say(Role::User, Part::Outcome(outcome));
@@ -170,7 +177,9 @@ impl Reading<'_> {
     fn thought(&mut self, item: &Value) {
         let texts = list(item, "summary").chain(list(item, "content")).filter_map(|part| text(part, "text"));
         let text = texts.collect::<Vec<_>>().join("\n\n");
-        let signature = some_text(item, "encrypted_content").and_then(|marked| self.origin.own(marked));
+        let marked = some_text(item, "encrypted_content");
+        let signature = marked.and_then(|marked| self.origin.own(marked));
+        self.losses.note_if(marked.is_some() && signature.is_none(), THOUGHTS);
         match signature.as_deref().and_then(|signature| signature.strip_prefix(REDACTED)) {
             Some(data) => self.say(Role::Assistant, Part::Redacted(data.to_owned())),
             None if text.is_empty() && signature.is_none() => {}

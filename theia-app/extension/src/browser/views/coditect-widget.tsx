@@ -97,7 +97,7 @@ export class CoditectWidget extends ReactWidget {
         return <Section title='Models'>
             {advice && !upstreams.some(({ problem }) => problem === advice) && <p role='status'>{advice}</p>}
             {upstreams.length > 0 && <ul>{upstreams.map(upstream => <Upstream key={upstream.name} {...upstream} />)}</ul>}
-            {models.length > 0 && <ul className='coditect-models'>{models.map(({ id, name }) => <li key={id} title={id}>{name}</li>)}</ul>}
+            {models.length > 0 && <ul className='coditect-models'>{models.map(model => <Model key={model.id} {...model} />)}</ul>}
             <dl>
                 <Fact name='Tokens'>{`${input.toLocaleString()} read, ${output.toLocaleString()} written since this page was opened`}</Fact>
             </dl>
@@ -123,6 +123,10 @@ function Section({ title, children }: React.PropsWithChildren<{ title: string }>
 
 function Fact({ name, children }: React.PropsWithChildren<{ name: string }>): React.ReactElement {
     return <React.Fragment><dt>{name}</dt><dd>{children}</dd></React.Fragment>;
+}
+
+function Model({ id, name, loaded }: ModelList['models'][number]): React.ReactElement {
+    return <li title={id}>{name}{loaded && <span className='coditect-loaded' title='Answers without being loaded first'>loaded</span>}</li>;
 }
 
 function Upstream({ name, configured, models, problem }: ModelList['upstreams'][number]): React.ReactElement {
