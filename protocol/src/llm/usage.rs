@@ -119,7 +119,7 @@ pub struct CallRecord {
     pub door: Door,
     /// What was asked for.
     pub asked: String,
-    /// What answered, as `upstream/model`.
+    /// What answered or was asked last, as `upstream/model`. Empty where the call was refused before.
     pub model: String,
     /// Tokens.
     pub tokens: CallTokens,

@@ -217,7 +217,7 @@ function Call({ call, nameOf }: { call: CallRecord; nameOf: ((user: string) => s
         <tr>
             <td><time dateTime={new Date(at).toISOString()} title={new Date(at).toLocaleString()}>{new Date(at).toLocaleString(undefined, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' })}</time>{nameOf && <span className="below cell-name" title={user}>{nameOf(user) ?? user}</span>}</td>
             <td className="text">
-                <span className="cell-name" title={asked === model ? model : `${model}, asked for as ${asked}`}>{model}</span>
+                <span className="cell-name" title={!model || asked === model ? asked : `${model}, asked for as ${asked}`}>{model || asked}</span>
                 <span className="below cell-name" title={agent}>{agent || 'Unnamed'}</span>
                 {outcome !== 'ok' && <span className="below went-wrong">{OUTCOMES[outcome]}{code && <> <code>{code}</code></>}</span>}
                 {retries > 0 && <span className="below">{counted(retries, 'retry', 'retries')}</span>}

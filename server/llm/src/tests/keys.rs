@@ -179,10 +179,6 @@ async fn limiting(limited: &'static str) -> Script {
     .await
 }
 
-fn asking_for(model: &str) -> Conversation {
-    conversation(Dialect::Chat, json!({ "model": model, "messages": [], "stream": true }).to_string())
-}
-
 #[tokio::test]
 async fn a_model_at_its_limit_takes_the_key_from_no_other() {
     let script = limiting("pro").await;

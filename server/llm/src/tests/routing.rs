@@ -310,10 +310,6 @@ async fn listing(models: &'static [&'static str]) -> Script {
     .await
 }
 
-fn asking_for(model: &str) -> Conversation {
-    conversation(Dialect::Chat, json!({ "model": model, "messages": [], "stream": true }).to_string())
-}
-
 #[tokio::test]
 async fn a_well_known_server_without_a_key_leaves_its_name_to_who_has_such_a_model() {
     let script = listing(&["openai/gpt-oss-20b", "deepseek/deepseek-r1"]).await;

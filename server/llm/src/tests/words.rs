@@ -31,6 +31,11 @@ pub(super) fn asking(dialect: Dialect, stream: bool) -> Conversation {
     conversation
 }
 
+/// A question for a model by its name.
+pub(super) fn asking_for(model: &str) -> Conversation {
+    conversation(Dialect::Chat, json!({ "model": model, "messages": [], "stream": true }).to_string())
+}
+
 fn event(data: &Value) -> String {
     match data["type"].as_str() {
         Some(name) => format!("event: {name}\ndata: {data}\n\n"),

@@ -135,16 +135,18 @@ test('models that cost nothing are told by their tokens', async () => {
 });
 
 test('calls come in pages, also where one of them is empty', async () => {
-    rust.modelCalls.mockResolvedValue({ calls: [call('1', { outcome: 'broke_off', code: 'llm.bad_stream', retries: 2, estimated: true })], next: 'p2' });
+    rust.modelCalls.mockResolvedValue({ calls: [call('1', { outcome: 'broke_off', code: 'llm.bad_stream', retries: 2, estimated: true }), call('0', { model: '', asked: 'nobody/has-it', outcome: 'refused', code: 'llm.unknown_model' })], next: 'p2' });
     await show('/account/usage');
     expect(cells('Latest calls')[0]?.slice(1)).toEqual(['a/bcodexBroke off llm.bad_stream2 retries', '≈\u20091,234', '≈\u200956', '$0.0042', '2.1 sfirst 420 ms']);
+    // Where nobody was asked, what was asked for stands there.
+    expect(cells('Latest calls')[1]?.[1]).toBe('nobody/has-itcodexRefused llm.unknown_model');
     rust.modelCalls.mockResolvedValue({ calls: [], next: 'p3' });
     await doing(() => named('Show more').click());
     expect(rust.modelCalls.mock.lastCall?.[3]).toBe('p2');
     rust.modelCalls.mockResolvedValue({ calls: [call('2')] });
     await doing(() => named('Show more').click());
     expect(rust.modelCalls.mock.lastCall?.[3]).toBe('p3');
-    expect(cells('Latest calls')).toHaveLength(2);
+    expect(cells('Latest calls')).toHaveLength(3);
     expect([...document.querySelectorAll('button')].some(button => button.textContent === 'Show more')).toBe(false);
 });
 
