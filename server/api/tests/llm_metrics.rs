@@ -74,7 +74,7 @@ async fn calls_and_refusals_are_counted_and_the_text_can_be_read() {
     let mut after = metrics(&program).await;
     let mut tick = tokio::time::interval(std::time::Duration::from_millis(20));
     let waiting = async {
-        while counted(&after) != (2.0, 1.0) {
+        while counted(&after) != (3.0, 1.0) {
             tick.tick().await;
             after = metrics(&program).await;
         }

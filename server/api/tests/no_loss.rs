@@ -23,9 +23,9 @@ const CUTS_VARIABLE: &str = "CODITECT_CUT_ROUNDS";
 /// Bytes after which a connection breaks: at the least little more than what it begins with; at the most what holds the largest message.
 const CUT_AFTER_BYTES: Range<u64> = 2_000..50_000;
 const LIMIT: Duration = Duration::from_secs(300);
-/// What the terminal that is watched prints, in lines that are numbered.
-const COUNTER: &str =
-    "n=0; while [ ! -e stop ]; do n=$((n+1)); echo \"line $n of what was told\"; done; echo \"end $n\"";
+/// What the terminal that is watched prints, in lines that are numbered. What it prints before anybody watches would soon be more than is
+/// kept.
+const COUNTER: &str = "until [ -e go ]; do sleep 0.02; done; n=0; while [ ! -e stop ]; do n=$((n+1)); echo \"line $n of what was told\"; done; echo \"end $n\"";
 
 /// What one page does at once, without end: writes new files, edits one, types into a terminal, watches another.
 struct Work {
@@ -184,6 +184,11 @@ async fn a_thousand_broken_connections_lose_nothing_of_what_was_acknowledged() {
     };
     let working = async {
         work.start().await;
+        // It was asked for after the terminal was.
+        while work.new_files == 0 {
+            work.step(true).await;
+        }
+        std::fs::write(files.join("go"), "").unwrap();
         while network.cuts() < rounds || !work.is_worth_it() {
             work.step(true).await;
         }

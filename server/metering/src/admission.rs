@@ -224,11 +224,13 @@ impl Admission {
             return Ok(());
         }
         let Some(price) = price else { return Err(Refusal::NoPrice { model: ask.model.to_owned() }) };
-        let each = price.max_output_tokens.unwrap_or(DEFAULT_MAX_OUTPUT_TOKENS);
+        let policys = self.rules.price_of(ask.model, true).and_then(|price| price.max_output_tokens);
+        let models_own = if ask.is_local { None } else { self.rules.built_in_max_output(ask.model) };
+        let each = policys.or(models_own).unwrap_or(DEFAULT_MAX_OUTPUT_TOKENS);
         let output = ask.max_output_tokens.unwrap_or_else(|| each.saturating_mul(ask.answers.max(1)));
         // What is built in is the most that the model writes at all. What the policy says may be less.
-        let is_models_own = price.max_output_tokens.is_some() && self.rules.price_of(ask.model, true).is_none();
-        asked.bound = (ask.max_output_tokens.is_none() && !is_models_own).then_some(each.max(1));
+        let is_bounded = ask.max_output_tokens.is_some() || (policys.is_none() && models_own.is_some());
+        asked.bound = (!is_bounded).then_some(each.max(1));
         let amount = most(&price, ask.input_tokens, output, ask.caches_for_hour);
         self.hold = self.metering.inner.ledger.hold(budgets, amount).await.map_err(refusal)?;
         Ok(())

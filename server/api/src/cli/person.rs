@@ -54,10 +54,15 @@ pub(super) fn run(matches: &ArgMatches) -> Result<String, CommandError> {
     let settings = load_given(given, path("config").as_deref())?;
     // Nothing is made here: whoever names the wrong place learns it.
     let master_key = master_key::source(&settings)?;
-    if !master_key.is_there() {
-        let place = settings.master_key_path();
+    let not_there = |place: PathBuf| {
         let reason = "it is not there; give the data directory of a server that has been started";
-        return Err(ServerError::MasterKey(format!("{}: {reason}", place.display())).into());
+        Err(ServerError::MasterKey(format!("{}: {reason}", place.display())).into())
+    };
+    if !master_key.is_there() {
+        return not_there(settings.master_key_path());
+    }
+    if let Some(place) = settings.store_dir().filter(|place| !place.is_dir()) {
+        return not_there(place);
     }
     let login = matches.try_get_one::<String>("LOGIN").ok().flatten().cloned();
     block_on(async move {

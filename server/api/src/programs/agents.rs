@@ -17,7 +17,9 @@ use serde_json::{Map, Value, json};
 const DOORS: &str = "/api/v5/llm";
 /// First line of a file that is ours; the sign of a comment stands before it.
 const OURS: &str = "Written by Coditect and kept true by it. Take this line away, and the file is yours.";
-/// How the line with the address begins in codex's file.
+/// Our provider in codex's file.
+const PROVIDER: &str = "[model_providers.coditect]";
+/// How the line with the address begins there.
 const ADDRESS: &str = "base_url = ";
 /// How the line with the model begins there, and what stands between the model and its name again.
 const MODEL: &str = "model = ";
@@ -65,7 +67,8 @@ impl Models {
     pub(super) fn new(list: &ModelList, aliases: &[Alias], has_key: impl Fn(&str) -> bool) -> Self {
         // One that is loaded answers at once.
         let loaded = list.models.iter().find(|model| model.loaded == Some(true));
-        let there = loaded.or(list.models.first());
+        // No file and no variable can hold every character.
+        let there = loaded.or(list.models.first()).filter(|model| !model.id.chars().any(char::is_control));
         let instead = |maker: &Maker| {
             let is_served = maker.is_served(list, &has_key) || maker.is_led_elsewhere(aliases);
             there.filter(|_| !is_served).map(|model| model.id.clone())
@@ -124,20 +127,27 @@ pub(super) async fn configure(home: &Tree, url: &str, models: &Models) -> Result
     keep(home, &[".config", ".config/opencode"], "opencode.json", &opencode(url, &models.ids), anew).await
 }
 
-/// codex writes into its file as well, so that only the address in it is ours to change, and the model as long as nobody chose another.
+/// codex writes into its file as well, and so do people: only the address of our provider is ours to change, and the model as long as nobody
+/// chose another. Whether there is a search is said where nobody said it.
 fn with_ours(found: &str, wanted: &str) -> String {
-    let is_address = |line: &&str| line.starts_with(ADDRESS);
-    let address = wanted.lines().find(is_address);
+    let address = wanted.lines().find(|line| line.starts_with(ADDRESS));
     let choice = wanted.lines().find(|line| is_choice(line));
     let mut lines: Vec<&str> = found.lines().filter(|line| !is_choice(line)).collect();
-    for line in lines.iter_mut().filter(|line| is_address(line)) {
-        *line = address.unwrap_or(line);
+    let mut table = "";
+    for line in &mut lines {
+        if line.starts_with('[') {
+            table = line.trim_end();
+        } else if table == PROVIDER && line.starts_with(ADDRESS) {
+            *line = address.unwrap_or(line);
+        }
     }
-    // Above the first table, or it would be a key of that.
-    let names_one = |line: &&str| line.split_once('=').is_some_and(|(key, _)| key.trim() == "model");
-    if !lines.iter().take_while(|line| !line.starts_with('[')).any(names_one) {
-        let below_ours = lines.len().min(1);
-        lines.splice(below_ours..below_ours, choice);
+    for (key, ours) in [("web_search", Some(SEARCH)), ("model", choice)] {
+        // Above the first table, or it would be a key of that.
+        let names_it = |line: &&str| line.split_once('=').is_some_and(|(name, _)| name.trim() == key);
+        if !lines.iter().take_while(|line| !line.starts_with('[')).any(names_it) {
+            let below_ours = lines.len().min(1);
+            lines.splice(below_ours..below_ours, ours);
+        }
     }
     lines.join("\n") + "\n"
 }
@@ -164,7 +174,7 @@ fn anew(_: &str, wanted: &str) -> String {
 fn codex(url: &str, model: Option<&str>) -> String {
     let model = model.map(|model| choice(model) + "\n").unwrap_or_default();
     format!(
-        "# {OURS}\n{model}model_provider = \"coditect\"\n{SEARCH}\n\n[model_providers.coditect]\nname = \"Coditect\"\nbase_url = \
+        "# {OURS}\n{model}model_provider = \"coditect\"\n{SEARCH}\n\n{PROVIDER}\nname = \"Coditect\"\nbase_url = \
          \"{url}{DOORS}/v1\"\nenv_key = \"OPENAI_API_KEY\"\nwire_api = \"responses\"\nsupports_websockets = true\n"
     )
 }
@@ -329,6 +339,20 @@ mod tests {
         assert_eq!(with_ours(&other, &none), other);
         let in_a_table = format!("{none}[profiles.x]\nmodel = \"y\"\n");
         assert_eq!(model(&with_ours(&in_a_table, &first)), named("m"));
+    }
+
+    #[test]
+    fn codex_keeps_what_people_wrote_beside_ours() {
+        let wanted = codex("http://two", None);
+        // As it was before searches were spoken of.
+        let old = codex("http://one", None).replacen(&format!("{SEARCH}\n"), "", 1);
+        let mended = with_ours(&old, &wanted);
+        assert!(mended.contains(SEARCH) && mended.contains("http://two/"), "{mended}");
+        assert_eq!(with_ours(&mended, &wanted), mended);
+        let live = old.replacen("model_provider", "web_search = \"live\"\nmodel_provider", 1);
+        assert!(!with_ours(&live, &wanted).contains(SEARCH));
+        let beside = format!("{wanted}\n[model_providers.mine]\nbase_url = \"https://mine/v1\"\n");
+        assert_eq!(with_ours(&beside, &wanted), beside);
     }
 
     #[tokio::test]

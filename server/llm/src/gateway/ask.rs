@@ -53,6 +53,8 @@ pub(crate) struct Asked {
     pub(crate) max_output: Option<u64>,
     /// No more tokens than these are read: no tokenizer makes more than one of a byte.
     pub(crate) max_input: u64,
+    /// How many of these are only for what stands behind addresses and identifiers.
+    pub(super) linked: u64,
     /// Something of it is to be kept in the upstream's cache for an hour.
     pub(crate) caches_for_hour: bool,
     dialect: Dialect,
@@ -63,6 +65,8 @@ pub(crate) struct Asked {
     config_at: Option<Range<usize>>,
     /// Where the tools stand.
     tools_at: Option<Range<usize>>,
+    /// Where the items of a conversation in the Responses dialect stand.
+    input_at: Option<Range<usize>>,
     /// The first of what has a price of its own.
     uncounted: Option<&'static str>,
     /// Where the model stands in the body.
@@ -105,6 +109,8 @@ struct Fields<'a> {
     service_tier: Option<Cow<'a, str>>,
     #[serde(borrow)]
     tools: Option<&'a RawValue>,
+    #[serde(borrow)]
+    input: Option<&'a RawValue>,
     #[serde(borrow)]
     mcp_servers: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -177,6 +183,7 @@ impl Asked {
         let goes_on = [fields.previous_response_id, fields.conversation, fields.prompt, fields.cached_content];
         let unseen = if goes_on.iter().flatten().any(|raw| raw.get() != "null") { MAX_UNSEEN_TOKENS } else { 0 };
         let cost = Unseen::look(body);
+        let linked = cost.links.saturating_mul(MAX_MEDIA_TOKENS);
         Ok(Self {
             model,
             dialect,
@@ -185,11 +192,13 @@ impl Asked {
             bounds_at: written.map(|raw| raw.map(|raw| place(body, raw))),
             config_at: fields.generation_config.map(|raw| place(body, raw)),
             tools_at: fields.tools.map(|raw| place(body, raw)),
+            input_at: fields.input.map(|raw| place(body, raw)),
             uncounted: fields.uncounted(),
             stream: stream.or(fields.stream).unwrap_or(false),
             wants_several: count > 1,
             max_output: bounds.max().map(|most| most.saturating_mul(count)),
-            max_input: most_tokens(body, cost.links) + unseen,
+            max_input: most_tokens(body).saturating_add(unseen).saturating_add(linked),
+            linked,
             model_at,
             stream_options: fields.stream_options.map(|raw| {
                 let options = serde_json::from_str::<StreamOptions>(raw.get());
@@ -205,11 +214,13 @@ impl Asked {
 
     /// Refuses what has a price of its own, beside that of the tokens.
     pub(crate) fn refuse_uncounted(&self, body: &[u8]) -> Result<(), Failure> {
-        match (self.uncounted, &self.tools_at) {
-            (Some(field), _) => Err(hosted::refusal(field, field)),
-            (None, Some(at)) => hosted::refuse(self.dialect, &body[at.clone()]),
-            (None, None) => Ok(()),
+        if let Some(field) = self.uncounted {
+            return Err(hosted::refusal(field, field));
         }
+        if let Some(at) = &self.tools_at {
+            hosted::refuse(self.dialect, &body[at.clone()])?;
+        }
+        self.input_at.as_ref().map_or(Ok(()), |at| hosted::refuse_in_items(self.dialect, &body[at.clone()]))
     }
 
     /// The body with another model, and asking for the count of tokens where `count` says so. Nothing else changes.
@@ -351,9 +362,9 @@ fn number(name: &'static str, raw: &RawValue) -> Result<Option<u64>, Failure> {
     Ok(number.filter(|number| *number >= 0.0).map(|number| number.ceil() as u64))
 }
 
-/// The most tokens that a body can be read as which points to so many pictures and documents.
-fn most_tokens(body: &[u8], links: u64) -> u64 {
-    let text = body.len() as u64 + ADDED_TOKENS + links.saturating_mul(MAX_MEDIA_TOKENS);
+/// The most tokens that a body can be read as, without what it only points to.
+fn most_tokens(body: &[u8]) -> u64 {
+    let text = body.len() as u64 + ADDED_TOKENS;
     if body.len() < MIN_BASE64_BYTES {
         return text;
     }
@@ -471,6 +482,9 @@ mod tests {
         assert_eq!(refused(r#"{"speed":"standard","tools":[{"name":"f"}]}"#), None);
         assert_eq!(refused(r#"{"web_search_options":{}}"#).as_deref(), Some("web_search_options"));
         assert_eq!(refused(r#"{"tools":[{"type":"web_fetch_20250910"}]}"#).as_deref(), Some("tools"));
+        let items = br#"{"tools":[],"input":[{"type":"additional_tools","tools":[{"type":"web_search"}]}]}"#;
+        let asked = Asked::look(Dialect::Responses, items, Some("m".to_owned()), None).unwrap();
+        assert!(asked.refuse_uncounted(items).is_err());
     }
 
     #[test]
@@ -491,10 +505,9 @@ mod tests {
 
     #[test]
     fn pictures_do_not_count_by_the_byte() {
-        let of = |body: Value| {
-            let body = body.to_string();
-            most_tokens(body.as_bytes(), Unseen::look(body.as_bytes()).links)
-        };
+        let asked =
+            |body: Value| Asked::look(Dialect::Chat, body.to_string().as_bytes(), Some("m".to_owned()), None).unwrap();
+        let of = |body: Value| asked(body).max_input;
         let text = |text: &str| of(json!({ "model": "m", "text": text }));
         assert!(text("hello") < 2100);
         assert!(text(&"word ".repeat(100_000)) > 500_000);
@@ -504,6 +517,9 @@ mod tests {
         assert!(of(json!({ "image_url": { "url": "https://x.example/a.png" } })) > 50_000);
         assert!(of(json!({ "fileData": { "fileUri": "https://x.example/a.png" } })) > 50_000);
         assert!(text(&format!("data:application/pdf;base64,{}", "JVBERi0x".repeat(10_000))) > 70_000);
+        // What an address leads to is not what is likely.
+        assert_eq!(asked(json!({ "image_url": { "url": "https://x.example/a.png" } })).linked, 50_000);
+        assert_eq!(asked(json!({ "text": "https://x.example/a.png" })).linked, 0);
     }
 
     proptest! {

@@ -232,7 +232,10 @@ impl Skimmed {
             Dialect::Chat => self.choices.is_some(),
             Dialect::Responses => self.output.is_some(),
             Dialect::Anthropic => self.content.is_some(),
-            Dialect::Gemini => self.candidates.is_some() || self.prompt_feedback.is_some(),
+            // It tells an answer of no words by its tokens alone.
+            Dialect::Gemini => {
+                self.candidates.is_some() || self.prompt_feedback.is_some() || self.usage_metadata.is_some()
+            }
         }
     }
 }

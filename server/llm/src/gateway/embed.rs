@@ -208,8 +208,10 @@ async fn carry(
     let headers = told(&target.id, &meter);
     let answered = async {
         let bytes = collected(identity, first, body, deadline).await?;
-        let value: Value = serde_json::from_slice(&bytes).map_err(|_| not_an_answer(identity, "no JSON"))?;
-        embed.answer(prepared.dialect, bytes, &value)
+        heavy(bytes.len(), || {
+            let value: Value = serde_json::from_slice(&bytes).map_err(|_| not_an_answer(identity, "no JSON"))?;
+            embed.answer(prepared.dialect, bytes.clone(), &value)
+        })
     };
     match answered.await {
         Ok((body, tokens)) => {

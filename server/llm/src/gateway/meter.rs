@@ -12,9 +12,6 @@ use uuid::Uuid;
 use crate::error::code_of;
 use crate::history::{History, Kept};
 
-/// Bytes of a question for each token that it is likely to be read as, where nobody tells.
-const BYTES_PER_TOKEN: u64 = 4;
-
 /// Most of an answer that is kept for who wants that, in bytes.
 const MAX_KEPT_BYTES: usize = 4 * 1024 * 1024;
 
@@ -51,13 +48,13 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    pub(crate) fn new(admission: Admission, door: Door, asked: String, max_input: u64, started: Instant) -> Self {
+    pub(crate) fn new(admission: Admission, door: Door, asked: String, likely_input: u64, started: Instant) -> Self {
         Self {
             admission: Some(admission),
             door,
             model: String::new(),
             asked,
-            likely_input: max_input / BYTES_PER_TOKEN,
+            likely_input,
             started,
             began_ms: now_ms(),
             first: None,

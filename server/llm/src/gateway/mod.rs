@@ -223,10 +223,11 @@ impl Gateway {
         started: Instant,
     ) -> Result<(Opened, Meter), NoAnswer> {
         let shared = &self.0;
-        let likely = (max_input / 4).saturating_add(question.max_output().unwrap_or(0));
+        let likely_input = question.likely_input(max_input);
+        let likely = likely_input.saturating_add(question.max_output().unwrap_or(0));
         let admission = shared.metering.admit(asker, likely).map_err(|refusal| refused(&refusal))?;
         let rules = admission.rules().clone();
-        let mut meter = Meter::new(admission, door, question.model().to_owned(), max_input, started);
+        let mut meter = Meter::new(admission, door, question.model().to_owned(), likely_input, started);
         let targets = match self.plan(question.model(), asker, &rules).await {
             Ok(targets) => targets,
             Err(failure) => {

@@ -31,6 +31,9 @@ const UNTOLD_REST: Duration = Duration::from_secs(1);
 /// How many keys of one upstream are tried for one question.
 const MAX_KEYS_TRIED: u32 = 3;
 
+/// How often an answer is bounded to half as much where an upstream refuses a bound that it was given here.
+const MAX_HALVINGS: u32 = 4;
+
 /// An answer that has begun.
 pub(crate) struct Opened {
     pub(crate) target: Target,
@@ -79,6 +82,28 @@ enum Next {
     Nobody,
 }
 
+/// How a question is put.
+struct Manner {
+    learnt: Learnt,
+    /// How often the bound was halved that the answer is given here.
+    halvings: u32,
+}
+
+impl Manner {
+    /// Whether what was refused is worth putting in another way, and which. `bound`: what bounds the answer, where whoever asks does not.
+    fn adapt(&mut self, no_answer: &NoAnswer, bound: Option<u64>) -> bool {
+        let Some(said) = &no_answer.said else { return false };
+        if learn(&mut self.learnt, said, bound.is_some()) {
+            return true;
+        }
+        // The model may write less, or have no room for so much. Whoever asks knows nothing of this bound.
+        let may_be_bound = matches!(no_answer.failure.kind, FailureKind::BadRequest | FailureKind::ContextTooLong);
+        let halves = may_be_bound && self.halvings < MAX_HALVINGS && bound.is_some_and(|most| most > 1);
+        self.halvings += u32::from(halves);
+        halves
+    }
+}
+
 impl Shared {
     /// Asks the targets in their order.
     pub(crate) async fn open(
@@ -119,7 +144,7 @@ impl Shared {
     ) -> Result<Opened, (NoAnswer, bool)> {
         let mut backoff = Backoff::new(self.retries);
         let mut tries = MAX_KEYS_TRIED;
-        let mut learnt = target.upstream.learnt();
+        let mut manner = Manner { learnt: target.upstream.learnt(), halvings: 0 };
         // What an upstream said itself tells more than that it rests since.
         let mut said = None;
         let or_said = |failure: Failure, said: Option<NoAnswer>| (said.unwrap_or_else(|| failure.into()), true);
@@ -143,8 +168,8 @@ impl Shared {
             // One that no price is known of may not be asked; another one may.
             let goes_on = |failure: &Failure| failure.kind == FailureKind::Forbidden;
             meter.hold(&ask).await.map_err(|failure| (NoAnswer::from(failure.clone()), goes_on(&failure)))?;
-            let terms = self.terms(question, &target, meter);
-            let prepared = heavy(question.bytes(), || question.prepare(&target, learnt, terms));
+            let terms = self.terms(question, &target, meter, manner.halvings);
+            let prepared = heavy(question.bytes(), || question.prepare(&target, manner.learnt, terms));
             let prepared = prepared.map_err(|failure| (failure.into(), true))?;
             // Only who really asks may be the one who tries whether it is back.
             if let Some(rest) = target.upstream.breaker.rest() {
@@ -155,7 +180,7 @@ impl Shared {
             let no_answer = match self.attempt(&target, prepared, secret, question.stream()).await {
                 Ok(opened) => {
                     target.upstream.breaker.succeeded();
-                    target.upstream.learn(learnt);
+                    target.upstream.learn(manner.learnt);
                     if let Some(chosen) = &chosen {
                         self.keys.worked(chosen.id);
                     }
@@ -166,9 +191,11 @@ impl Shared {
             if !is_lost(&no_answer) {
                 meter.came_back();
             }
-            let next = match &no_answer.said {
-                Some(said) if learn(&mut learnt, said, terms.bound.is_some()) => Next::Otherwise,
-                _ => self.next(&target, &no_answer, chosen.as_ref(), &mut tries, is_last, meter),
+            let next = if manner.adapt(&no_answer, terms.bound) {
+                target.upstream.breaker.succeeded();
+                Next::Otherwise
+            } else {
+                self.next(&target, &no_answer, chosen.as_ref(), &mut tries, is_last, meter)
             };
             match next {
                 Next::Otherwise => {}
@@ -184,13 +211,13 @@ impl Shared {
         }
     }
 
-    /// What goes for a question for which money was set aside.
-    fn terms(&self, question: &Question, target: &Target, meter: &Meter) -> Terms {
-        let rules = self.metering.rules();
+    /// What goes for a question for which money was set aside, its bound so many times halved.
+    fn terms(&self, question: &Question, target: &Target, meter: &Meter, halvings: u32) -> Terms {
+        let bound = meter.bound().map(|most| (most >> halvings).max(1));
         Terms {
-            max_output: rules.price(&target.id).and_then(|price| price.max_output_tokens),
+            max_output: self.metering.rules().max_output(&target.id),
             // A stream gets more money as it goes on, or is cut.
-            bound: meter.bound().filter(|_| !question.stream()),
+            bound: bound.filter(|_| !question.stream()),
             counts_all: meter.counts_all(),
         }
     }

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::ask::{ADDED_TOKENS, Asked, Bound};
 use super::embed::Embed;
+use super::hosted;
 use crate::routing::Target;
 use crate::upstream::Learnt;
 
@@ -27,9 +28,14 @@ pub(super) const PASSED_ON: [HeaderName; 4] = [
 const BETAS: HeaderName = HeaderName::from_static("anthropic-beta");
 /// How the names begin of what makes long questions dearer than prices here say.
 const LONG_CONTEXT: &str = "context-1m";
+/// The upstream at which the name of a model may ask for a search of the web, and its host.
+const OPENROUTER: &str = "openrouter";
+const OPENROUTER_HOST: &str = "openrouter.ai";
 /// What stays as it is in the name of a model within an address. A `/` does not: it would lead elsewhere.
 const IN_ADDRESS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// Bytes of a question for each token that it is likely to be read as, where nobody tells.
+const BYTES_PER_TOKEN: u64 = 4;
 /// What the form of a conversation adds for each message, in tokens.
 const TOKENS_A_MESSAGE: u64 = 16;
 
@@ -131,6 +137,16 @@ impl Question {
         }
     }
 
+    /// About as many tokens are read where at most so many are. What stands behind addresses is mostly far smaller than it may be.
+    pub(crate) fn likely_input(&self, max_input: u64) -> u64 {
+        let linked = match self {
+            Self::Written { asked, .. } => asked.linked,
+            Self::Embed(embed) => embed.asked.linked,
+            Self::Turn(_) => 0,
+        };
+        max_input.saturating_sub(linked) / BYTES_PER_TOKEN
+    }
+
     /// Most tokens of the answer, where it says.
     pub(crate) fn max_output(&self) -> Option<u64> {
         match self {
@@ -155,6 +171,9 @@ impl Question {
 
     /// As `target` wants it.
     pub(crate) fn prepare(&self, target: &Target, learnt: Learnt, terms: Terms) -> Result<Prepared, Failure> {
+        if terms.counts_all && is_openrouter(target) {
+            hosted::refuse_online(&target.model)?;
+        }
         match self {
             Self::Embed(embed) => embed.prepare(target),
             Self::Written { door, .. } if target.upstream.dialect_for(*door) == *door => {
@@ -229,6 +248,13 @@ impl Question {
             translated: Some(Translated { names, disguised, losses, origin }),
         })
     }
+}
+
+/// Whether it is OpenRouter, by its name or by its address.
+fn is_openrouter(target: &Target) -> bool {
+    let uri = target.upstream.uri("models", None);
+    let host = uri.as_ref().and_then(Uri::host).unwrap_or_default().to_ascii_lowercase();
+    target.upstream.name() == OPENROUTER || host == OPENROUTER_HOST || host.ends_with(&format!(".{OPENROUTER_HOST}"))
 }
 
 /// The same names, but for those that make long questions dearer; nothing where none is left.

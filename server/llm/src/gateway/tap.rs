@@ -1,15 +1,17 @@
 //! Reads along what is passed on as it is: the tokens, how it ends, and what goes wrong in it.
 
 mod array;
+mod document;
 mod events;
 mod held;
 
-use bytes::{Bytes, BytesMut};
-use coditect_dialects::{Dialect, Failure, Framing, MAX_EVENT_BYTES, Piece, Tokens, failure};
+use bytes::Bytes;
+use coditect_dialects::{Dialect, Failure, Framing, Piece, Tokens, failure};
 use memchr::memmem::Finder;
 use serde_json::Value;
 
 use self::array::Array;
+use self::document::Document;
 use self::events::Events;
 use super::answer::Door;
 
@@ -28,8 +30,7 @@ enum Form {
     Unknown,
     Events(Events),
     Array(Array),
-    /// One JSON document: read at its end. Nothing where it grew too large.
-    Document(Option<BytesMut>),
+    Document(Document),
 }
 
 /// What was seen of it.
@@ -98,15 +99,7 @@ impl Tap {
             Form::Unknown => chunk,
             Form::Events(events) => events.feed(chunk, blanks, &mut self.seen),
             Form::Array(array) => array.feed(chunk, &mut self.seen),
-            Form::Document(kept) => {
-                if kept.as_ref().is_some_and(|kept| kept.len() + chunk.len() > MAX_EVENT_BYTES) {
-                    *kept = None;
-                }
-                if let Some(kept) = kept {
-                    kept.extend_from_slice(&chunk[blanks..]);
-                }
-                chunk
-            }
+            Form::Document(document) => document.feed(chunk, blanks),
         }
     }
 
@@ -114,9 +107,8 @@ impl Tap {
     pub(crate) fn end(&mut self) {
         match &mut self.form {
             Form::Events(events) => events.end(&mut self.seen),
-            Form::Document(kept) => {
-                let kept = kept.take().unwrap_or_default();
-                if let Ok(value) = serde_json::from_slice::<Value>(&kept) {
+            Form::Document(document) => {
+                if let Ok(value) = serde_json::from_slice::<Value>(&document.whole()) {
                     self.seen.is_whole = true;
                     self.seen.document(&value);
                 }
@@ -130,7 +122,8 @@ impl Tap {
         match &mut self.form {
             Form::Events(events) => events.rest(),
             Form::Array(array) => array.rest(self.seen.is_whole || self.seen.failure.is_some()),
-            Form::Unknown | Form::Document(_) => Bytes::new(),
+            Form::Document(document) => document.rest(),
+            Form::Unknown => Bytes::new(),
         }
     }
 
@@ -141,11 +134,15 @@ impl Tap {
         match &mut self.form {
             Form::Array(array) => return array.cut(told().as_bytes(), out),
             Form::Events(events) => events.cut(out),
-            // Whoever reads events skips a line that is none.
-            Form::Document(_) if self.is_declared => out.extend_from_slice(b"\n\n"),
-            Form::Unknown if self.is_declared => {}
-            Form::Unknown => return out.extend_from_slice(told().as_bytes()),
-            Form::Document(_) => return,
+            Form::Document(document) if document.is_open() => {
+                if !self.is_declared {
+                    return;
+                }
+                // Whoever reads events skips a line that is none.
+                out.extend_from_slice(b"\n\n");
+            }
+            Form::Unknown | Form::Document(_) if self.is_declared => {}
+            Form::Unknown | Form::Document(_) => return out.extend_from_slice(told().as_bytes()),
         }
         dialect.writer(label.clone(), Framing::Events).piece(&Piece::Failed(failure), out);
     }
@@ -174,11 +171,11 @@ impl Tap {
     fn form_of(&self, first: u8) -> Form {
         match first {
             b'[' if self.seen.dialect == Dialect::Gemini => Form::Array(Array::default()),
-            b'{' | b'[' => Form::Document(Some(BytesMut::new())),
+            b'{' | b'[' => Form::Document(Document::new()),
             // How the lines `data`, `event`, `id`, `retry` and a comment begin.
             b'd' | b'e' | b'i' | b'r' | b':' => Form::Events(Events::new()),
             _ if self.is_declared => Form::Events(Events::new()),
-            _ => Form::Document(Some(BytesMut::new())),
+            _ => Form::Document(Document::new()),
         }
     }
 }
@@ -248,7 +245,7 @@ impl Words {
 mod tests {
     use proptest::prelude::*;
 
-    use coditect_dialects::SseParser;
+    use coditect_dialects::{MAX_EVENT_BYTES, SseParser};
 
     use super::*;
 
@@ -407,9 +404,12 @@ mod tests {
         let mut tap = Tap::new(Dialect::Chat, "application/json", false);
         let out = [tap.feed(Bytes::from(" \n")).to_vec(), broken(&mut tap)].concat();
         assert!(failure::is_failure(&serde_json::from_slice(&out).unwrap()));
-        // Half a document can be followed by nothing.
+        // Half a document that is small was held back; one that went on can be followed by nothing.
         tap = Tap::new(Dialect::Chat, "application/json", false);
-        tap.feed(Bytes::from("{\"choices\":"));
+        assert!(tap.feed(Bytes::from("{\"choices\":")).is_empty());
+        assert!(failure::is_failure(&serde_json::from_slice(&broken(&mut tap)).unwrap()));
+        tap = Tap::new(Dialect::Chat, "application/json", false);
+        tap.feed(Bytes::from("{\"choices\":".to_owned() + &" ".repeat(128 * 1024)));
         assert!(broken(&mut tap).is_empty());
     }
 

@@ -2,6 +2,18 @@
 
 use std::borrow::Cow;
 
+/// Objects that hold what models say to tools (Anthropic's `input`, Gemini's `args`), what tools say to them (Gemini's `response`), and
+/// how both look. Nothing in them is fetched.
+const PLAIN_OBJECTS: [&[u8]; 7] = [
+    b"input",
+    b"args",
+    b"response",
+    b"input_schema",
+    b"parameters",
+    b"parametersJsonSchema",
+    b"parameters_json_schema",
+];
+
 /// Found in a body.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unseen {
@@ -20,22 +32,63 @@ enum Name {
     Lifetime,
 }
 
+/// Where in a body one is.
+#[derive(Default)]
+struct Nesting {
+    /// Objects and lists around.
+    depth: usize,
+    /// How many of them are around the object that counts nothing.
+    plain_within: Option<usize>,
+}
+
+impl Nesting {
+    /// Goes over what stands between two strings.
+    fn pass(&mut self, between: &[u8]) {
+        for byte in between {
+            match byte {
+                b'{' | b'[' => self.depth += 1,
+                b'}' | b']' => {
+                    self.depth = self.depth.saturating_sub(1);
+                    self.plain_within = self.plain_within.filter(|around| self.depth > *around);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// An object follows, by this name: what models said to tools and tools to them, and what describes that, leads nowhere. Where the
+    /// body itself has a field of such a name, it is something else.
+    fn enter(&mut self, name: &[u8]) {
+        if self.depth > 1 && PLAIN_OBJECTS.contains(&name) {
+            self.plain_within = Some(self.depth);
+        }
+    }
+}
+
 impl Unseen {
     /// Looks through a body that is JSON, at any depth. Escapes hide nothing.
     pub(super) fn look(body: &[u8]) -> Self {
         let mut unseen = Self::default();
+        let mut nesting = Nesting::default();
         let mut name = None;
         let mut at = 0;
         while let Some(start) = memchr::memchr(b'"', &body[at..]) {
             let start = at + start;
+            nesting.pass(&body[at..start]);
             let end = end_of(body, start);
             let text = &body[start + 1..end];
             at = (end + 1).min(body.len());
+            if nesting.plain_within.is_some() {
+                continue;
+            }
             let colon = token(body, at);
             if body.get(colon) == Some(&b':') {
                 // Only what stands right behind it is its value.
-                let is_text = body.get(token(body, colon + 1)) == Some(&b'"');
-                name = if is_text { Name::of(&plain(text)) } else { None };
+                let (value, field) = (body.get(token(body, colon + 1)), plain(text));
+                name = if value == Some(&b'"') { Name::of(&field) } else { None };
+                if value == Some(&b'{') {
+                    nesting.enter(&field);
+                }
             } else if let Some(name) = name.take() {
                 unseen.count(name, text);
             }
@@ -140,6 +193,34 @@ mod tests {
     }
 
     #[test]
+    fn what_tools_are_told_and_say_leads_nowhere() {
+        for name in ["input", "args", "response", "input_schema", "parameters", "parametersJsonSchema", "inp\\u0075t"] {
+            let call = format!(
+                r#"{{"type":"tool_use","{name}" : {{"url":"https://x.example","a":[{{"file_id":"}}"}}],"ttl":"1h","b":{{}}}}}}"#
+            );
+            assert_eq!(
+                Unseen::look(format!(r#"{{"messages":[{call},{call}]}}"#).as_bytes()),
+                Unseen::default(),
+                "{name}"
+            );
+            let image = r#"{"image_url":{"url":"https://x.example"}}"#;
+            assert_eq!(links(&format!(r#"{{"messages":[{image},{call},{image},{call}],"file_id":"x"}}"#)), 3, "{name}");
+            let own = call.replacen(r#""b":{}}"#, r#""b":{},"input":{}},"file_uri":"x""#, 1);
+            assert_eq!(links(&format!(r#"{{"messages":[{own}]}}"#)), 1, "{name}");
+        }
+        for body in [
+            r#"{"input":[{"type":"input_image","image_url":"https://x.example"}]}"#,
+            r#"{"input":{"image_url":"https://x.example"}}"#,
+            r#"{"x":[{"input":[{"image_url":"https://x.example"}]}]}"#,
+            r#"{"x":[{"output":{"image_url":"https://x.example"}}]}"#,
+            r#"{"x":["input",{"image_url":"https://x.example"}]}"#,
+            r#"{"x":[{"input":"{","url":"https://x.example"}]}"#,
+        ] {
+            assert_eq!(links(body), 1, "{body}");
+        }
+    }
+
+    #[test]
     fn what_is_kept_for_an_hour_is_seen() {
         let hour = |body: &str| Unseen::look(body.as_bytes()).caches_for_hour;
         assert!(hour(r#"{"cache_control":{"type":"ephemeral","ttl":"1h"}}"#));
@@ -149,7 +230,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_comes_is_looked_at(body in any::<Vec<u8>>(), json in "[\"\\\\:url \\[{]{0,60}") {
+        fn whatever_comes_is_looked_at(body in any::<Vec<u8>>(), json in "([\"\\\\:url \\[{}\\]]|\"args\":){0,60}") {
             Unseen::look(&body);
             Unseen::look(json.as_bytes());
         }

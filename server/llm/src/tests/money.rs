@@ -190,6 +190,20 @@ async fn limits_refuse_before_anything_is_asked() {
     assert_eq!((script.seen().len(), house.close().await.calls.len()), (2, 2));
 }
 
+#[tokio::test]
+async fn pictures_count_for_no_limit_before_they_are_read() {
+    let script = good(Dialect::Chat, &["x"]).await;
+    let house = house(vec![script.settings()]).await;
+    house.policy(json!({ "limits": [{ "scope": "person", "tokens_per_minute": 2000 }] })).await;
+    let picture = json!([{ "type": "image_url", "image_url": { "url": "https://x.example/a.png" } }]);
+    let asked = json!({ "messages": [{ "role": "user", "content": picture }] });
+    // The first one may have all that there is, whatever it is thought to read.
+    for _ in 0..2 {
+        assert_eq!(house.converse(with(Dialect::Chat, &asked)).await.status, 200);
+    }
+    assert_eq!(house.close().await.calls.len(), 2);
+}
+
 fn embedding(body: &Value) -> crate::Embedding {
     let call = Call { asker: asker(), headers: HeaderMap::new(), body: body.to_string().into() };
     crate::Embedding { form: crate::Form::OpenAi, model: None, call }
@@ -364,6 +378,61 @@ async fn a_bound_that_was_put_in_goes_by_the_name_that_the_upstream_knows() {
     assert_eq!(house.close().await.calls.len(), 2);
 }
 
+/// An upstream that writes at most 1000 tokens, and says so.
+async fn terse(dialect: Dialect, status: u16, says: &'static str) -> Script {
+    Script::start(move |seen, _| {
+        let is_too_much = bound_in(dialect, &seen.body).is_none_or(|most| most > 1000);
+        let refusal = json!({ "error": { "message": says } });
+        let (status, body) = if is_too_much { (status, refusal) } else { (200, whole(dialect, "x")) };
+        std::future::ready(answer(status, &[("content-type", "application/json")], body.to_string().into()))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_bound_of_ours_that_is_too_much_is_halved() {
+    const LIMIT: &str = "max_tokens is too large: 8192. This model supports at most 1000 completion tokens.";
+    const CONTEXT: &str = "This model's maximum context length is 8000 tokens. You requested 9000.";
+    for (door, upstream) in pairs() {
+        for (status, says) in [(400, LIMIT), (422, "Unprocessable"), (400, CONTEXT), (500, CONTEXT)] {
+            let what = format!("{door:?} from {upstream:?}: {status} {says}");
+            let script = terse(upstream, status, says).await;
+            let house = house(vec![script.speaking(upstream)]).await;
+            house.policy(untold(0.1)).await;
+            let answered = house.converse(unbounded(door, false)).await;
+            assert_eq!(answered.status, 200, "{what}: {answered:?}");
+            let asked: Vec<_> = script.seen().iter().map(|seen| bound_in(upstream, &seen.body)).collect();
+            assert_eq!(asked, [8192, 4096, 2048, 1024, 512].map(Some), "{what}");
+            let call = house.close().await.only();
+            assert_eq!((call.cost, call.retries), (price(INPUT, OUTPUT), 4), "{what}: {call:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_however_it_is_bounded_is_told() {
+    for dialect in Dialect::ALL {
+        let says = json!({ "error": { "message": "there is something wrong with field x" } }).to_string();
+        let script = Script::always(400, &[("content-type", "application/json")], says.clone()).await;
+        // Only where the bound is not the client's own.
+        for (asked, policy, questions) in [
+            (unbounded(dialect, false), untold(0.1), 5),
+            (asking(dialect, false), untold(0.1), 1),
+            (unbounded(dialect, true), untold(0.1), 1),
+            (unbounded(dialect, false), json!({}), 1),
+        ] {
+            let house = house(vec![script.speaking(dialect)]).await;
+            house.policy(policy).await;
+            let before = script.seen().len();
+            let answered = house.converse(asked).await;
+            assert_eq!((answered.status, answered.text()), (400, says.clone()), "{dialect:?}");
+            assert_eq!(script.seen().len() - before, questions, "{dialect:?}");
+            let call = house.close().await.only();
+            assert_eq!((call.outcome, call.cost), (CallOutcome::Refused, Usd::ZERO), "{call:?}");
+        }
+    }
+}
+
 /// A question with more fields.
 fn with(dialect: Dialect, more: &Value) -> Conversation {
     let mut asked = asking(dialect, false);
@@ -379,6 +448,11 @@ async fn what_has_a_price_of_its_own_is_refused_where_a_budget_of_the_operators_
         (Dialect::Chat, json!({ "web_search_options": {} }), "web_search_options"),
         (Dialect::Chat, json!({ "tools": [{ "type": "browser_search" }] }), "tools"),
         (Dialect::Responses, json!({ "tools": [{ "type": "web_search" }] }), "tools"),
+        (
+            Dialect::Responses,
+            json!({ "input": [{ "type": "additional_tools", "tools": [{ "type": "web_search" }] }] }),
+            "tools",
+        ),
         (Dialect::Anthropic, json!({ "tools": [{ "type": "web_search_20250305", "name": "web_search" }] }), "tools"),
         (Dialect::Anthropic, json!({ "mcp_servers": [{ "type": "url", "url": "x" }] }), "mcp_servers"),
         (Dialect::Anthropic, json!({ "speed": "fast" }), "speed"),
@@ -405,6 +479,26 @@ async fn what_has_a_price_of_its_own_is_refused_where_a_budget_of_the_operators_
         assert_eq!(free.converse(with(dialect, &more)).await.status, 200, "{more}");
         assert_eq!(script.seen().len(), 2);
         free.close().await;
+    }
+}
+
+#[tokio::test]
+async fn models_that_search_the_web_by_their_name_are_refused_where_a_budget_counts() {
+    let script = good(Dialect::Chat, &["x"]).await;
+    let router = UpstreamSettings { name: "openrouter".to_owned(), ..script.settings() };
+    for door in Dialect::ALL {
+        let asked = |model: &str| Conversation { model: Some(model.to_owned()), ..asking(door, false) };
+        let house = house(vec![router.clone(), script.settings()]).await;
+        house.policy(plenty()).await;
+        let refused = house.converse(asked("openrouter/a/b:online")).await;
+        assert_eq!((refused.status, refused.code()), (400, "llm.bad_request"), "{door:?}: {refused:?}");
+        assert!(refused.text().contains("a/b:online"), "{refused:?}");
+        for model in ["openrouter/a/b:free", "u/b:online"] {
+            assert_eq!(house.converse(asked(model)).await.status, 200, "{door:?}: {model}");
+        }
+        house.policy(json!({})).await;
+        assert_eq!(house.converse(asked("openrouter/a/b:online")).await.status, 200, "{door:?}");
+        house.close().await;
     }
 }
 
@@ -470,10 +564,16 @@ async fn what_is_not_in_the_bytes_is_set_aside_as_well() {
     let plain = part(json!({ "type": "text", "text": "x" }));
     let hour = part(json!({ "type": "text", "text": "x", "cache_control": { "type": "ephemeral", "ttl": "1h" } }));
     let file = part(json!({ "type": "document", "source": { "type": "file", "file_id": "file_1" } }));
-    // As much as is set aside of some 2200 bytes, then twice as much, and with a document.
-    for (more, dollars, is_enough) in
-        [(&plain, 0.003, true), (&hour, 0.003, false), (&hour, 0.006, true), (&file, 0.05, false), (&file, 0.06, true)]
-    {
+    let fetch = part(json!({ "type": "tool_use", "input": { "url": "https://x.example" } }));
+    // As much as is set aside of some 2200 bytes, then twice as much, and with a document. What a tool was told leads to none.
+    for (more, dollars, is_enough) in [
+        (&plain, 0.003, true),
+        (&fetch, 0.003, true),
+        (&hour, 0.003, false),
+        (&hour, 0.006, true),
+        (&file, 0.05, false),
+        (&file, 0.06, true),
+    ] {
         let house = house(vec![script.speaking(Dialect::Anthropic)]).await;
         house.policy(untold(dollars)).await;
         let answered = house.converse(with(Dialect::Anthropic, more)).await;
@@ -498,7 +598,10 @@ async fn what_never_came_back_costs_what_was_likely_read() {
     policy["aliases"] =
         json!([{ "name": "both", "targets": [{ "model": "slow/m" }, { "model": "u/m", "weight": 0 }] }]);
     house.policy(policy).await;
-    let mut asked = with(Dialect::Chat, &json!({ "model": "both", "stream": true }));
+    // Pictures are set aside as the most that they may be, and are not likely that.
+    let picture = json!([{ "type": "image_url", "image_url": { "url": "https://x.example/a.png" } }]);
+    let messages = json!([{ "role": "user", "content": picture }]);
+    let mut asked = with(Dialect::Chat, &json!({ "model": "both", "stream": true, "messages": messages }));
     asked.stream = Some(true);
     assert_eq!(house.converse(asked).await.status, 200);
     let call = house.close().await.only();

@@ -386,6 +386,8 @@ async fn a_failure_that_ends_an_answer_does_not_give_the_key_away() {
         for (asked, kind, body) in [
             (asked, "text/event-stream", begun),
             (asking(dialect, false), "application/json", failure.to_string().into_bytes()),
+            // A stream was asked for, and one document came.
+            (asking(dialect, true), "application/json", failure.to_string().into_bytes()),
         ] {
             let script = breaking(&body, &BREAKS[1], kind).await;
             let house = patient(&script, dialect, PATIENCE).await;

@@ -103,13 +103,20 @@ impl Rules {
         self.allowed(role).is_none_or(|patterns| patterns.iter().any(|pattern| fits(pattern, model)))
     }
 
-    /// The price of a model (`upstream/model`).
+    /// The most tokens of an answer of a model (`upstream/model`): as the policy's own price says, or else as is built in.
     #[must_use]
-    pub fn price(&self, model: &str) -> Option<&ModelPrice> {
-        self.prices.iter().find(|price| fits(&price.model, model)).map(Arc::as_ref)
+    pub fn max_output(&self, model: &str) -> Option<u64> {
+        let policys = self.price_of(model, true).and_then(|price| price.max_output_tokens);
+        policys.or_else(|| self.built_in_max_output(model))
     }
 
-    /// The same for a call. What is built in is the price of the makers' own servers, and no local one's.
+    /// The most tokens that a model of a maker's own server writes at all, whatever the policy's price says.
+    pub(crate) fn built_in_max_output(&self, model: &str) -> Option<u64> {
+        let built_in = self.prices.get(self.policy().prices.len()..).unwrap_or_default();
+        built_in.iter().find(|price| fits(&price.model, model))?.max_output_tokens
+    }
+
+    /// The price of a model (`upstream/model`) for a call. What is built in is the price of the makers' own servers, and no local one's.
     pub(crate) fn price_of(&self, model: &str, is_local: bool) -> Option<Arc<ModelPrice>> {
         let most = if is_local { self.policy().prices.len() } else { self.prices.len() };
         self.prices.iter().take(most).find(|price| fits(&price.model, model)).cloned()
@@ -290,12 +297,25 @@ mod tests {
         assert!(rules.alias("slow").is_none());
         assert!(rules.may_ask(Role::Member, "a/b") && !rules.may_ask(Role::Member, "c/d"));
         assert!(rules.may_ask(Role::Admin, "c/d"));
-        assert_eq!(rules.price("openai/gpt-5").unwrap().input.nanos(), 1_000_000_000);
-        assert_eq!(rules.price("openai/gpt-5-mini").unwrap().input.nanos(), 250_000_000);
-        assert!(rules.price("other/model").is_none());
+        assert_eq!(rules.price_of("openai/gpt-5", false).unwrap().input.nanos(), 1_000_000_000);
+        assert_eq!(rules.price_of("openai/gpt-5-mini", false).unwrap().input.nanos(), 250_000_000);
+        assert!(rules.price_of("other/model", false).is_none());
         // A local server that calls itself as a maker does not cost what the maker takes, unless an admin says so.
         assert!(rules.price_of("openai/gpt-5-mini", true).is_none());
         assert!(rules.price_of("openai/gpt-5-mini", false).is_some());
         assert!(rules.price_of("local/x", true).is_some());
+    }
+
+    #[test]
+    fn a_price_of_the_policys_own_hides_no_known_most() {
+        let rules = rules(
+            r#"{"prices":[{"model":"openai/gpt-5-mini","input":1,"output":1,"max_output_tokens":9},
+                {"model":"openai/*","input":1,"output":1}]}"#,
+        );
+        assert_eq!(rules.max_output("openai/gpt-5-2025-08-07"), Some(128_000));
+        assert_eq!(rules.max_output("openai/gpt-5-mini"), Some(9));
+        assert_eq!(rules.max_output("anthropic/claude-opus-4"), Some(32_000));
+        assert_eq!(rules.max_output("openai/text-embedding-3-small"), None);
+        assert_eq!(rules.max_output("openai/other"), None);
     }
 }

@@ -204,6 +204,15 @@ pub(crate) async fn what_has_no_price_is_refused_where_a_budget_counts(store: St
     // What a model writes at the most is known of those that are built in.
     admission.hold(&Ask { max_output_tokens: None, ..ask("mistral/codestral", 0) }).await.unwrap();
     assert_eq!((admission.bound(), admission.counts_all()), (None, true));
+    // A price of the policy's own that does not tell it hides nothing of that, but for what runs here.
+    let prices = r#""prices":[{"model":"mistral/*","input":0,"output":0.5}]"#;
+    server.govern(&format!(r#"{{{prices},"budgets":[{person}]}}"#)).await;
+    let mut admission = server.metering.admit(&asker(1), 0).unwrap();
+    let known = Ask { max_output_tokens: None, ..ask("mistral/codestral", 0) };
+    admission.hold(&known).await.unwrap();
+    assert_eq!((admission.bound(), admission.covers(&output(131_072))), (None, true));
+    admission.hold(&Ask { is_local: true, ..known }).await.unwrap();
+    assert_eq!((admission.bound(), admission.covers(&output(131_072))), (Some(8_192), false));
     drop(admission);
     server.stop().await;
 }
