@@ -1,0 +1,3 @@
+//! What the program brings along.
+
+include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
