@@ -12,6 +12,7 @@ use crate::files::{FileChange, FileStat, FolderListing, Page, Place, Root, Trash
 use crate::git::{GitProgress, GitReply, GitRequest};
 use crate::id::{TerminalId, TrashId, WorkspaceId};
 use crate::path::RelPath;
+use crate::plugin::{Answered, PluginCall, PluginId, PluginItem};
 use crate::presence::{Present, Showing};
 use crate::problem::Problem;
 use crate::search::{FileMatches, FileReplacements, FindFiles, ReplaceSummary, ReplaceText, SearchSummary, SearchText};
@@ -283,9 +284,27 @@ pub enum Request {
     ListModels {
         /// Ask the upstreams again.
         refresh: bool,
+        /// With those of the person's plugins there.
+        #[serde(default)]
+        workspace: Option<WorkspaceId>,
     },
     /// [`Item::Delta`] … → [`Reply::ChatEnded`].
     Chat(ChatRequest),
+
+    /// [`PluginItem::Installed`] at first and on each change, and [`PluginItem::Notice`]s, until cancelled → [`Reply::Done`].
+    FollowPlugins {
+        /// Where.
+        workspace: WorkspaceId,
+    },
+    /// [`Item::Plugin`] … → [`Reply::Plugin`].
+    CallPlugin {
+        /// Where.
+        workspace: WorkspaceId,
+        /// Which.
+        plugin: PluginId,
+        /// What.
+        call: Box<PluginCall>,
+    },
 }
 
 /// Part of a streaming answer.
@@ -317,6 +336,8 @@ pub enum Item {
     },
     /// Part of a model's answer.
     Delta(ChatDelta),
+    /// What comes of plugins.
+    Plugin(Box<PluginItem>),
 }
 
 /// How a call ended well.
@@ -361,6 +382,8 @@ pub enum Reply {
     Models(ModelList),
     /// A model's answer ended.
     ChatEnded(ChatEnd),
+    /// A plugin answered.
+    Plugin(Box<Answered>),
 }
 
 impl Request {
@@ -390,7 +413,8 @@ impl Request {
             | Self::AttachTerminal { .. }
             | Self::ResizeTerminal { .. }
             | Self::RenameTerminal { .. }
-            | Self::ListModels { .. } => true,
+            | Self::ListModels { .. }
+            | Self::FollowPlugins { .. } => true,
             Self::Git { request, .. } => request.is_repeatable(),
             Self::Delete { .. }
             | Self::Rename { .. }
@@ -400,7 +424,8 @@ impl Request {
             | Self::CreateTerminal { .. }
             | Self::WriteTerminal { .. }
             | Self::CloseTerminal { .. }
-            | Self::Chat(_) => false,
+            | Self::Chat(_)
+            | Self::CallPlugin { .. } => false,
         }
     }
 }
@@ -423,6 +448,7 @@ impl Item {
             Self::Presence(people) => people.iter().map(Present::cost).sum(),
             Self::Delta(ChatDelta::Text { text } | ChatDelta::Reasoning { text }) => text.len(),
             Self::Delta(ChatDelta::ToolCall(call)) => call.name.len() + call.arguments.len(),
+            Self::Plugin(item) => item.weight(),
         };
         u32::try_from(payload + OVERHEAD_BYTES).unwrap_or(u32::MAX)
     }

@@ -18,6 +18,7 @@ pub mod id;
 pub mod link;
 pub mod llm;
 pub mod path;
+pub mod plugin;
 pub mod presence;
 pub mod problem;
 pub mod search;

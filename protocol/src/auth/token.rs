@@ -35,6 +35,9 @@ pub enum Scope {
     /// Reading what one asked models for, and what it cost.
     #[serde(rename = "usage:read")]
     UsageRead,
+    /// Publishing plugins, and developing them in one's workspaces, where they do what they ask for.
+    #[serde(rename = "plugins")]
+    Plugins,
     /// Reading the server's numbers, where the person is an admin.
     #[serde(rename = "metrics")]
     Metrics,
@@ -45,7 +48,7 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::AccountRead,
         Self::WorkspacesRead,
         Self::WorkspacesWrite,
@@ -54,6 +57,7 @@ impl Scope {
         Self::Terminals,
         Self::Llm,
         Self::UsageRead,
+        Self::Plugins,
         Self::Metrics,
         Self::Admin,
     ];
@@ -70,6 +74,7 @@ impl Scope {
             Self::Terminals => "terminals",
             Self::Llm => "llm",
             Self::UsageRead => "usage:read",
+            Self::Plugins => "plugins",
             Self::Metrics => "metrics",
             Self::Admin => "admin",
         }

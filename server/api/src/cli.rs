@@ -3,6 +3,7 @@
 mod command;
 mod credentials;
 mod person;
+pub(crate) mod plugin_compile;
 mod remote;
 mod store_data;
 mod store_serve;
@@ -43,6 +44,7 @@ fn command() -> Command {
         .subcommand(store_command())
         .subcommand(Command::new("settings").about("Lists every setting with its default, as a configuration file"))
         .subcommand(person::command())
+        .subcommand(plugin_compile::command())
         .subcommands(remote::commands())
 }
 
@@ -64,6 +66,7 @@ pub fn main() -> ExitCode {
     };
     match matches.subcommand() {
         Some(("serve", serve)) => run_serve(serve),
+        Some(("plugin-compile", plugin)) => plugin_compile::run(plugin),
         Some(("person", person)) => command::told(person::run(person)),
         Some((name @ ("login" | "whoami" | "logout"), matches)) => command::told(remote::run(name, matches)),
         Some(("store", store)) => run_store(store),

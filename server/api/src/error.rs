@@ -183,6 +183,37 @@ pub enum ApiFault {
     /// Nothing is kept of that call.
     #[error("There is no such conversation; it may have been deleted meanwhile.")]
     NoSuchConversation,
+    /// The operator wants none, or this machine cannot run them.
+    #[error("There are no plugins on this server; who runs it can switch them on with the setting plugins.")]
+    PluginsOff,
+    /// A model of a plugin is asked outside of the workspace in which its person has it.
+    #[error("There is no model {0} here; choose another, or look at your plugins in this workspace.")]
+    NoPluginModel(String),
+    /// What the policy says of models counts for those of plugins too.
+    #[error("You may not ask {0}; an admin decides who may ask which model.")]
+    ModelNotAllowed(String),
+    /// A model of a plugin is shown a picture.
+    #[error("Models of plugins take no pictures; leave them out, or choose another model.")]
+    NoPictures,
+    /// A plugin that looks at conversations does not let this one pass. The texts are the plugin's.
+    #[error("The plugin {plugin} does not let this pass: {why}")]
+    HeldBack {
+        /// Which.
+        plugin: String,
+        /// Why.
+        why: String,
+    },
+    /// A plugin that looks at answers could not be given one.
+    #[error(
+        "The answer is longer than the {limit} bytes that plugins look at; switch off those that do, or ask for less."
+    )]
+    AnswerTooLong {
+        /// Limit, in bytes.
+        limit: usize,
+    },
+    /// As many packages as allowed are on their way.
+    #[error("Too many packages of plugins are being sent; try again in a moment.")]
+    TooManyPackages,
     /// As many models as allowed are answering.
     #[error("{limit} models are answering you, the most allowed at once; wait for one to end, or stop it.")]
     TooManyChats {
@@ -226,24 +257,36 @@ impl Coded for ApiFault {
             Self::KeyOwner(_) => "llm.key_owner",
             Self::NoSuchTeam => "llm.team_not_found",
             Self::NoSuchConversation => "llm.conversation_not_found",
+            Self::PluginsOff => "plugins.off",
+            Self::NoPluginModel(_) => "llm.unknown_model",
+            Self::ModelNotAllowed(_) => "llm.not_allowed",
+            Self::NoPictures => "plugins.no_pictures",
+            Self::HeldBack { .. } => "plugins.held_back",
+            Self::AnswerTooLong { .. } => "plugins.answer_too_long",
+            Self::TooManyPackages => "plugins.busy",
             Self::TooManyChats { .. } => "llm.too_many_chats",
         }
     }
 
     fn kind(&self) -> Kind {
         match self {
-            Self::NoSuchRoute | Self::NoSuchTeam | Self::NoSuchConversation => Kind::NotFound,
-            Self::TooLarge | Self::FileTooLarge { .. } => Kind::TooLarge,
+            Self::NoSuchRoute
+            | Self::NoSuchTeam
+            | Self::NoSuchConversation
+            | Self::PluginsOff
+            | Self::NoPluginModel(_) => Kind::NotFound,
+            Self::TooLarge | Self::FileTooLarge { .. } | Self::AnswerTooLong { .. } => Kind::TooLarge,
             Self::Range { .. } => Kind::RangeNotSatisfiable,
             Self::Timeout => Kind::Timeout,
             Self::NotLoggedIn | Self::OtherPerson => Kind::Unauthenticated,
-            Self::UnknownHost | Self::OtherSite => Kind::Forbidden,
+            Self::UnknownHost | Self::OtherSite | Self::ModelNotAllowed(_) | Self::HeldBack { .. } => Kind::Forbidden,
             Self::Internal => Kind::Internal,
             Self::Draining | Self::NoHello { is_late: true, .. } => Kind::Unavailable,
             Self::TooManyLinks
             | Self::TooManyCalls
             | Self::TooMuchContent
             | Self::TooManyQuestions
+            | Self::TooManyPackages
             | Self::TooManyChats { .. } => Kind::TooManyRequests,
             Self::Method
             | Self::MediaType
@@ -259,6 +302,7 @@ impl Coded for ApiFault {
             | Self::NoHello { is_late: false, .. }
             | Self::Version
             | Self::CallInUse
+            | Self::NoPictures
             | Self::KeyOwner(_) => Kind::Invalid,
         }
     }
@@ -351,7 +395,14 @@ mod tests {
             ApiFault::TooManyQuestions => ApiFault::KeyOwner(""),
             ApiFault::KeyOwner(_) => ApiFault::NoSuchTeam,
             ApiFault::NoSuchTeam => ApiFault::NoSuchConversation,
-            ApiFault::NoSuchConversation => ApiFault::TooManyChats { limit: 1 },
+            ApiFault::NoSuchConversation => ApiFault::PluginsOff,
+            ApiFault::PluginsOff => ApiFault::NoPluginModel(String::new()),
+            ApiFault::NoPluginModel(_) => ApiFault::ModelNotAllowed(String::new()),
+            ApiFault::ModelNotAllowed(_) => ApiFault::NoPictures,
+            ApiFault::NoPictures => ApiFault::HeldBack { plugin: String::new(), why: String::new() },
+            ApiFault::HeldBack { .. } => ApiFault::AnswerTooLong { limit: 1 },
+            ApiFault::AnswerTooLong { .. } => ApiFault::TooManyPackages,
+            ApiFault::TooManyPackages => ApiFault::TooManyChats { limit: 1 },
             ApiFault::TooManyChats { .. } => return None,
         })
     }

@@ -30,6 +30,7 @@ use crate::doors::Questions;
 use crate::error::{ServerError, at_start};
 use crate::link::Links;
 use crate::master_key;
+use crate::plugins::{self, Around, Packages, Plugged};
 use crate::programs::{self, Given, TerminalTokens};
 use crate::serving;
 use crate::settings::{Discover, Mailing, Registering, Settings, UpstreamGiven};
@@ -142,7 +143,14 @@ impl Opening {
                     let given = Given { auth: auth.clone(), workspaces: workspaces.clone(), gateway: gateway.clone() };
                     programs::give_tokens(&self.settings, &self.terminals, given)?
                 };
-                Ok(self.state(stored, tokens))
+                let around = self.around(&stored);
+                match self.open_plugins(&stored.store, &around).await {
+                    Ok(plugins) => Ok(self.state(stored, tokens, &around, plugins)),
+                    Err(error) => {
+                        store.close().await;
+                        Err(error)
+                    }
+                }
             }
             Err(error) => {
                 // Whoever tries again must find it free.
@@ -177,26 +185,45 @@ impl Opening {
         Ok(Gateway::new(&llm_settings(settings), &self.servers, keys, metering, history))
     }
 
+    /// What is around plugins.
+    fn around(&self, Stored { store, auth, workspaces, gateway }: &Stored) -> Arc<Around> {
+        Arc::new(Around {
+            auth: auth.clone(),
+            workspaces: workspaces.clone(),
+            indexes: Indexes::new(self.watchers.clone()),
+            git: programs::git(&self.settings, &self.terminals, store.clone(), self.master_key.clone()),
+            gateway: gateway.clone(),
+            questions: Arc::new(Questions::new(&self.settings)),
+        })
+    }
+
+    async fn open_plugins(&self, store: &Store, around: &Arc<Around>) -> Result<Option<Plugged>, ServerError> {
+        plugins::open(&self.settings, store.clone(), self.master_key.clone(), around, self.watchers.clone()).await
+    }
+
     fn state(
         &self,
         Stored { store, auth, workspaces, gateway }: Stored,
         terminal_tokens: Arc<TerminalTokens>,
+        around: &Around,
+        plugins: Option<Plugged>,
     ) -> AppState {
-        let git = programs::git(&self.settings, &self.terminals, store.clone(), self.master_key.clone());
         AppState::new(Features {
             settings: self.settings.clone(),
             store,
             auth,
             workspaces,
-            git,
+            git: around.git.clone(),
             presence: Presence::default(),
-            indexes: Indexes::new(self.watchers.clone()),
+            indexes: around.indexes.clone(),
             watchers: self.watchers.clone(),
             terminals: self.terminals.clone(),
             terminal_tokens,
             accounts: Accounts::keep(&gateway),
             gateway,
-            questions: Questions::new(&self.settings),
+            questions: Arc::clone(&around.questions),
+            plugins,
+            packages: Packages::new(self.settings.plugin_package_max_bytes),
             links: Links::new(&self.settings),
             denials: self.denials.clone(),
             draining: self.draining.clone(),

@@ -20,6 +20,7 @@ pub mod identity;
 mod layers;
 pub mod link;
 mod master_key;
+mod plugins;
 pub mod problem;
 mod programs;
 pub mod routes;

@@ -167,6 +167,10 @@ impl Server {
         if let Some(state) = self.switch.state() {
             state.terminals.shut_down(programs::at_stop(&self.settings)).await;
             state.terminal_tokens.finish().await;
+            // What they ask of the rest of the server ends before that does.
+            if let Ok(plugged) = state.plugged() {
+                plugged.close().await;
+            }
             state.workspaces.close().await;
             state.accounts.close().await;
             state.store.close().await;

@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use coditect_auth::Auth;
 use coditect_llm::Gateway;
+use coditect_plugins::Plugins;
+use coditect_protocol::{UserId, WorkspaceId};
 use coditect_store::Store;
 use coditect_workspace::git::Git;
 use coditect_workspace::index::Indexes;
@@ -17,7 +19,9 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::Accounts;
 use crate::denials::Denials;
 use crate::doors::Questions;
+use crate::error::ApiFault;
 use crate::link::Links;
+use crate::plugins::{Packages, Plugged};
 use crate::programs::TerminalTokens;
 use crate::serving;
 use crate::settings::Settings;
@@ -53,7 +57,11 @@ pub struct Features {
     /// What goes on beside its calls.
     pub(crate) accounts: Accounts,
     /// The room for questions to models.
-    pub(crate) questions: Questions,
+    pub(crate) questions: Arc<Questions>,
+    /// What people have of plugins; nothing where there are none on this server.
+    pub(crate) plugins: Option<Plugged>,
+    /// Packages on their way.
+    pub(crate) packages: Packages,
     /// Links of the pages.
     pub links: Links,
     /// Tells the log of what was refused.
@@ -86,6 +94,29 @@ impl std::ops::Deref for AppState {
 }
 
 impl AppState {
+    /// The plugins, where there are any.
+    pub(crate) fn plugins(&self) -> Result<&Plugins, ApiFault> {
+        self.plugged().map(|plugged| &plugged.plugins)
+    }
+
+    /// Forgets the plugins of somebody in a workspace that is no longer theirs, or of everybody in one that is gone. What is left where
+    /// the store does not answer is reached by nobody.
+    pub(crate) async fn forget_plugins_of(&self, workspace: WorkspaceId, user: Option<UserId>) {
+        let Ok(plugins) = self.plugins() else { return };
+        let forgotten = match user {
+            Some(user) => plugins.forget_member(user, workspace).await,
+            None => plugins.forget_workspace(workspace).await,
+        };
+        if let Err(error) = forgotten {
+            tracing::warn!(%error, %workspace, "plugins of a workspace could not be forgotten");
+        }
+    }
+
+    /// The same with what tells them of files.
+    pub(crate) fn plugged(&self) -> Result<&Plugged, ApiFault> {
+        self.plugins.as_ref().ok_or(ApiFault::PluginsOff)
+    }
+
     /// Connections there are now, for tests and figures.
     #[must_use]
     pub fn connections_count(&self) -> usize {

@@ -8,6 +8,7 @@ use coditect_protocol::auth::{Scope, SessionInfo, TokenEntry, TokenMade};
 use coditect_protocol::call::{Reply, Request};
 use coditect_protocol::files::{Page, Place, Root, WriteMode};
 use coditect_protocol::path::RelPath;
+use coditect_protocol::plugin::{CallContext, PluginCall};
 use coditect_protocol::search::FindFiles;
 use coditect_protocol::terminal::TerminalSpec;
 use coditect_protocol::{TerminalId, WorkspaceId};
@@ -91,6 +92,10 @@ async fn an_admins_token_acts_only_while_they_are_one() {
     server.stop().await;
 }
 
+fn status() -> PluginCall {
+    PluginCall::Status { item: "x".to_owned(), context: CallContext::default() }
+}
+
 /// Each call with the scope that it demands.
 fn calls(workspace: WorkspaceId) -> Vec<(Request, Scope)> {
     let place = |path: &str| Place { root: Root::Workspace(workspace), path: RelPath::parse(path).unwrap() };
@@ -114,7 +119,8 @@ fn calls(workspace: WorkspaceId) -> Vec<(Request, Scope)> {
         (Request::ResizeTerminal { terminal, cols: 80, rows: 24 }, Scope::Terminals),
         (Request::RenameTerminal { terminal, title: "t".to_owned() }, Scope::Terminals),
         (Request::CloseTerminal { terminal }, Scope::Terminals),
-        (Request::ListModels { refresh: false }, Scope::Llm),
+        (Request::ListModels { refresh: false, workspace: None }, Scope::Llm),
+        (Request::CallPlugin { workspace, plugin: "a.b".parse().unwrap(), call: Box::new(status()) }, Scope::Plugins),
     ]
 }
 

@@ -35,7 +35,9 @@ fn ids(list: &ModelList) -> Vec<&str> {
 /// What a person is told by the API, in the IDE and at the door for OpenAI's clients.
 async fn told(person: &Person) -> (ModelList, ModelList, Vec<Value>) {
     let list = person.ask("GET", "/llm/models?refresh=true", Value::Null).await;
-    let Ok(Reply::Models(shown)) = person.page().await.call(Request::ListModels { refresh: false }).await else {
+    let Ok(Reply::Models(shown)) =
+        person.page().await.call(Request::ListModels { refresh: false, workspace: None }).await
+    else {
         panic!("the IDE is told nothing")
     };
     let door: Value = person.ask("GET", "/llm/v1/models", Value::Null).await;

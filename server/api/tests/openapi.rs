@@ -33,6 +33,7 @@ fn filled(path: &str) -> String {
     path.replace("{id}", NOBODY)
         .replace("{user}", NOBODY)
         .replace("{upload}", NOBODY)
+        .replace("{workspace}", NOBODY)
         .replace("{path}", "a.txt")
         .replace("{call}", "a:generateContent")
         .replace("{user_code}", "BCDF-GHJK")

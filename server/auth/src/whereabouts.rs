@@ -1,7 +1,7 @@
 //! Whether somebody is there, for what goes on without them.
 
 use coditect_protocol::UserId;
-use coditect_protocol::auth::Scope;
+use coditect_protocol::auth::{Role, Scope};
 use coditect_store::Transaction;
 
 use crate::{Auth, AuthError, rows};
@@ -26,6 +26,15 @@ impl Auth {
                 let is_here = is_let_in && self.is_here(&tx, id).await?;
                 Ok(Whereabouts { is_let_in, is_here, logged_out_at: rows::logged_out_at(&tx, id).await? })
             })
+            .await
+    }
+
+    /// What somebody is now; nothing where they have no account, or are kept out.
+    pub async fn role_of(&self, id: UserId) -> Result<Option<Role>, AuthError> {
+        self.store
+            .transact(
+                |tx| async move { Ok(rows::user(&tx, id).await?.filter(|row| !row.disabled).map(|row| row.role)) },
+            )
             .await
     }
 

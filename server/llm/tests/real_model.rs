@@ -55,7 +55,14 @@ async fn house() -> Option<House> {
 }
 
 fn asker() -> Asker {
-    Asker { user: UserId(Uuid::nil()), role: Role::Member, token: None, workspace: None, agent: "test".into() }
+    Asker {
+        user: UserId(Uuid::nil()),
+        role: Role::Member,
+        token: None,
+        workspace: None,
+        agent: "test".into(),
+        allowance: None,
+    }
 }
 
 impl House {

@@ -52,6 +52,7 @@ fn asker(n: u64) -> Asker {
         token: Some(TokenId(id)),
         workspace: Some(WorkspaceId(id)),
         agent: "claude-code".into(),
+        allowance: None,
     }
 }
 

@@ -39,6 +39,32 @@ pub struct Asker {
     pub workspace: Option<WorkspaceId>,
     /// The program, as it names itself. What is longer than [`AGENT_MAX_CHARS`] is cut.
     pub agent: Arc<str>,
+    /// What it was given to spend, beside what the policy says.
+    pub allowance: Option<Allowance>,
+}
+
+/// What somebody gave a program to spend on a day, in UTC. It counts whoever's key pays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allowance {
+    /// Whose it is. It begins with a slash, as no agent's name that the policy could have meant.
+    of: Arc<str>,
+    usd_per_day: Usd,
+}
+
+impl Allowance {
+    /// Of a program that asks for a person in a workspace.
+    #[must_use]
+    pub fn of_program(program: &str, user: UserId, workspace: WorkspaceId, usd_per_day: Usd) -> Self {
+        Self { of: format!("/{program}/{user}/{workspace}").into(), usd_per_day }
+    }
+
+    pub(crate) fn of(&self) -> Arc<str> {
+        Arc::clone(&self.of)
+    }
+
+    pub(crate) fn usd_per_day(&self) -> Usd {
+        self.usd_per_day
+    }
 }
 
 impl Asker {

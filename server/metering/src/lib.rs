@@ -21,7 +21,7 @@ mod tests;
 mod time;
 mod usage;
 
-pub use admission::{AGENT_MAX_CHARS, Admission, Ask, Asker, DEFAULT_MAX_OUTPUT_TOKENS, End, More};
+pub use admission::{AGENT_MAX_CHARS, Admission, Allowance, Ask, Asker, DEFAULT_MAX_OUTPUT_TOKENS, End, More};
 pub use error::{MeteringError, Refusal};
 pub use govern::{Rules, fits};
 pub use limits::Limited;

@@ -67,7 +67,8 @@ pub(super) async fn asker(identity: &Identity, headers: &HeaderMap, state: &AppS
         (None, None) => None,
         (None, Some(named)) => Some(member_of(named, identity, state).await?),
     };
-    Ok(Asker { user: identity.user.id, role: identity.user.role, token, workspace, agent: agent(headers) })
+    let (user, role) = (identity.user.id, identity.user.role);
+    Ok(Asker { user, role, token, workspace, agent: agent(headers), allowance: None })
 }
 
 /// The workspace, where the person is a member.

@@ -57,7 +57,7 @@ struct Held {
 }
 
 /// A call under way, and the room of its question.
-pub(super) struct Place {
+pub(crate) struct Place {
     room: Arc<Room>,
     user: UserId,
     bytes: usize,
@@ -98,7 +98,7 @@ impl Questions {
     }
 
     /// A place for one more call of a person.
-    pub(super) fn place(&self, user: UserId) -> Result<Place, ApiError> {
+    pub(crate) fn place(&self, user: UserId) -> Result<Place, ApiError> {
         let mut taken = self.room.taken();
         let held = taken.by_person.entry(user).or_default();
         if held.calls >= self.room.calls {

@@ -20,6 +20,8 @@ const WHOLE_ANSWERS_AT_ONCE: usize = 16;
 /// Searches by name of one person, while they go on; further ones wait. Their answers are the largest, and they take the longest: the
 /// rest must not wait for them.
 const SEARCHES_BY_NAME_AT_ONCE: usize = 4;
+/// Calls of plugins of one person, while they go on; further ones wait. The host bounds those of each plugin beside that.
+const PLUGIN_CALLS_AT_ONCE: usize = 32;
 
 /// See the module.
 #[derive(Debug)]
@@ -35,6 +37,7 @@ pub(super) struct Person {
     whole_answers: Semaphore,
     searches_by_name: Semaphore,
     git_reads: Semaphore,
+    plugin_calls: Semaphore,
     chats: Semaphore,
     max_chats: usize,
 }
@@ -52,6 +55,8 @@ enum Answer {
     Paths,
     /// Into one piece that git makes, which may take long.
     Git,
+    /// Into one piece that a plugin makes, which may take long.
+    Plugin,
     /// Into a conversation, which is held as long as the model takes.
     Chat,
 }
@@ -66,6 +71,7 @@ impl Answer {
             | Request::ListModels { .. } => Self::Whole,
             Request::Git { request, .. } if request.is_reading() => Self::Git,
             Request::FindFiles { .. } => Self::Paths,
+            Request::CallPlugin { .. } => Self::Plugin,
             Request::Chat(_) => Self::Chat,
             _ => Self::Small,
         }
@@ -82,6 +88,7 @@ impl Person {
             whole_answers: Semaphore::new(WHOLE_ANSWERS_AT_ONCE),
             git_reads: Semaphore::new(GIT_READS_AT_ONCE),
             searches_by_name: Semaphore::new(SEARCHES_BY_NAME_AT_ONCE),
+            plugin_calls: Semaphore::new(PLUGIN_CALLS_AT_ONCE),
             chats: Semaphore::new(limits.chats),
             max_chats: limits.chats,
         }
@@ -96,6 +103,7 @@ impl Person {
             Answer::Whole => Ok(self.place_and_room(&self.whole_answers).await),
             Answer::Git => Ok(self.place_and_room(&self.git_reads).await),
             Answer::Paths => Ok(self.place_and_room(&self.searches_by_name).await),
+            Answer::Plugin => Ok(self.place_and_room(&self.plugin_calls).await),
             Answer::Chat => {
                 let place = self.chats.try_acquire();
                 place.map(Some).map_err(|_| ApiFault::TooManyChats { limit: self.max_chats })

@@ -29,7 +29,11 @@ pub(super) fn demanded_by(request: &Request) -> Option<(WorkspaceId, WorkspaceRo
         | Request::Show { workspace, .. }
         | Request::ListTerminalProfiles { workspace }
         | Request::ListTerminals { workspace }
-        | Request::CreateTerminal { workspace, .. } => Some((*workspace, Read)),
+        | Request::CreateTerminal { workspace, .. }
+        // What a plugin does is bounded by what its person may do.
+        | Request::FollowPlugins { workspace }
+        | Request::CallPlugin { workspace, .. }
+        | Request::ListModels { workspace: Some(workspace), .. } => Some((*workspace, Read)),
         Request::Restore { workspace, .. } | Request::EmptyTrash { workspace, .. } => Some((*workspace, Write)),
         Request::ReplaceText { workspace, query } => Some((*workspace, if query.preview { Read } else { Write })),
         Request::Chat(ChatRequest { workspace: Some(workspace), .. }) => Some((*workspace, Read)),

@@ -40,5 +40,6 @@ pub(super) fn demanded_by(request: &Request) -> Scope {
         | Request::RenameTerminal { .. }
         | Request::CloseTerminal { .. } => Scope::Terminals,
         Request::ListModels { .. } | Request::Chat(_) => Scope::Llm,
+        Request::FollowPlugins { .. } | Request::CallPlugin { .. } => Scope::Plugins,
     }
 }

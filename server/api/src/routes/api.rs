@@ -105,6 +105,7 @@ pub(super) fn split(routes: OpenApiRouter<AppState>, others: OpenApi) -> (Router
         (name = "files", description = "Files of a workspace, as resources"),
         (name = "git", description = "A person's logins at the sites that repositories are fetched from and pushed to"),
         (name = "llm", description = "Language models"),
+        (name = "plugins", description = "Plugins: the registry, and what people have of it"),
         (name = "gateway", description = "Language models, in the dialects of OpenAI, Anthropic and Gemini"),
         (name = "server", description = "The server itself"),
     )

@@ -87,6 +87,7 @@ pub(super) async fn change(
         let role = Some(changed.member.role);
         if role < Some(WorkspaceRole::Write) {
             state.terminals.end_membership(user, id).await;
+            state.forget_plugins_of(id, Some(user)).await;
         }
         state.auth.tell_of_member(AuditAction::MemberChanged, &identity, (id, user), role, &origin.device);
     }

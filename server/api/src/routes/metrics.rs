@@ -31,6 +31,15 @@ pub(super) async fn show(State(state): State<AppState>) -> ([(header::HeaderName
         "Links of pages that are kept, those of pages on their way back included.",
         state.links_count(),
     );
+    if let Ok(plugged) = state.plugged() {
+        text.push_str(&plugged.plugins.metrics());
+        add(
+            &mut text,
+            "coditect_plugins_told gauge",
+            "Workspaces of people whose plugins are told what happens to files.",
+            plugged.hooks.count(),
+        );
+    }
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], text)
 }
 

@@ -13,6 +13,7 @@ mod members;
 mod metrics;
 pub(crate) mod named;
 mod openapi;
+mod plugins;
 mod refusals;
 mod uploads;
 mod well_known;
@@ -37,7 +38,14 @@ pub(crate) use refusals::Refusals;
 /// Every route but the static files: those that the usual layers go around, and the doors of the gateway.
 pub(crate) fn all(state: &AppState) -> Result<(Router<AppState>, Router<AppState>), serde_json::Error> {
     let settings = &state.settings;
-    let small = Routes::merge([accounts(state), account(state), administration(state), work(state), models(state)]);
+    let small = Routes::merge([
+        accounts(state),
+        account(state),
+        administration(state),
+        work(state),
+        models(state),
+        plugins(state),
+    ]);
     let small = small.layer(DefaultBodyLimit::max(settings.request_max_bytes));
     // Uploads and downloads take as long as they take, and bound their bodies themselves.
     let large = content(state).into_router().layer(DefaultBodyLimit::disable());
@@ -118,6 +126,9 @@ fn administration(state: &AppState) -> Routes {
         .add(AdminLogin, llm::keys::REMOVE, routes!(llm::keys::remove))
         .add(Admin, llm::usage::REPORT, routes!(llm::usage::report))
         .add(Admin, llm::usage::CALLS, routes!(llm::usage::calls))
+        .add(Admin, plugins::admin::SHOW, routes!(plugins::admin::overview))
+        .add(Admin, plugins::admin::SHOW, routes!(plugins::admin::show))
+        .add(Admin, plugins::admin::CHANGE, routes!(plugins::admin::change))
         .add(Metrics, &[], routes!(metrics::show))
 }
 
@@ -158,6 +169,27 @@ fn models(state: &AppState) -> Routes {
         .add(Login, llm::history::ONE, routes!(llm::history::delete))
 }
 
+/// Plugins. What one may do is for its person to grant, and for no program: only who works on a plugin lets a program of theirs put it in
+/// place.
+fn plugins(state: &AppState) -> Routes {
+    Routes::new(state)
+        .add(Scoped(Scope::Plugins), plugins::registry::SEARCH, routes!(plugins::registry::search))
+        .add(Scoped(Scope::Plugins), plugins::registry::LOG, routes!(plugins::registry::log))
+        .add(Scoped(Scope::Plugins), plugins::registry::ONE, routes!(plugins::registry::show))
+        .add(Scoped(Scope::Plugins), plugins::registry::ASSET, routes!(plugins::registry::asset))
+        .add(Scoped(Scope::Plugins), plugins::registry::YANK, routes!(plugins::registry::yank))
+        .add(Scoped(Scope::Plugins), plugins::publishers::LIST, routes!(plugins::publishers::list))
+        .add(Scoped(Scope::Plugins), plugins::publishers::ADD, routes!(plugins::publishers::add))
+        .add(Login, plugins::publishers::REVOKE, routes!(plugins::publishers::revoke))
+        .add(Login, plugins::review::SOURCE, routes!(plugins::review::source))
+        .add(Scoped(Scope::Plugins), plugins::installed::LIST, routes!(plugins::installed::list))
+        .add(Scoped(Scope::Plugins), plugins::installed::ASSET, routes!(plugins::installed::asset))
+        .add(Login, plugins::installed::INSTALL, routes!(plugins::installed::install))
+        .add(Login, plugins::installed::CHANGE, routes!(plugins::installed::change))
+        .add(Login, plugins::installed::REMOVE, routes!(plugins::installed::remove))
+        .add(Scoped(Scope::Plugins), plugins::installed::LOG, routes!(plugins::installed::log))
+}
+
 /// What carries files or whole documents, or is the link.
 fn content(state: &AppState) -> Routes {
     Routes::new(state)
@@ -177,5 +209,9 @@ fn content(state: &AppState) -> Routes {
         .add(Scoped(Scope::FilesRead), uploads::USAGE, routes!(uploads::usage))
         .add(Scoped(Scope::UsageRead), llm::export::EXPORT, routes!(llm::export::own))
         .add(Admin, llm::export::EXPORT, routes!(llm::export::all))
+        .add(Scoped(Scope::Plugins), plugins::registry::PUBLISH, routes!(plugins::registry::publish))
+        .add(Scoped(Scope::Plugins), plugins::registry::ONE, routes!(plugins::registry::package))
+        .add(Login, plugins::review::FILE, routes!(plugins::review::file))
+        .add(Scoped(Scope::Plugins), plugins::develop::DEVELOP, routes!(plugins::develop::develop))
         .add(AnyCredential, link::UPGRADE, routes!(link::upgrade))
 }

@@ -5,6 +5,8 @@ use std::str::FromStr;
 use axum::extract::{FromRequestParts, RawPathParams};
 use coditect_auth::AuthError;
 use coditect_llm::keys::KeyError;
+use coditect_plugins::PluginsError;
+use coditect_protocol::plugin::PluginId;
 use coditect_protocol::{
     CallId, CredentialId, InviteId, ModelKeyId, SessionId, TokenId, UploadId, UserId, WorkspaceId,
 };
@@ -24,6 +26,17 @@ impl<S: Send + Sync> FromRequestParts<S> for NamedMember {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let user = parameter(parts, state, "user").await;
         user.map(Self).ok_or_else(|| WorkspaceError::NoSuchMember.into())
+    }
+}
+
+/// A workspace's id in the path, before that of something in it.
+pub(crate) struct NamedWorkspace(pub(crate) WorkspaceId);
+
+impl<S: Send + Sync> FromRequestParts<S> for NamedWorkspace {
+    type Rejection = ApiError;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let workspace = parameter(parts, state, "workspace").await;
+        workspace.map(Self).ok_or_else(|| WorkspaceError::WorkspaceNotFound.into())
     }
 }
 
@@ -69,6 +82,7 @@ nameable! {
     CredentialId: WorkspaceError::GitCredentialNotFound;
     ModelKeyId: KeyError::NotFound;
     CallId: ApiFault::NoSuchConversation;
+    PluginId: PluginsError::NoPlugin("of that name".to_owned());
 }
 
 impl<S: Send + Sync, T: Nameable> FromRequestParts<S> for Named<T> {

@@ -127,6 +127,7 @@ pub(super) async fn delete(
     let deleting = tokio::spawn(async move {
         state.workspaces.delete(identity.user.id, id).await?;
         state.terminals.close_workspace(id).await;
+        state.forget_plugins_of(id, None).await;
         Ok::<_, ApiError>(StatusCode::NO_CONTENT)
     });
     deleting.await.map_err(|error| {

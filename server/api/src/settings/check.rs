@@ -33,6 +33,18 @@ const MAX_DEVICE_SECONDS: u64 = coditect_auth::MAX_DEVICE_CODE_LIFETIME.as_secs(
 const MIN_LONGEST_PASSWORD_CHARS: u64 = 64;
 const MAX_PASSWORD_CHARS: u64 = (coditect_auth::PASSWORD_MAX_BYTES / 4) as u64;
 
+/// Most memory of a call of a plugin, in MiB: its addresses have 32 bits.
+const MAX_PLUGIN_MEMORY_MIB: u64 = 4096;
+/// Most calls of plugins at once: each has a place of its own among the addresses.
+const MAX_PLUGIN_CALLS: u64 = 1000;
+const MAX_PLUGIN_WORKERS: u64 = 256;
+/// Largest package, in bytes: what a package may be at all.
+const MAX_PACKAGE_BYTES: u64 = 64 * 1024 * 1024;
+/// Least memory in which any plugin is translated, in MiB.
+const MIN_COMPILE_MEMORY_MIB: u64 = 256;
+/// Longest translation, in seconds of a core.
+const MAX_COMPILE_SECONDS: u64 = 60 * 60;
+
 /// The first setting whose value lies outside of what can work, and why.
 #[expect(clippy::too_many_lines, reason = "a table, with a line for each")]
 pub(super) fn out_of_bounds(settings: &Settings) -> Option<(&'static str, String)> {
@@ -115,10 +127,22 @@ pub(super) fn out_of_bounds(settings: &Settings) -> Option<(&'static str, String
         llm_usage_queue: 1, MAX_COUNT;
         llm_usage_days: 1, MAX_DAYS;
         llm_history_days: 1, MAX_DAYS;
+        plugin_memory_mib: 1, MAX_PLUGIN_MEMORY_MIB;
+        plugin_memory_max_mib: 1, MAX_PLUGIN_MEMORY_MIB;
+        plugin_calls_at_once: 1, MAX_PLUGIN_CALLS;
+        plugin_calls_per_person: 1, MAX_PLUGIN_CALLS;
+        plugin_workers: 0, MAX_PLUGIN_WORKERS;
+        plugin_package_max_bytes: 1024, MAX_PACKAGE_BYTES;
+        plugin_cache_bytes: 0, u64::MAX;
+        plugin_compile_memory_mib: MIN_COMPILE_MEMORY_MIB, MAX_COUNT;
+        plugin_compile_seconds: 1, MAX_COMPILE_SECONDS;
     };
     let wrong = bounds.into_iter().find(|(_, value, least, most)| !(least..=most).contains(&value));
     if let Some((name, value, least, most)) = wrong {
         return Some((name, format!("it is {value} and must lie between {least} and {most}")));
+    }
+    if settings.plugin_memory_mib > settings.plugin_memory_max_mib {
+        return Some(("plugin_memory_mib", "it exceeds `plugin_memory_max_mib`".to_owned()));
     }
     if settings.password_min_chars > settings.password_max_chars {
         return Some(("password_min_chars", "it exceeds `password_max_chars`".to_owned()));

@@ -361,4 +361,31 @@ settings! {
     llm_usage_days: u32 = 400;
     /// Days that conversations are kept of people who want that.
     llm_history_days: u32 = 30;
+    /// Whether people may have plugins.
+    plugins: bool = true;
+    /// Memory that a call of a plugin may take unless its manifest asks for more, in MiB.
+    plugin_memory_mib: u32 = 64;
+    /// The most that a manifest may ask for, in MiB.
+    plugin_memory_max_mib: u32 = 256;
+    /// Calls of plugins under way at the same time, all together.
+    plugin_calls_at_once: usize = 64;
+    /// Calls of one plugin that one person may have under way.
+    plugin_calls_per_person: usize = 4;
+    /// Threads that plugins run on, of low priority. 0: one for each core.
+    plugin_workers: usize = 0;
+    /// Directory with packages (`*.coditect-plugin`) that are in the registry without being published there: what a server without a
+    /// way to the internet offers. Empty: none.
+    plugin_mirror_dir: PathBuf = PathBuf::new();
+    /// Whether plugins may reach private networks and this machine, where an admin's policy and their person allow it as well.
+    plugin_private_hosts: bool = false;
+    /// Largest package of a plugin, in bytes.
+    plugin_package_max_bytes: u64 = 64 * 1024 * 1024;
+    /// What is kept below `data` of plugins that were translated for this machine, in bytes; what was not used for longest goes first.
+    plugin_cache_bytes: u64 = 2 * 1024 * 1024 * 1024;
+    /// The program that translates plugins: a `coditect-v5-api` of this very version. Empty: the server's own.
+    plugin_translator: PathBuf = PathBuf::new();
+    /// Memory that translating a plugin may take, in MiB. One is translated at a time, in a process of its own.
+    plugin_compile_memory_mib: u64 = 2048;
+    /// Seconds of a core that translating a plugin may take.
+    plugin_compile_seconds: u64 = 120;
 }

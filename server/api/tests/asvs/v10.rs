@@ -111,7 +111,7 @@ async fn v10_3_2_a_token_does_what_its_scopes_say_and_nothing_else() {
         Request::Copy { from: place(&workspace, "f.txt"), to: place(&workspace, "g.txt"), overwrite: false },
         Request::ListTerminals { workspace: id },
         Request::CreateTerminal { workspace: id, spec },
-        Request::ListModels { refresh: false },
+        Request::ListModels { refresh: false, workspace: None },
     ] {
         let what = format!("{call:?}");
         assert_eq!(page.call(call).await.expect_err(&what).code, "auth.scope", "{what}");

@@ -521,8 +521,8 @@ async fn v6_4_2_nothing_is_asked_that_others_may_know() {
         body[field] = json!("x");
         stranger.post("/auth/password/forgot", body).await.refused(400, "api.bad_body");
     }
-    // The end of a model server's key, and what a model was asked: they let nobody in.
-    const OTHERS: [&str; 2] = ["ModelKey.hint", "HistoryItem.question"];
+    // The end of a model server's key, what a model was asked, and whether a plugin sees that: they let nobody in.
+    const OTHERS: [&str; 3] = ["ModelKey.hint", "HistoryItem.question", "Conversations.questions"];
     let described = stranger.get("/openapi.json").await.ok().json();
     let schemas = described["components"]["schemas"].as_object().unwrap();
     for (name, schema) in schemas.iter().filter(|(_, schema)| schema["properties"].is_object()) {

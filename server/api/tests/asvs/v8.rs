@@ -12,7 +12,7 @@ use crate::document::{plain, table};
 use crate::harness::{Caller, admin_and_member, browser, person, site};
 use crate::support::{PASSWORD, Page, TestServer};
 
-const SCOPES: [&str; 10] = [
+const SCOPES: [&str; 11] = [
     "account:read",
     "workspaces:read",
     "workspaces:write",
@@ -21,6 +21,7 @@ const SCOPES: [&str; 10] = [
     "terminals",
     "llm",
     "usage:read",
+    "plugins",
     "metrics",
     "admin",
 ];

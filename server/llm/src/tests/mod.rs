@@ -379,7 +379,7 @@ fn user(n: u128) -> UserId {
 }
 
 fn asker() -> Asker {
-    Asker { user: user(1), role: Role::Member, token: None, workspace: None, agent: "test".into() }
+    Asker { user: user(1), role: Role::Member, token: None, workspace: None, agent: "test".into(), allowance: None }
 }
 
 /// A question of a client that speaks this dialect.

@@ -132,11 +132,15 @@ impl Rules {
     ) -> impl Iterator<Item = (AccountId, Usd)> {
         let is_ours =
             move |budgets: &&Budgets| !own_key || !matches!(budgets.scope, BudgetScope::Instance | BudgetScope::Team);
-        self.budgets.iter().filter(is_ours).filter_map(move |budgets| {
+        let of_policy = self.budgets.iter().filter(is_ours).filter_map(move |budgets| {
             let of = self.budget_of(budgets.scope, asker)?;
             let limit = budgets.named.get(&of).copied().or(budgets.each)?;
             Some((AccountId { period: Period::at(budgets.period, now), scope: budgets.scope, of }, limit))
-        })
+        });
+        of_policy.chain(asker.allowance.as_ref().map(|allowance| {
+            let (period, of) = (Period::at(BudgetPeriod::Day, now), Of::Agent(allowance.of()));
+            (AccountId { period, scope: BudgetScope::Agent, of }, allowance.usd_per_day())
+        }))
     }
 
     fn budget_of(&self, scope: BudgetScope, asker: &Asker) -> Option<Of> {
@@ -207,9 +211,10 @@ fn limits_in(policy: &Policy) -> Vec<Limits> {
 
 #[cfg(test)]
 mod tests {
-    use coditect_protocol::{TeamId, TokenId};
+    use coditect_protocol::{TeamId, TokenId, WorkspaceId};
 
     use super::*;
+    use crate::Allowance;
 
     fn asker(user: u128, agent: &str) -> Asker {
         Asker {
@@ -218,6 +223,7 @@ mod tests {
             token: None,
             workspace: None,
             agent: agent.into(),
+            allowance: None,
         }
     }
 
@@ -264,6 +270,17 @@ mod tests {
             [("person", "day", 7), ("person", "month", 50), ("token", "total", 2)]
         );
         assert_eq!(rules.team(UserId(one)).unwrap().id, TeamId(team));
+        // What a program was given counts with the rest of its budgets, and mixes with no agent's of any name.
+        let allowance = |program: &str, workspace: u128| {
+            let workspace = WorkspaceId(Uuid::from_u128(workspace));
+            let allowance = Allowance::of_program(program, UserId(one), workspace, Usd::from_nanos(3_000_000_000));
+            Asker { allowance: Some(allowance), ..asker(1, "codex") }
+        };
+        assert_eq!(budgets(&allowance("a", 1), false).len(), 6);
+        assert_eq!(budgets(&allowance("a", 1), true)[..2], [("agent", "day", 3), ("agent", "total", 1)]);
+        let accounts = |asker: &Asker| rules.budgets(asker, true, SystemTime::now()).map(|(id, _)| id).last().unwrap();
+        let all = [accounts(&allowance("a", 1)), accounts(&allowance("a", 2)), accounts(&allowance("b", 1))];
+        assert!(all[0] != all[1] && all[0] != all[2] && all[1] != all[2]);
     }
 
     #[test]

@@ -25,7 +25,7 @@ async fn futures_can_be_sent() {
     let filter = CallFilter { user: None, from: 0, to: 1 };
     let query = ReportQuery { user: None, from: 0, to: 1, step: Step::Day, by: UsageBy::Model };
     let user = record(1, 1, "a/b").user;
-    let asker = Asker { user, role: Role::Member, token: None, workspace: None, agent: "ide".into() };
+    let asker = Asker { user, role: Role::Member, token: None, workspace: None, agent: "ide".into(), allowance: None };
     let mut admission = metering.admit(&asker, 0).unwrap();
     let ask = Ask {
         model: "a/b",

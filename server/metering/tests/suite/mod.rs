@@ -80,7 +80,7 @@ pub(crate) async fn until(is_so: impl AsyncFn() -> bool) {
 
 pub(crate) fn asker(user: u64) -> Asker {
     let user = UserId(Uuid::from_u64_pair(1, user));
-    Asker { user, role: Role::Member, token: None, workspace: None, agent: "ide".into() }
+    Asker { user, role: Role::Member, token: None, workspace: None, agent: "ide".into(), allowance: None }
 }
 
 pub(crate) fn ask(model: &str, output: u64) -> Ask<'_> {

@@ -3,6 +3,7 @@
 mod files;
 mod git;
 mod models;
+mod plugins;
 mod presence;
 mod search;
 mod terminals;
@@ -196,8 +197,13 @@ async fn answer(context: &Context, identity: &Identity, request: Request) -> Res
         Request::RenameTerminal { terminal, title } => terminals::rename(context, terminal, &title).await,
         Request::CloseTerminal { terminal } => terminals::close(context, terminal).await,
 
-        Request::ListModels { refresh } => models::list(context, identity, refresh).await,
-        Request::Chat(request) => models::chat(context, identity, request).await,
+        Request::ListModels { refresh, workspace } => models::list(context, identity, refresh, workspace).boxed().await,
+        Request::Chat(request) => models::chat(context, identity, request).boxed().await,
+
+        Request::FollowPlugins { workspace } => plugins::follow(context, workspace).boxed().await,
+        Request::CallPlugin { workspace, plugin, call } => {
+            plugins::call(context, workspace, plugin, *call).boxed().await
+        }
     }
 }
 

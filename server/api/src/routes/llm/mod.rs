@@ -65,5 +65,6 @@ fn asker(identity: &Identity) -> Asker {
         Credential::Session(_) => (None, None),
         Credential::Token { id, workspace, .. } => (Some(*id), *workspace),
     };
-    Asker { user: identity.user.id, role: identity.user.role, token, workspace, agent: Arc::from("") }
+    let (user, role) = (identity.user.id, identity.user.role);
+    Asker { user, role, token, workspace, agent: Arc::from(""), allowance: None }
 }
