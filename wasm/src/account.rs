@@ -350,7 +350,7 @@ impl Shell {
 
 impl Shell {
     /// One path for all of these routes: each costs the module only its name.
-    fn pass(&self, method: Method, route: &str, body: JsValue) -> Promise {
+    pub(crate) fn pass(&self, method: Method, route: &str, body: JsValue) -> Promise {
         let route = route.to_owned();
         self.run(|core| async move { core.rest.pass(&method, &route, &body).await })
     }

@@ -11,6 +11,7 @@ use coditect_protocol::{Kind, WorkspaceId};
 use crate::error::{ShellError, expect_reply};
 use crate::link::Link;
 use crate::paths::Mounts;
+use crate::plugins::Plugins;
 use crate::presence::Presence;
 use crate::rest::Rest;
 use crate::status::StatusBoard;
@@ -24,6 +25,7 @@ pub(crate) struct Core {
     pub(crate) status: Rc<StatusBoard>,
     pub(crate) watches: Watches,
     pub(crate) presence: Presence,
+    pub(crate) plugins: Plugins,
     pub(crate) writers: Rc<TerminalWriters>,
     pub(crate) sizes: Rc<TerminalSizes>,
     mounts: RefCell<Mounts>,
@@ -44,6 +46,7 @@ impl Core {
             status,
             watches: Watches::default(),
             presence: Presence::default(),
+            plugins: Plugins::default(),
             writers,
             sizes,
             mounts: RefCell::default(),
@@ -69,6 +72,7 @@ impl Core {
         }
         Watches::adjust(self);
         Presence::adjust(self);
+        Plugins::adjust(self);
         Ok(opened)
     }
 
@@ -82,6 +86,7 @@ impl Core {
     pub(crate) fn disconnect(&self) {
         self.watches.stop();
         self.presence.stop();
+        self.plugins.stop();
         self.link.close();
     }
 

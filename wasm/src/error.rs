@@ -75,6 +75,22 @@ pub enum ShellError {
     /// The caller's `AbortSignal` fired.
     #[error("Cancelled.")]
     Cancelled,
+    /// What nobody asked a plugin for took longer than the page waits.
+    #[error("The plugin {plugin} did not answer within {seconds} seconds, so that it was not waited for.")]
+    PluginSlow {
+        /// Its name.
+        plugin: String,
+        /// How long it was waited for.
+        seconds: u32,
+    },
+    /// An answer of a plugin that cannot be used.
+    #[error("The plugin {plugin} answered with {what}; tell its author.")]
+    PluginMalformed {
+        /// Its name.
+        plugin: String,
+        /// What it answered with.
+        what: &'static str,
+    },
     /// The terminal's program does not read what is typed.
     #[error("The terminal does not take more input at the moment; wait until its program reads.")]
     TerminalFull,
@@ -100,6 +116,8 @@ impl Coded for ShellError {
             Self::Arguments(_) => "input.invalid",
             Self::UnexpectedReply => "link.unexpected_reply",
             Self::Cancelled => "call.cancelled",
+            Self::PluginSlow { .. } => "plugins.slow",
+            Self::PluginMalformed { .. } => "plugins.malformed",
             Self::TerminalFull => "terminal.input_full",
         }
     }
@@ -110,8 +128,8 @@ impl Coded for ShellError {
             Self::Unreachable | Self::NotConnected | Self::Interrupted | Self::Busy | Self::TerminalFull => {
                 Kind::Unavailable
             }
-            Self::TimedOut { .. } => Kind::Timeout,
-            Self::Protocol(_) | Self::UnexpectedReply => Kind::Internal,
+            Self::TimedOut { .. } | Self::PluginSlow { .. } => Kind::Timeout,
+            Self::Protocol(_) | Self::UnexpectedReply | Self::PluginMalformed { .. } => Kind::Internal,
             Self::NoWorkspace | Self::Path(_) | Self::Outside { .. } | Self::Arguments(_) => Kind::Invalid,
             Self::NotFound { .. } => Kind::NotFound,
             Self::FileTooLarge { .. } | Self::CallTooLarge { .. } => Kind::TooLarge,

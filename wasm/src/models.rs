@@ -11,7 +11,7 @@ use crate::link::Step;
 impl Core {
     /// Models that can be talked to.
     pub(crate) async fn list_models(&self, refresh: bool) -> Result<ModelList, ShellError> {
-        let reply = self.link.call(Request::ListModels { refresh }).await?;
+        let reply = self.link.call(Request::ListModels { refresh, workspace: self.workspace_id().ok() }).await?;
         expect_reply!(reply, Reply::Models(models) => models)
     }
 

@@ -71,6 +71,28 @@ impl Rest {
         as_answered(self.send(method, route, as_given(body)?).await?).await
     }
 
+    /// The same for a body of bytes, which may take as long as the network needs.
+    pub(crate) async fn pass_blob(
+        self: &Rc<Self>,
+        method: &Method,
+        route: &str,
+        body: web_sys::Blob,
+    ) -> Result<JsValue, ShellError> {
+        let headers = [("content-type", "application/octet-stream".to_owned())];
+        as_answered(self.send_with(method, route, Body::Blob(body), &headers).await?).await
+    }
+
+    /// A document that is text.
+    pub(crate) async fn text(self: &Rc<Self>, route: &str) -> Result<String, ShellError> {
+        let answer = self.send(&Method::GET, route, Body::None).await?;
+        answer.text().await.map_err(|_| ShellError::Unreachable)
+    }
+
+    /// The address of a route.
+    pub(crate) fn url(&self, route: &str) -> String {
+        [&self.api, route].concat()
+    }
+
     /// The same for what is asked without a login: a refusal is none that a renewed token would change.
     pub(crate) async fn pass_openly(
         &self,

@@ -1,8 +1,10 @@
 import type { Workspace, WorkspaceState } from 'coditect-shell';
+import { pluginsAddress } from '../logic/plugins';
 import { isOwn, mayAdminister, roleName, sharedText } from '../logic/roles';
 import { ago } from '../logic/time';
 import { ideUrl, sourceText } from '../logic/workspaces';
 import { DiskUse } from './DiskUse';
+import { Link } from './router';
 
 interface Props {
     workspace: Workspace;
@@ -31,6 +33,7 @@ export function WorkspaceCard({ workspace, onRename, onMembers, onDelete, onLeav
             <div className="buttons">
                 {state.type === 'ready' && <a className="button primary" href={ideUrl(workspace)} aria-label={`Open ${name}`}>Open</a>}
                 {state.type === 'ready' && <button type="button" onClick={onMembers} aria-label={`Members of ${name}`}>Members</button>}
+                {state.type === 'ready' && <Link className="button" href={pluginsAddress(workspace.id)} aria-label={`Plugins in ${name}`}>Plugins</Link>}
                 {state.type === 'ready' && mayAdminister(workspace) && <button type="button" onClick={onRename} aria-label={`Rename ${name}`}>Rename</button>}
                 {isOwn(workspace) ? (
                     <button type="button" onClick={onDelete} aria-label={state.type === 'creating' ? `Cancel ${name}` : `Delete ${name}`}>

@@ -67,6 +67,7 @@ import { TrashWidget } from './files/trash-widget';
 import { UsageView } from './files/usage-view';
 import { CoditectLanguages } from './languages/coditect-languages';
 import { bindPeople } from './people/people-module';
+import { bindPlugins } from './plugins/plugins-module';
 import { CarefulEditorStatus } from './problems/careful-editor-status';
 import { CarefulQuickInputService } from './problems/careful-quick-input-service';
 import { UncaughtProblems } from './problems/uncaught-problems';
@@ -169,6 +170,9 @@ export default new ContainerModule((bind, unbind, isBound, rebind) => {
 
     // People
     bindPeople(bind);
+
+    // Plugins
+    bindPlugins(bind, rebind);
 
     // Looks
     replace(ThemeServiceWithDB, CoditectThemeService);

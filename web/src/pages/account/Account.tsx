@@ -7,6 +7,7 @@ import { GitLogins } from './GitLogins';
 import { History } from './History';
 import { Models } from './Models';
 import { Password } from './Password';
+import { Plugins } from './plugins/Plugins';
 import { SecondFactor } from './SecondFactor';
 import { Sessions } from './Sessions';
 import { Tokens } from './Tokens';
@@ -19,6 +20,7 @@ const SECTIONS = [
     ['/account/sessions', 'Logins'],
     ['/account/tokens', 'Access tokens'],
     ['/account/git-logins', 'Git logins'],
+    ['/account/plugins', 'Plugins'],
     ['/account/models', 'Models'],
     ['/account/usage', 'Usage'],
     ['/account/history', 'History'],
@@ -37,6 +39,7 @@ function sectionAt(path: string, user: UserInfo) {
         case '/account/sessions': return <Sessions />;
         case '/account/tokens': return <Tokens user={user} />;
         case '/account/git-logins': return <GitLogins />;
+        case '/account/plugins': return <Plugins />;
         case '/account/models': return <Models />;
         case '/account/usage': return <Usage />;
         case '/account/history': return <History />;

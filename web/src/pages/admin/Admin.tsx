@@ -8,6 +8,7 @@ import { ModelKeys } from './ModelKeys';
 import { Models } from './Models';
 import { ModelUsage } from './ModelUsage';
 import { People } from './People';
+import { Plugins } from './Plugins';
 
 const SECTIONS = [
     ['/admin/people', 'People'],
@@ -15,10 +16,11 @@ const SECTIONS = [
     ['/admin/models', 'Models'],
     ['/admin/model-keys', 'Model keys'],
     ['/admin/model-usage', 'Model usage'],
+    ['/admin/plugins', 'Plugins'],
     ['/admin/keys', 'Signing keys'],
 ] as const;
 
-/** What an admin does about people and models. The server refuses everybody else; they are told so before they try. */
+/** What an admin does about people, models and plugins. The server refuses everybody else; they are told so before they try. */
 export function Admin() {
     const { pathname } = useAddress();
     return <Sections label="Administration" sections={SECTIONS}>{user => user.role === 'admin' ? sectionAt(plainPath(pathname), user) : <NoAdmin />}</Sections>;
@@ -30,6 +32,7 @@ function sectionAt(path: string, user: UserInfo) {
         case '/admin/models': return <Models />;
         case '/admin/model-keys': return <ModelKeys />;
         case '/admin/model-usage': return <ModelUsage />;
+        case '/admin/plugins': return <Plugins />;
         case '/admin/keys': return <Keys />;
         default: return <People self={user} />;
     }
