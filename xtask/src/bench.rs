@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: our figures, their goals, and the same of others on the same machine in the same run.
 //!
-//! What is measured and how is in `tests/e2e/bench.mjs`, for the store in `tests/bench-store` and for the gateway to language models in
-//! `tests/bench-gateway`; here everything is built as it is shipped before.
+//! What is measured and how is in `tests/e2e/bench.mjs`, for the store in `tests/bench-store`, for the gateway to language models in
+//! `tests/bench-gateway`, for plugins in `tests/bench-plugins`; here everything is built as it is shipped before.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -15,7 +15,7 @@ use crate::history::History;
 use crate::repo::{Profile, Repo};
 use crate::setup::{self, Needs};
 use crate::ui::{self, Done};
-use crate::{checks, exec, npm, pages, stamp};
+use crate::{checks, exec, npm, pages, stamp, wasm};
 
 #[derive(Args)]
 pub(crate) struct BenchArgs {
@@ -75,11 +75,13 @@ enum What {
     Auth,
     /// The gateway to language models with everything on, beside nginx and other gateways, over one upstream.
     Gateway,
+    /// Plugins: instances, calls, runaways, many of them, beside wasmtime alone and Extism.
+    Plugins,
 }
 
 impl What {
     /// Measured by a program of its own, without pages and browser.
-    const APART: [Self; 3] = [Self::Store, Self::Auth, Self::Gateway];
+    const APART: [Self; 4] = [Self::Store, Self::Auth, Self::Gateway, Self::Plugins];
 }
 
 pub(crate) fn run(repo: &Repo, args: &BenchArgs, started: Instant) -> Result<()> {
@@ -87,7 +89,7 @@ pub(crate) fn run(repo: &Repo, args: &BenchArgs, started: Instant) -> Result<()>
     setup::require(&setup::prepare(repo, &Needs::tools(&[setup::LIBCLANG]))?, &[setup::LIBCLANG])?;
     let all = args.what.is_empty();
     let mut missed = None;
-    let measures: [fn(&Repo, &BenchArgs) -> Result<()>; 3] = [store, auth, gateway];
+    let measures: [fn(&Repo, &BenchArgs) -> Result<()>; 4] = [store, auth, gateway, plugins];
     for (what, measure) in What::APART.into_iter().zip(measures) {
         if all || apart.contains(&what) {
             missed = measure(repo, args).err().or(missed);
@@ -134,6 +136,24 @@ fn gateway(repo: &Repo, args: &BenchArgs) -> Result<()> {
         command.args(given.iter().flat_map(|given| [flag, given]));
     }
     measure(repo, "gateway", &mut command)
+}
+
+/// Plugins, beside what they are run with elsewhere.
+fn plugins(repo: &Repo, args: &BenchArgs) -> Result<()> {
+    let guests = repo.target.join("bench-plugins/guests");
+    ui::step("plugins", "compiles what is measured, and what measures it (release)", || {
+        setup::rust_targets(repo, &[wasm::TARGET, wasm::PLUGIN_TARGET])?;
+        for (guest, target) in [("component", wasm::PLUGIN_TARGET), ("module", wasm::TARGET)] {
+            let manifest = repo.root.join("tests/bench-plugins/guests").join(guest).join("Cargo.toml");
+            let mut cargo = exec::cargo(repo, &["build", "--release", "--target", target, "--manifest-path"]);
+            exec::run(cargo.arg(manifest).arg("--target-dir").arg(&guests))?;
+        }
+        exec::run(&mut of_its_own(repo, "bench-plugins", "build"))?;
+        Ok(Done::did(""))
+    })?;
+    let mut command = of_its_own(repo, "bench-plugins", "run");
+    command.args(["--quiet", "--", "--guests"]).arg(&guests).args(args.no_gate.then_some("--no-gate"));
+    measure(repo, "plugins", &mut command)
 }
 
 /// What `cargo` does with one of the measurements that are workspaces of their own, so that no other build waits for them.

@@ -42,6 +42,16 @@ pub(crate) const LIBCLANG: Tool = Tool {
     is_library: true,
     ..simple("libclang", "libclang-dev", "the server's bindings of FoundationDB's client library are made with it")
 };
+pub(crate) const CLANG: Tool = simple("clang", "clang", "plugins in C are compiled with it");
+pub(crate) const LLD: Tool = simple("wasm-ld", "lld", "plugins in C are linked with it");
+pub(crate) const WASI_LIBC: Tool = Tool {
+    probe: &["--target=wasm32-wasi", "-fsyntax-only", "-include", "stdlib.h", "-x", "c", "/dev/null"],
+    ..simple("clang", "wasi-libc", "plugins in C have it as their library")
+};
+pub(crate) const WASI_RUNTIME: Tool = Tool {
+    probe: &["--target=wasm32-wasi", "-mexec-model=reactor", "-x", "c", "/dev/null", "-o", "/dev/null"],
+    ..simple("clang", "libclang-rt-dev-wasm32", "plugins in C are linked with it")
+};
 /// The Node servers that are measured beside have modules which npm compiles against these.
 pub(crate) const PEERS: [Tool; 3] = [
     simple("make", "build-essential", "npm compiles modules of the others"),
@@ -120,6 +130,8 @@ pub(crate) struct Needs {
     pub(crate) node: bool,
     /// The compiler's target for the page.
     pub(crate) wasm: bool,
+    /// The compiler's target for plugins.
+    pub(crate) plugins: bool,
     pub(crate) tools: Vec<Tool>,
 }
 
@@ -131,12 +143,13 @@ impl Needs {
 
     /// All that builds the pages, and these programs.
     pub(crate) fn pages(tools: &[Tool]) -> Self {
-        Self { node: true, wasm: true, tools: tools.to_vec() }
+        Self { node: true, wasm: true, ..Self::tools(tools) }
     }
 
     pub(crate) fn and(mut self, other: &Self) -> Self {
         self.node |= other.node;
         self.wasm |= other.wasm;
+        self.plugins |= other.plugins;
         for &tool in &other.tools {
             if !self.tools.contains(&tool) {
                 self.tools.push(tool);
@@ -152,7 +165,10 @@ pub(crate) fn prepare(repo: &Repo, needs: &Needs) -> Result<Vec<Tool>> {
         npm::require_node()?;
     }
     if needs.wasm {
-        rust_target(repo)?;
+        rust_targets(repo, &[wasm::TARGET])?;
+    }
+    if needs.plugins {
+        rust_targets(repo, &[wasm::PLUGIN_TARGET])?;
     }
     programs(&needs.tools)
 }
@@ -165,23 +181,24 @@ pub(crate) fn require(missing: &[Tool], tools: &[Tool]) -> Result<()> {
     }
 }
 
-fn rust_target(repo: &Repo) -> Result<()> {
+/// Adds to the compiler the targets that it lacks.
+pub(crate) fn rust_targets(repo: &Repo, targets: &[&str]) -> Result<()> {
     let sysroot = exec::output(Command::new("rustc").current_dir(&repo.root).args(["--print", "sysroot"]))
         .context("the Rust compiler is needed: install it with rustup (https://rustup.rs) and try again")?;
-    let target = wasm::TARGET;
-    if Path::new(sysroot.trim()).join("lib/rustlib").join(target).join("lib").is_dir() {
-        return Ok(());
+    let libraries = Path::new(sysroot.trim()).join("lib/rustlib");
+    for target in targets.iter().filter(|target| !libraries.join(target).join("lib").is_dir()) {
+        if !exec::on_path("rustup") {
+            bail!(
+                "the compiler cannot build for {target} and there is no rustup to add that: install Rust with rustup (https://rustup.rs)"
+            );
+        }
+        let work = || {
+            exec::run(Command::new("rustup").current_dir(&repo.root).args(["target", "add", target]))?;
+            Ok(Done::did(""))
+        };
+        ui::step("setup", &format!("rustup target add {target}"), work)?;
     }
-    if !exec::on_path("rustup") {
-        bail!(
-            "the compiler cannot build for {target} and there is no rustup to add that: install Rust with rustup (https://rustup.rs)"
-        );
-    }
-    let work = || {
-        exec::run(Command::new("rustup").current_dir(&repo.root).args(["target", "add", target]))?;
-        Ok(Done::did(""))
-    };
-    ui::step("setup", &format!("rustup target add {target}"), work).map(drop)
+    Ok(())
 }
 
 /// Installs what is missing where this is root on Debian; gives what could not be installed.

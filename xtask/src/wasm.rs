@@ -14,6 +14,8 @@ use crate::ui::{self, Done};
 use crate::{exec, npm};
 
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+/// What plugins in Rust are compiled for.
+pub(crate) const PLUGIN_TARGET: &str = "wasm32-wasip2";
 const PACKAGE: &str = "coditect-shell";
 const OUT_NAME: &str = "coditect_shell";
 

@@ -163,18 +163,19 @@ fn term(words: &mut &[&str], allowed: &dyn Fn(&str) -> bool) -> Option<bool> {
 }
 
 /// Who stands on which floor: a crate may use only crates of lower floors.
-const FLOORS: [(&str, u8); 20] = [
+const FLOORS: [(&str, u8); 23] = [
     ("fdb-double", 0),
     ("intruder", 0),
     ("coditect-dialects", 0),
     ("coditect-protocol", 0),
-    ("coditect-plugin-sdk", 0),
     ("coditect-git", 1),
+    ("coditect-plugin-package", 1),
     ("coditect-sandbox", 1),
     ("coditect-shell", 1),
     ("coditect-store", 1),
     ("coditect-auth", 2),
     ("coditect-metering", 2),
+    ("coditect-plugin-host", 2),
     ("coditect-llm", 3),
     ("coditect-workspace", 2),
     ("coditect-agent", 3),
@@ -182,7 +183,9 @@ const FLOORS: [(&str, u8); 20] = [
     ("coditect-codi2", 3),
     ("coditect-doctor", 3),
     ("coditect-monitor", 3),
+    ("coditect-plugin-harness", 3),
     ("coditect-plugins", 3),
+    ("coditect-plugin", 4),
     ("coditect-v5-api", 5),
 ];
 

@@ -9,6 +9,7 @@ mod licences;
 mod machine;
 mod parts;
 mod pip;
+mod plugins;
 mod report;
 mod tidy;
 
@@ -57,6 +58,8 @@ enum Part {
     Api,
     /// Clients of language models that nobody here wrote, at the gateway.
     Clients,
+    /// Plugins as their authors make them: the SDK and the examples, in every language.
+    Plugins,
     /// The store alone.
     Store,
 }
@@ -66,18 +69,26 @@ impl Part {
         match self {
             Self::Tidy => Needs::default(),
             Self::Store => Needs::tools(&[setup::LIBCLANG]),
-            Self::Rust => Needs::tools(&parts::RUST_TOOLS).and(&Needs::tools(&model::tools())),
+            Self::Rust => {
+                let tools = Needs::tools(&parts::RUST_TOOLS).and(&Needs::tools(&model::tools()));
+                // Its tests compile a plugin.
+                Needs { plugins: true, ..tools }
+            }
             Self::Wasm | Self::Theia | Self::Web => Needs::pages(&[]),
             Self::Api => Needs::tools(&parts::API_TOOLS),
             Self::Clients => Needs { node: true, ..Needs::tools(&parts::CLIENTS_TOOLS) },
-            Self::E2e => Needs::pages(&parts::E2E_TOOLS).and(&Needs::tools(&model::tools())),
+            Self::Plugins => Needs { node: true, plugins: true, ..Needs::tools(&plugins::TOOLS) },
+            Self::E2e => {
+                let whole = Needs::pages(&parts::E2E_TOOLS).and(&Needs::tools(&model::tools()));
+                whole.and(&Self::Plugins.needs())
+            }
         }
     }
 }
 
 /// Every part once: the store's tests are among Rust's.
-const ALL: [Part; 8] =
-    [Part::Tidy, Part::Rust, Part::Api, Part::Clients, Part::Wasm, Part::Theia, Part::Web, Part::E2e];
+const ALL: [Part; 9] =
+    [Part::Tidy, Part::Rust, Part::Api, Part::Clients, Part::Plugins, Part::Wasm, Part::Theia, Part::Web, Part::E2e];
 
 /// Whether everything holds. The last line is the sum; nothing is said after it.
 pub(crate) fn run(repo: &Repo, args: &TestArgs, started: Instant) -> Result<bool> {
@@ -99,6 +110,7 @@ pub(crate) fn run(repo: &Repo, args: &TestArgs, started: Instant) -> Result<bool
             Part::E2e => parts::e2e(repo, &mut report, &mut machine),
             Part::Api => parts::api(repo, &mut report),
             Part::Clients => parts::clients(repo, &mut report, &mut machine),
+            Part::Plugins => plugins::check(repo, &mut report),
             Part::Store => parts::store(repo, &mut report),
         }
     }

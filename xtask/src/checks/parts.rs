@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use super::count::Count;
 use super::machine::{self, Machine};
 use super::report::{Report, Went};
-use super::{api as fuzzer, licences, pip, tidy as rules};
+use super::{api as fuzzer, licences, pip, plugins, tidy as rules};
 use crate::compress::Quality;
 use crate::pages;
 use crate::repo::Repo;
@@ -195,10 +195,13 @@ pub(super) fn e2e(repo: &Repo, report: &mut Report, machine: &mut Machine) {
         Ok(Went::Well(Count::default()))
     });
     machine.start_model(repo, report);
+    // Those of plugins say by themselves what they lack.
+    let authors = plugins::prepare(repo, report);
     report.check("e2e: in the browser", &[PACKAGES, PARTS], |count| {
         let mut command = npm::npm(&dir, &["test"]);
         environment(repo, &mut command, &program);
         machine.tell(repo, &mut command);
+        authors.tell(&mut command)?;
         counted(&mut command, count)
     });
 }

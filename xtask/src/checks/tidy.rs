@@ -98,7 +98,11 @@ fn no_unfinished_marks(repo: &Repo) -> Result<()> {
     // Where git puts them; elsewhere they are what a test is about.
     let conflict = |line: &str| line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ");
     let is_mark = |line: &str| conflict(line) || marks.iter().any(|mark| line.contains(mark.as_str()));
-    let code = texts(repo).into_iter().filter(|text| text.has_extension(&SOURCES) && !is_generated(text));
+    // This plugin is about such marks.
+    let is_about_them = |text: &Text| text.path.starts_with("plugins/examples/todo-tree");
+    let code = texts(repo)
+        .into_iter()
+        .filter(|text| text.has_extension(&SOURCES) && !is_generated(text) && !is_about_them(text));
     let faults: Vec<String> = code.flat_map(|text| lines_where(&text, is_mark).collect::<Vec<_>>()).collect();
     none(&faults, "what is not finished goes into an issue, not into the source")
 }

@@ -1,0 +1,167 @@
+//! Many calls at the same time, and many plugins installed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use async_trait::async_trait;
+use bytes::Bytes;
+use coditect_plugin_host::{Compiled, CompiledCache, Host, HostError, HostSettings};
+use coditect_plugin_package::{Package, SigningKey};
+use coditect_plugins::{Compiler, Engine, PluginSettings, Plugins};
+use coditect_protocol::auth::Role;
+use coditect_protocol::plugin::{
+    NewInstall, NewPublisher, PackageSource, PluginCall, PluginId, PluginPolicy, WhoMayPublish,
+};
+use coditect_protocol::{UserId, WorkspaceId};
+use coditect_store::{MasterKey, Store};
+use tokio_util::sync::CancellationToken;
+
+use crate::figures::{Goals, Times, resident_mib};
+use crate::ours::{self, Ours};
+
+/// Rounds of calls that all begin together.
+const ROUNDS: usize = 10;
+/// Calls of plugins chosen among all that are installed.
+const VISITS: usize = 2_000;
+/// Most memory that plugins which nobody calls may take, each, in KiB.
+const KIB_EACH: f64 = 16.0;
+
+/// Calls of different people that all begin at the same moment.
+pub(crate) async fn at_once(component: &[u8], calls: u64) -> Result<()> {
+    let waiting = usize::try_from(calls)?;
+    let settings = HostSettings { queue: waiting, ..HostSettings::default() };
+    let ours = Arc::new(Ours::new(component, settings)?);
+    ours.call("echo", "").await?;
+    let (before, began) = (resident_mib(), Instant::now());
+    let (mut took, mut most) = (Vec::new(), before);
+    for _ in 0..ROUNDS {
+        let mut tasks = tokio::task::JoinSet::new();
+        for who in 0..calls {
+            let ours = ours.clone();
+            tasks.spawn(async move { ours.call_for(who, "echo", super::TEXT).await });
+        }
+        while let Some(called) = tasks.join_next().await {
+            took.push(Duration::from_micros(called??.micros));
+        }
+        most = most.max(resident_mib());
+    }
+    let each_second = took.len() as f64 / began.elapsed().as_secs_f64();
+    println!("{calls} calls that begin at the same moment, of as many people:");
+    println!("  each   {}   {each_second:.0} calls a second, {:.1} MiB more", Times::of(took).show(), most - before);
+    Ok(())
+}
+
+/// Translates in this process: what is measured was written here.
+struct Here(Host);
+
+#[async_trait]
+impl Compiler for Here {
+    async fn compile(&self, component: Bytes) -> Result<Compiled, HostError> {
+        let host = self.0.clone();
+        let translated = tokio::task::spawn_blocking(move || host.compile(&component)).await;
+        translated.map_err(|lost| HostError::Engine { detail: lost.to_string() })?
+    }
+}
+
+fn id(number: usize) -> String {
+    format!("bench.plugin-{number}")
+}
+
+/// A registry with so many plugins, all of which one person installed.
+pub(crate) async fn installed(component: &[u8], count: usize, goals: &mut Goals) -> Result<()> {
+    let folder = std::env::temp_dir().join(format!("bench-plugins-{}", std::process::id()));
+    let measured = measure(component, count, goals, &folder).await;
+    let removed = std::fs::remove_dir_all(&folder).with_context(|| format!("{} stays", folder.display()));
+    measured.and(removed)
+}
+
+async fn measure(component: &[u8], count: usize, goals: &mut Goals, folder: &std::path::Path) -> Result<()> {
+    let (plugins, key) = server(count, folder).await?;
+    let before = resident_mib();
+    let (user, workspace) = (UserId(Default::default()), WorkspaceId(Default::default()));
+    let (mut published, mut agreed) = (Vec::new(), Vec::new());
+    for number in 0..count {
+        let package = package(&id(number), component, &key)?;
+        let began = Instant::now();
+        plugins.registry().publish(user, Role::Admin, package).await?;
+        published.push(began.elapsed());
+        let source = PackageSource::Registry { id: PluginId::parse(&id(number))?, version: None };
+        let began = Instant::now();
+        let review = plugins.review(user, workspace, &source).await?;
+        let new = NewInstall { workspace, source, consent: review.consent, grant: None };
+        plugins.install(user, &new).await?;
+        agreed.push(began.elapsed());
+    }
+    let after = resident_mib();
+    let began = Instant::now();
+    let listed = plugins.list(user, workspace).await?.plugins.len();
+    let list = began.elapsed();
+    let began = Instant::now();
+    plugins.registry().search("plugin-77", None, 20).await?;
+    let search = began.elapsed();
+    let (first, again) = visit(&plugins, count, user, workspace).await?;
+    println!("{listed} plugins published, installed by one person in one workspace (in memory):");
+    println!("  publish    {}", Times::of(published).show());
+    println!("  install    {}", Times::of(agreed).show());
+    println!("  list {list:.2?}, search {search:.2?}, memory {:.1} MiB, of which the store's rows are a part", after - before);
+    println!("  call, not loaded yet  {}", first.show());
+    println!("  call, loaded          {}", again.show());
+    let each = (after - before) * 1024.0 / count as f64;
+    goals.at_most("memory of a plugin that is installed", each, KIB_EACH + package_kib(component)?, "KiB");
+    Ok(())
+}
+
+async fn server(count: usize, folder: &std::path::Path) -> Result<(Plugins, SigningKey)> {
+    let host = Host::new(HostSettings::default())?;
+    let cache = CompiledCache::open(folder, &[7; 32], 1 << 30)?;
+    let engine = Engine { host: host.clone(), cache, compiler: Arc::new(Here(host)) };
+    let settings = PluginSettings {
+        plugins_per_publisher: count,
+        installs_per_workspace: count,
+        registry_plugins: count,
+        ..PluginSettings::default()
+    };
+    let store = Store::open("memory:").await?;
+    let plugins = Plugins::open(store, engine, MasterKey::from_bytes([9; 32]), settings).await?;
+    let user = UserId(Default::default());
+    let policy = PluginPolicy { publish: WhoMayPublish::Everybody, ..PluginPolicy::default() };
+    plugins.registry().set_policy(user, policy).await?;
+    let key = SigningKey::generate()?;
+    let publisher = NewPublisher { name: "bench".into(), public_key: key.public().to_string() };
+    plugins.registry().put_publisher(user, Role::Admin, &publisher).await?;
+    Ok((plugins, key))
+}
+
+fn package(id: &str, component: &[u8], key: &SigningKey) -> Result<Bytes> {
+    let files = BTreeMap::from([
+        ("plugin.toml".to_owned(), ours::manifest_text(id).into_bytes()),
+        ("plugin.wasm".to_owned(), component.to_vec()),
+    ]);
+    let mut package = Package::build(files)?;
+    package.sign(key);
+    Ok(package.to_bytes().into())
+}
+
+fn package_kib(component: &[u8]) -> Result<f64> {
+    Ok(package("bench.size", component, &SigningKey::generate()?)?.len() as f64 / 1024.0)
+}
+
+/// Calls plugins all over the list: each for the first time, and then again.
+async fn visit(plugins: &Plugins, count: usize, user: UserId, workspace: WorkspaceId) -> Result<(Times, Times)> {
+    let call = async |number: usize| {
+        let call = PluginCall::Tool { tool: "echo".into(), arguments: super::TEXT.into() };
+        let id = PluginId::parse(&id(number))?;
+        let began = Instant::now();
+        plugins.call(user, workspace, &id, call, None, CancellationToken::new()).await?;
+        anyhow::Ok(began.elapsed())
+    };
+    let (mut first, mut again) = (Vec::new(), Vec::new());
+    for turn in 0..VISITS.min(count) {
+        let number = turn * 7919 % count;
+        first.push(call(number).await?);
+        again.push(call(number).await?);
+    }
+    Ok((Times::of(first), Times::of(again)))
+}
