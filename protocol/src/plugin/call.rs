@@ -168,7 +168,7 @@ pub enum PluginCall {
         participant: String,
         /// What.
         text: String,
-        /// What was said before.
+        /// What was said to and by the participant before, in the same conversation.
         history: Vec<Said>,
         /// What is looked at.
         context: CallContext,

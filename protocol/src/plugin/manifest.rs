@@ -134,7 +134,7 @@ pub struct Tool {
     pub description: String,
     /// JSON Schema of its arguments, as JSON text: an object.
     pub parameters: String,
-    /// It changes something: the person is asked before it runs.
+    /// It changes something: the person is asked before it runs. So they are where the plugin may write files or reach a host.
     #[serde(default)]
     pub changes: bool,
 }

@@ -18,8 +18,6 @@ pub enum RegistryAction {
     AddKey,
     /// A key of a publisher counts no more.
     RevokeKey,
-    /// A publisher belongs to nobody of this server any more.
-    Abandon,
 }
 
 /// An entry of the registry's log.

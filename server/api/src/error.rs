@@ -214,6 +214,12 @@ pub enum ApiFault {
     /// As many packages as allowed are on their way.
     #[error("Too many packages of plugins are being sent; try again in a moment.")]
     TooManyPackages,
+    /// As many lists of plugins as allowed are followed.
+    #[error("{limit} of your pages follow their plugins, the most allowed at once; close one of them.")]
+    TooManyPluginLists {
+        /// Limit.
+        limit: usize,
+    },
     /// As many models as allowed are answering.
     #[error("{limit} models are answering you, the most allowed at once; wait for one to end, or stop it.")]
     TooManyChats {
@@ -264,6 +270,7 @@ impl Coded for ApiFault {
             Self::HeldBack { .. } => "plugins.held_back",
             Self::AnswerTooLong { .. } => "plugins.answer_too_long",
             Self::TooManyPackages => "plugins.busy",
+            Self::TooManyPluginLists { .. } => "plugins.too_many_lists",
             Self::TooManyChats { .. } => "llm.too_many_chats",
         }
     }
@@ -287,6 +294,7 @@ impl Coded for ApiFault {
             | Self::TooMuchContent
             | Self::TooManyQuestions
             | Self::TooManyPackages
+            | Self::TooManyPluginLists { .. }
             | Self::TooManyChats { .. } => Kind::TooManyRequests,
             Self::Method
             | Self::MediaType
@@ -402,7 +410,8 @@ mod tests {
             ApiFault::NoPictures => ApiFault::HeldBack { plugin: String::new(), why: String::new() },
             ApiFault::HeldBack { .. } => ApiFault::AnswerTooLong { limit: 1 },
             ApiFault::AnswerTooLong { .. } => ApiFault::TooManyPackages,
-            ApiFault::TooManyPackages => ApiFault::TooManyChats { limit: 1 },
+            ApiFault::TooManyPackages => ApiFault::TooManyPluginLists { limit: 1 },
+            ApiFault::TooManyPluginLists { .. } => ApiFault::TooManyChats { limit: 1 },
             ApiFault::TooManyChats { .. } => return None,
         })
     }

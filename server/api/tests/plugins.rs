@@ -173,12 +173,45 @@ async fn a_plugin_may_what_its_person_may() {
     let of_bob = format!("{members}/{}", bob.token.session.user.id);
     let _: Value = ada.ask("PATCH", &of_bob, json!({"role": "write"})).await;
     run(&mut page, workspace, "write", "out/x.txt").await.unwrap();
+    let _: Value = ada.ask("PATCH", &of_bob, json!({"role": "read"})).await;
+    let refused = run(&mut page, workspace, "write", "out/x.txt").await;
+    assert_eq!(code(refused).as_deref(), Some("plugins.plugin_denied"));
+    assert_eq!(
+        run(&mut page, workspace, "read", "src/a.txt").await.unwrap(),
+        "shared",
+        "what they may is left to them"
+    );
+    let _: Value = ada.ask("PATCH", &of_bob, json!({"role": "write"})).await;
     run(&mut page, workspace, "delete", "out/x.txt").await.unwrap();
     assert_eq!(read(&ada, workspace, "out/x.txt").await, None);
     // Where the right to the workspace ends, all of it does.
     let _: Value = ada.ask("DELETE", &of_bob, Value::Null).await;
     let refused = run(&mut page, workspace, "read", "src/a.txt").await;
     assert_eq!(code(refused).as_deref(), Some("workspace.not_found"));
+    // Whoever comes back begins anew.
+    let _: Value = ada.ask("POST", &members, json!({"login": "bob@example.org", "role": "write"})).await;
+    assert_eq!(installed(&bob, workspace).await.plugins, []);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn one_persons_pages_leave_room_for_others() {
+    const LISTS: usize = 64;
+    let (server, ada, bob) = site().await;
+    let workspace = ada.workspace("W").await.id;
+    let mut page = ada.page().await;
+    let mut followed = Vec::new();
+    for _ in 0..LISTS {
+        let call = page.begin(Request::FollowPlugins { workspace }).await;
+        next_item(&mut page, call).await;
+        followed.push(call);
+    }
+    let refused = page.call(Request::FollowPlugins { workspace }).await.unwrap_err();
+    assert_eq!(refused.code, "plugins.too_many_lists");
+    let mut other = bob.page().await;
+    let theirs = bob.workspace("W").await.id;
+    let call = other.begin(Request::FollowPlugins { workspace: theirs }).await;
+    next_item(&mut other, call).await;
     server.stop().await;
 }
 
@@ -215,7 +248,7 @@ async fn no_way_leads_around_what_was_granted() {
 
 #[tokio::test]
 async fn programs_publish_and_develop_with_a_token_for_that_and_consent_to_nothing() {
-    let (server, ada, _) = site().await;
+    let (server, ada, bob) = site().await;
     let workspace = ada.workspace("W").await.id;
     let key = publisher(&ada, "acme").await;
     let program = ada.with_token(&["plugins"]).await;
@@ -247,6 +280,18 @@ async fn programs_publish_and_develop_with_a_token_for_that_and_consent_to_nothi
     }
     let refused = program.refused_to("PUT", "/admin/plugins/policy", json!({})).await;
     assert_eq!(refused, (403, "auth.scope".to_owned()));
+    // An admin's is a member's here: it neither takes names that are kept, nor touches what belongs to others.
+    let theirs = publisher(&bob, "bobs").await;
+    let _: RegistryVersion =
+        sent(&bob, "/plugins/registry", package("bobs.helper", "1.0.0", READ, Some(&theirs))).await;
+    let new = |name: &str| json!({"name": name, "public_key": key.public().to_string()});
+    let refused = program.refused_to("POST", "/plugins/publishers", new("coditect")).await;
+    assert_eq!(refused, (403, "plugins.publisher_reserved".to_owned()));
+    assert_eq!(program.refused_to("POST", "/plugins/publishers", new("bobs")).await, needs_login);
+    let yank = "/plugins/registry/bobs.helper/1.0.0/yank";
+    let refused = program.refused_to("POST", yank, json!({"yanked": true})).await;
+    assert_eq!(refused, (403, "plugins.publisher_taken".to_owned()));
+    let _: Value = ada.ask("POST", yank, json!({"yanked": true})).await;
     server.stop().await;
 }
 

@@ -258,14 +258,16 @@ impl Identity {
     }
 
     /// Like [`require`](Self::require), for something in this workspace or, where none is named, in none or in all of them. Models belong
-    /// to no workspace.
+    /// to no workspace; what plugins add to them does.
     pub fn require_in(&self, scope: Scope, workspace: Option<WorkspaceId>) -> Result<(), AuthError> {
         self.require(scope)?;
         match self.credential {
-            Credential::Token { workspace: Some(only), .. } if scope != Scope::Llm && workspace != Some(only) => {
-                Err(AuthError::OtherWorkspace)
-            }
-            Credential::Token { .. } | Credential::Session(_) => Ok(()),
+            Credential::Token { workspace: Some(only), .. } => match workspace {
+                Some(asked) if asked == only => Ok(()),
+                None if scope == Scope::Llm => Ok(()),
+                _ => Err(AuthError::OtherWorkspace),
+            },
+            Credential::Token { workspace: None, .. } | Credential::Session(_) => Ok(()),
         }
     }
 
@@ -277,6 +279,12 @@ impl Identity {
     /// Refuses who is no admin now, and a token that may not act as one.
     pub fn require_admin(&self) -> Result<(), AuthError> {
         self.require_admin_with(Scope::Admin)
+    }
+
+    /// The role that may be acted in: a token that may not act as an admin is a member's.
+    #[must_use]
+    pub fn acting_role(&self) -> Role {
+        if self.require_admin().is_ok() { Role::Admin } else { Role::Member }
     }
 
     /// Refuses who is no admin now, and a token that was not made for this part of what admins may do.

@@ -23,6 +23,9 @@ const SEARCHES_BY_NAME_AT_ONCE: usize = 4;
 /// Calls of plugins of one person, while they go on; further ones wait. The host bounds those of each plugin beside that.
 const PLUGIN_CALLS_AT_ONCE: usize = 32;
 
+/// Lists of plugins that one person follows at the same time, one for each page with a workspace; as many as the pages that one may have.
+const PLUGIN_LISTS_AT_ONCE: usize = 64;
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Person {
@@ -38,6 +41,7 @@ pub(super) struct Person {
     searches_by_name: Semaphore,
     git_reads: Semaphore,
     plugin_calls: Semaphore,
+    plugin_lists: Semaphore,
     chats: Semaphore,
     max_chats: usize,
 }
@@ -57,6 +61,8 @@ enum Answer {
     Git,
     /// Into one piece that a plugin makes, which may take long.
     Plugin,
+    /// Into a list that is told anew for as long as the page is open.
+    PluginList,
     /// Into a conversation, which is held as long as the model takes.
     Chat,
 }
@@ -72,6 +78,7 @@ impl Answer {
             Request::Git { request, .. } if request.is_reading() => Self::Git,
             Request::FindFiles { .. } => Self::Paths,
             Request::CallPlugin { .. } => Self::Plugin,
+            Request::FollowPlugins { .. } => Self::PluginList,
             Request::Chat(_) => Self::Chat,
             _ => Self::Small,
         }
@@ -89,6 +96,7 @@ impl Person {
             git_reads: Semaphore::new(GIT_READS_AT_ONCE),
             searches_by_name: Semaphore::new(SEARCHES_BY_NAME_AT_ONCE),
             plugin_calls: Semaphore::new(PLUGIN_CALLS_AT_ONCE),
+            plugin_lists: Semaphore::new(PLUGIN_LISTS_AT_ONCE),
             chats: Semaphore::new(limits.chats),
             max_chats: limits.chats,
         }
@@ -104,6 +112,10 @@ impl Person {
             Answer::Git => Ok(self.place_and_room(&self.git_reads).await),
             Answer::Paths => Ok(self.place_and_room(&self.searches_by_name).await),
             Answer::Plugin => Ok(self.place_and_room(&self.plugin_calls).await),
+            Answer::PluginList => {
+                let place = self.plugin_lists.try_acquire();
+                place.map(Some).map_err(|_| ApiFault::TooManyPluginLists { limit: PLUGIN_LISTS_AT_ONCE })
+            }
             Answer::Chat => {
                 let place = self.chats.try_acquire();
                 place.map(Some).map_err(|_| ApiFault::TooManyChats { limit: self.max_chats })

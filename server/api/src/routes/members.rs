@@ -87,7 +87,6 @@ pub(super) async fn change(
         let role = Some(changed.member.role);
         if role < Some(WorkspaceRole::Write) {
             state.terminals.end_membership(user, id).await;
-            state.forget_plugins_of(id, Some(user)).await;
         }
         state.auth.tell_of_member(AuditAction::MemberChanged, &identity, (id, user), role, &origin.device);
     }
@@ -108,6 +107,8 @@ pub(super) async fn remove(
     state.workspaces.remove_member(identity.user.id, id, user).await?;
     // Before the answer says that they may no longer. Where they run something on another server, that one finds out by itself.
     state.terminals.end_membership(user, id).await;
+    // Should they come back, nothing may run that they do not remember having granted anything.
+    state.forget_plugins_of(id, Some(user)).await;
     state.auth.tell_of_member(AuditAction::MemberRemoved, &identity, (id, user), None, &origin.device);
     Ok(StatusCode::NO_CONTENT)
 }

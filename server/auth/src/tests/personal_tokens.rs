@@ -317,6 +317,8 @@ async fn a_terminals_token_is_listed_and_ends_with_it() {
     assert_eq!(code(identity.require_in(Scope::Terminals, own)), "auth.scope");
     identity.require_in(Scope::FilesRead, own).unwrap();
     identity.require_in(Scope::Llm, None).unwrap();
+    identity.require_in(Scope::Llm, own).unwrap();
+    assert_eq!(code(identity.require_in(Scope::Llm, other_one)), "auth.other_workspace", "what plugins add there");
     for elsewhere in [other_one, None] {
         assert_eq!(code(identity.require_in(Scope::FilesRead, elsewhere)), "auth.other_workspace");
         ada.require_in(Scope::FilesRead, elsewhere).unwrap();

@@ -13,7 +13,7 @@ use coditect_store::{StoreError, Transaction};
 use super::place::{Place, granted};
 use super::rows::{InstallRow, Origin};
 use crate::PluginsError;
-use crate::packages::Opened;
+use crate::packages::{Opened, PackageRow, to_the_end};
 use crate::plugins::{Inner, Plugins};
 use crate::registry::is_allowed;
 use crate::registry::rows::{PublisherRow, key_id};
@@ -22,7 +22,10 @@ use crate::registry::rows::{PublisherRow, key_id};
 pub(super) struct Candidate {
     pub(super) manifest: Arc<Manifest>,
     pub(super) sha256: String,
+    /// Bytes of its file.
     pub(super) bytes: u64,
+    /// Bytes that the store keeps of it.
+    pub(super) kept_bytes: u64,
     /// Public key that signed it.
     pub(super) signer: Option<String>,
     pub(super) origin: Origin,
@@ -51,17 +54,18 @@ impl Plugins {
         if !inner.registry.policies.get().await?.files {
             return Err(PluginsError::NoFiles);
         }
-        let _place = inner.packages.place().await?;
+        let permit = inner.packages.place().await?;
         let opened = Opened::read(package, inner.settings.package_bytes).await?;
-        let signer = opened.signer.as_ref().ok_or(PluginsError::Unsigned)?;
-        inner.keep_upload(user, &opened).await?;
-        let candidate = Candidate {
-            manifest: Arc::new(opened.manifest().clone()),
-            sha256: opened.sha256.clone(),
-            bytes: opened.file.len() as u64,
-            signer: Some(signer.to_string()),
-            origin: Origin::File,
-        };
+        let candidate = Candidate::of(&opened, Origin::File);
+        if candidate.signer.is_none() {
+            return Err(PluginsError::Unsigned);
+        }
+        let inner = inner.clone();
+        let kept = to_the_end(async move {
+            let _permit = permit;
+            inner.keep_upload(user, &opened).await
+        });
+        kept.await?;
         self.reviewed(user, workspace, &candidate).await
     }
 
@@ -84,7 +88,7 @@ impl Inner {
                 let listed = self.registry.find(id, version.as_deref()).await?;
                 let manifest = self.packages.manifest(&listed.row.sha256).await?;
                 let (sha256, bytes, signer) = (listed.row.sha256, listed.row.bytes, Some(listed.row.key));
-                Ok(Candidate { manifest, sha256, bytes, signer, origin: Origin::Registry })
+                Ok(Candidate { manifest, sha256, bytes, kept_bytes: bytes, signer, origin: Origin::Registry })
             }
             PackageSource::File { sha256 } => {
                 // Whatever was sent as a name is one only if a package stands below it.
@@ -93,8 +97,7 @@ impl Inner {
                 let row = if is_here { self.packages.row(sha256).await? } else { None };
                 let row = row.ok_or(PluginsError::NoUpload)?;
                 let manifest = self.packages.manifest(sha256).await?;
-                let (sha256, bytes, signer) = (sha256.clone(), row.bytes, row.signer);
-                Ok(Candidate { manifest, sha256, bytes, signer, origin: Origin::File })
+                Ok(Candidate::new(manifest, sha256, &row, Origin::File))
             }
         }
     }
@@ -185,6 +188,15 @@ impl Inner {
 const SHA256_DIGITS: usize = 64;
 
 impl Candidate {
+    fn new(manifest: Arc<Manifest>, sha256: &str, row: &PackageRow, origin: Origin) -> Self {
+        let (bytes, kept_bytes, signer) = (row.bytes, row.kept_bytes(), row.signer.clone());
+        Self { manifest, sha256: sha256.to_owned(), bytes, kept_bytes, signer, origin }
+    }
+
+    pub(super) fn of(opened: &Opened, origin: Origin) -> Self {
+        Self::new(Arc::new(opened.manifest().clone()), &opened.sha256, &opened.row, origin)
+    }
+
     /// What its manifest asks for.
     pub(super) fn asked(&self) -> Vec<Capability> {
         self.manifest.capabilities.iter().map(|asked| asked.capability.clone()).collect()
@@ -195,7 +207,7 @@ impl Candidate {
     }
 }
 
-/// Whether a newer version would have to be agreed to: it asks for more, or wants more handed over unasked within what it asks for.
+/// Whether a newer version would have to be agreed to: it asks for more, or wants more handed over, or run by models, unasked within what it asks for.
 pub(super) fn has_to_ask(before: &Manifest, new: &Manifest) -> bool {
     let asked: Vec<_> = before.capabilities.iter().map(|asked| asked.capability.clone()).collect();
     let (old, now) = (&before.offers, &new.offers);
@@ -211,5 +223,8 @@ pub(super) fn has_to_ask(before: &Manifest, new: &Manifest) -> bool {
         files.flat_map(|view| view.globs.iter().cloned()).collect()
     };
     let hands = is_new(&checked(old), &checked(now)) || is_new(&viewed(old), &viewed(now));
-    !asks_more(&asked, new).is_empty() || looks || hooks || hands
+    let unasked = |offers: &Offers| -> Vec<String> {
+        offers.tools.iter().filter(|tool| !tool.changes).map(|tool| tool.id.clone()).collect()
+    };
+    !asks_more(&asked, new).is_empty() || looks || hooks || hands || is_new(&unasked(old), &unasked(now))
 }

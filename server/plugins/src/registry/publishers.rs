@@ -37,6 +37,15 @@ impl Registry {
         Ok(row.show(name))
     }
 
+    /// Whether there is a publisher of this name.
+    pub async fn is_taken(&self, name: &str) -> Result<bool, PluginsError> {
+        if !PluginId::is_part(name) {
+            return Ok(false);
+        }
+        let found = self.store.transact(|tx| async move { tx.get(&self.keys.publisher(name)).await }).await?;
+        Ok(found.is_some())
+    }
+
     async fn take_name(
         &self,
         tx: &Transaction,
@@ -137,21 +146,5 @@ impl Registry {
             !row.yanked && row.sha256 == sha256 && publisher.trusts(&row.key)
         };
         Ok(publisher.zip(version).is_some_and(is_offered))
-    }
-
-    /// What a person published belongs to nobody any more: admins look after it.
-    pub(crate) async fn abandon(&self, user: UserId) -> Result<(), PluginsError> {
-        self.store
-            .transact(|tx| async move {
-                for (name, mut row) in self.owned_by(&tx, user).await? {
-                    row.owner = None;
-                    tx.set_record(self.keys.publisher(&name), &row)?;
-                    append(&tx, &self.keys, Event::of_key(RegistryAction::Abandon, &name, None)).await?;
-                }
-                tx.clear_range(&self.keys.owned(user).range())?;
-                Ok::<_, PluginsError>(())
-            })
-            .await?;
-        Ok(self.catalog.catch_up().await?)
     }
 }

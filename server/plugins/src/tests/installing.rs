@@ -74,6 +74,16 @@ async fn newer_versions_are_taken_where_they_ask_for_nothing_more() {
     server.publish("1.4.0", &format!("[conversations]\nanswers=true\nquestions=true\n{conversations}")).await;
     let listed = server.listed(user(2)).await;
     assert_eq!((listed[0].manifest.version.as_str(), listed[0].update.is_some()), ("1.3.0", true));
+    // A tool that models may call unasked is agreed to as well; one that asks its person is not.
+    let tool = |changes: bool| {
+        let parameters = "{\"type\": \"object\", \"properties\": {}}";
+        format!("[[tools]]\nid='t'\ndescription='Counts.'\nparameters='{parameters}'\nchanges={changes}\n")
+    };
+    for (version, offers, waits) in [("1.5.0", tool(true), false), ("1.6.0", tool(false), true)] {
+        server.publish(version, &format!("[conversations]\nanswers=true\n{offers}{conversations}")).await;
+        let listed = server.listed(user(2)).await;
+        assert_eq!(listed[0].update.is_some(), waits, "{version}: {}", listed[0].manifest.version);
+    }
 }
 
 #[tokio::test]

@@ -114,8 +114,9 @@ async fn run(context: Context, link: Arc<Link>, id: u32, request: Request) {
 }
 
 /// Answers a call, with what its answer weighs.
-async fn carry_out(mut context: Context, link: &Link, request: Request) -> Result<(Reply, Held), ApiError> {
+async fn carry_out(mut context: Context, link: &Link, mut request: Request) -> Result<(Reply, Held), ApiError> {
     let identity = context.state.auth.check_again(&link.opened_by).await?;
+    models::settle(&mut request, &identity);
     identity.require_in(scope::demanded_by(&request), rights::workspace_of(&request))?;
     let _place = link.person.place(&request).await?;
     // After the wait for a place: what the person may do now counts.

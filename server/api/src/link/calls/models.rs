@@ -5,7 +5,7 @@ use coditect_metering::Asker;
 use coditect_plugin_host::ports::Question;
 use coditect_plugins::{Filtered, Plugins};
 use coditect_protocol::WorkspaceId;
-use coditect_protocol::call::{Item, Reply};
+use coditect_protocol::call::{Item, Reply, Request};
 use coditect_protocol::chat::{ChatDelta, ChatEnd, ChatMessage, ChatRequest, StopReason};
 use coditect_protocol::plugin::{Conversations, PluginItem};
 use tokio::sync::mpsc;
@@ -40,13 +40,21 @@ pub(super) async fn list(
     Ok(Reply::Models(list))
 }
 
+/// With a token of a workspace, it is asked there; so that it is looked at like any other call whether its person may.
+pub(super) fn settle(request: &mut Request, identity: &Identity) {
+    if let (Request::Chat(ChatRequest { workspace, .. }), Credential::Token { workspace: bound, .. }) =
+        (request, &identity.credential)
+    {
+        *workspace = workspace.or(*bound);
+    }
+}
+
 pub(super) async fn chat(context: &Context, identity: &Identity, request: ChatRequest) -> Result<Reply, ApiError> {
-    let (token, bound) = match &identity.credential {
-        Credential::Session(_) => (None, None),
-        Credential::Token { id, workspace, .. } => (Some(*id), *workspace),
+    let token = match &identity.credential {
+        Credential::Session(_) => None,
+        Credential::Token { id, .. } => Some(*id),
     };
-    // Whether the person may be there was asked before the call.
-    let workspace = bound.or(request.workspace);
+    let workspace = request.workspace;
     let (user, role) = (identity.user.id, identity.user.role);
     let asker = Asker { user, role, token, workspace, agent: AGENT.into(), allowance: None };
     let conversation = Conversation::begin(context, asker, request).await?;

@@ -22,6 +22,7 @@ pub(in crate::routes) const DEVELOP: &[Refusals] = &[
     PACKAGE,
     &[
         (Kind::Forbidden, &["plugins.not_allowed", "plugins.no_files"]),
+        (Kind::NotFound, &["plugins.not_installed"]),
         (Kind::Conflict, &["plugins.consent_changed", "plugins.other_signer"]),
     ],
 ];

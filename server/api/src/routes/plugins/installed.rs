@@ -21,9 +21,12 @@ pub(in crate::routes) const INSTALL: &[Refusals] = &[
     OFF,
     WORKSPACE,
     &[
-        (Kind::Invalid, &["plugins.not_asked", "plugins.contract"]),
+        (Kind::Invalid, &["plugins.not_asked", "plugins.contract", "plugins.unsigned"]),
         (Kind::Forbidden, &["plugins.not_allowed", "plugins.no_files"]),
-        (Kind::NotFound, &["plugins.not_found", "plugins.version_not_found", "plugins.upload_not_found"]),
+        (
+            Kind::NotFound,
+            &["plugins.not_found", "plugins.version_not_found", "plugins.upload_not_found", "plugins.not_installed"],
+        ),
         (Kind::Conflict, &["plugins.consent_changed", "plugins.yanked", "plugins.other_signer", "plugins.downgrade"]),
         (Kind::TooLarge, &["plugins.too_many"]),
     ],

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{RawPathParams, State};
-use coditect_auth::{AuthError, Credential};
+use coditect_auth::AuthError;
 use coditect_protocol::Kind;
 use coditect_protocol::plugin::{NewPublisher, Publisher};
 use http::StatusCode;
@@ -44,7 +44,7 @@ pub(in crate::routes) async fn list(
     Ok(Json(of(&state)?.registry().publishers_of(identity.user.id).await?))
 }
 
-/// Takes a name that is nobody's, or adds a key to one of the person's own. The latter takes a login: whoever finds a token could go on publishing
+/// Takes a name that is nobody's, or adds a key to one that there is. The latter takes a login: whoever finds a token could go on publishing
 /// after it was revoked.
 #[utoipa::path(post, path = "/plugins/publishers", operation_id = "add_publisher_key", tag = "plugins",
     request_body = NewPublisher, responses((status = 201, body = Publisher)))]
@@ -53,13 +53,10 @@ pub(in crate::routes) async fn add(
     Caller(identity): Caller,
     Body(new): Body<NewPublisher>,
 ) -> Result<(StatusCode, Json<Publisher>), ApiError> {
-    let (user, role) = (identity.user.id, identity.user.role);
+    let (user, role) = (identity.user.id, identity.acting_role());
     let registry = of(&state)?.registry();
-    if matches!(identity.credential, Credential::Token { .. }) {
-        let own = registry.publishers_of(user).await?;
-        if own.iter().any(|publisher| publisher.name == new.name) {
-            return Err(AuthError::NeedsLogin.into());
-        }
+    if identity.require_session().is_err() && registry.is_taken(&new.name).await? {
+        return Err(AuthError::NeedsLogin.into());
     }
     let publisher = registry.put_publisher(user, role, &new).await?;
     Ok((StatusCode::CREATED, Json(publisher)))
@@ -74,7 +71,7 @@ pub(in crate::routes) async fn revoke(
     Caller(identity): Caller,
     params: RawPathParams,
 ) -> Result<StatusCode, ApiError> {
-    let (user, role) = (identity.user.id, identity.user.role);
+    let (user, role) = (identity.user.id, identity.acting_role());
     of(&state)?.registry().revoke_key(user, role, part(&params, "name"), part(&params, "key")).await?;
     Ok(StatusCode::NO_CONTENT)
 }

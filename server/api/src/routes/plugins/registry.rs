@@ -177,7 +177,7 @@ pub(in crate::routes) async fn publish(
     body: HttpBody,
 ) -> Result<(StatusCode, Json<RegistryVersion>), ApiError> {
     let plugins = of(&state)?;
-    let (user, role) = (identity.user.id, identity.user.role);
+    let (user, role) = (identity.user.id, identity.acting_role());
     let package = state.packages.receive(user, &headers, body).await?;
     let published = plugins.registry().publish(user, role, package.bytes.clone()).await?;
     Ok((StatusCode::CREATED, Json(published)))
@@ -202,7 +202,7 @@ pub(in crate::routes) async fn yank(
     params: RawPathParams,
     Body(wanted): Body<Yank>,
 ) -> Result<StatusCode, ApiError> {
-    let (user, role) = (identity.user.id, identity.user.role);
+    let (user, role) = (identity.user.id, identity.acting_role());
     of(&state)?.registry().yank(user, role, &id, part(&params, "version"), wanted.yanked).await?;
     Ok(StatusCode::NO_CONTENT)
 }

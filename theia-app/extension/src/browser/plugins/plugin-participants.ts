@@ -64,7 +64,7 @@ class PluginAgent implements ChatAgent {
         const text = request.message.parts.map(part => part.kind === 'agent' ? '' : part.promptText).join('').trim();
         try {
             await this.calls.ask(this.offer.plugin, {
-                call: 'respond', participant: this.offer.surface.id, text, history: historyBefore(request), context: this.calls.context()
+                call: 'respond', participant: this.offer.surface.id, text, history: historyBefore(request, this.id), context: this.calls.context()
             }, 'done', toAbortSignal(response.cancellationToken), item => this.take(item, request));
             response.complete();
         } catch (error) {
@@ -87,9 +87,9 @@ class PluginAgent implements ChatAgent {
     }
 }
 
-/** What was said in this conversation before. */
-function historyBefore(request: MutableChatRequestModel): Said[] {
-    const before = request.session.getRequests().filter(({ id }) => id !== request.id);
+/** What was said in this conversation to and by the participant before. What others were told is none of its business. */
+function historyBefore(request: MutableChatRequestModel, participant: string): Said[] {
+    const before = request.session.getRequests().filter(({ id, response }) => id !== request.id && response.agentId === participant);
     return before.flatMap(({ message, response }): Said[] => [
         { by: 'user', text: message.parts.map(part => part.promptText).join('').trim() },
         { by: 'assistant', text: response.response.asString() }
