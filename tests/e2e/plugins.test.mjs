@@ -2,14 +2,15 @@
 // more, a right that is taken away, and the end.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import http from 'node:http';
 import path from 'node:path';
 import { after, before } from 'node:test';
 import { Author, finish } from './harness/author.mjs';
 import { launch, open, picture } from './harness/browser.mjs';
 import { Chat } from './harness/chat.mjs';
 import { Ide } from './harness/ide.mjs';
+import { Models } from './harness/models.mjs';
 import { Person } from './harness/person.mjs';
+import { Plugins } from './harness/plugins.mjs';
 import { eventually } from './harness/process.mjs';
 import { Stack, commit } from './harness/stack.mjs';
 import { steps } from './harness/steps.mjs';
@@ -21,45 +22,19 @@ const TOOL = /conventional_commit$/;
 const SECRET = ['AKIA', 'IOSFODNN7', 'QWERTYU'].join('');
 const REMARK = ['TO', 'DO'].join('');
 
-let browser, stack, models, admin, ada, author, id;
+let browser, stack, models, admin, ada, plugins, author, id;
 
-/** A model that calls the tool when it is asked to, says what the tool answered, and remembers what it was told. */
-class Models {
-    questions = [];
-
-    async start() {
-        this.server = http.createServer((request, response) => {
-            let text = '';
-            request.on('data', data => { text += data; }).on('end', () => this.answer(request, text, response));
-        });
-        await new Promise(resolve => this.server.listen(0, '127.0.0.1', resolve));
-        return this;
-    }
-    answer(request, text, response) {
-        if (request.url.endsWith('/models')) {
-            response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ object: 'list', data: [{ id: 'echo', object: 'model', created: 0, owned_by: 'test' }] }));
-            return;
-        }
-        this.questions.push(text);
-        const { messages, tools = [] } = JSON.parse(text);
-        const last = messages.at(-1);
-        const tool = tools.find(({ function: { name } }) => TOOL.test(name));
-        const delta = last.role === 'tool' ? { content: `The tool said: ${last.content}` }
-            : tool && JSON.stringify(last.content).includes('commit') ? { tool_calls: [{ index: 0, id: 'call', type: 'function', function: { name: tool.function.name, arguments: JSON.stringify({ message: 'Fixed it.' }) } }] }
-                : { content: 'Understood.' };
-        const chunk = (delta, finish_reason = null) => `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 0, model: 'echo', choices: [{ index: 0, delta, finish_reason }] })}\n\n`;
-        response.writeHead(200, { 'content-type': 'text/event-stream' });
-        response.end(chunk({ role: 'assistant', ...delta }) + chunk({}, delta.tool_calls ? 'tool_calls' : 'stop') + 'data: [DONE]\n\n');
-    }
-    get url() { return `http://127.0.0.1:${this.server.address().port}`; }
-    stop() {
-        this.server.closeAllConnections();
-        return new Promise(resolve => this.server.close(resolve));
-    }
+/** Calls the tool when it is asked to, and says what the tool answered. */
+function answer({ messages, tools = [] }) {
+    const last = messages.at(-1);
+    const tool = tools.find(({ function: { name } }) => TOOL.test(name));
+    return last.role === 'tool' ? { content: `The tool said: ${last.content}` }
+        : tool && JSON.stringify(last.content).includes('commit') ? { tool_calls: [{ index: 0, id: 'call', type: 'function', function: { name: tool.function.name, arguments: JSON.stringify({ message: 'Fixed it.' }) } }] }
+            : { content: 'Understood.' };
 }
 
 before(async () => {
-    models = await new Models().start();
+    models = await new Models(answer).start();
     stack = await Stack.start({ flags: ['--first-login', ADMIN], upstreams: [`mill=${models.url}`] });
     browser = await launch();
     admin = await open(browser);
@@ -69,6 +44,7 @@ before(async () => {
     ada = await open(browser);
     ada.person = await Person.register(ada.context, stack.url, MEMBER);
     ada.ide = new Ide(ada.page);
+    plugins = new Plugins(ada.ide);
     stack.writeSettings(ada.person.id, { 'files.autoSave': 'off' });
     id = await ada.person.workspace('ours');
     const files = stack.filesOf(id);
@@ -86,40 +62,19 @@ after(async () => {
 
 const step = steps('plugins', () => [ada, admin]);
 
-const pluginsView = () => ada.page.locator('#coditect-plugins');
-const installedEntry = title => pluginsView().getByRole('region', { name: 'Installed' }).getByRole('button', { name: title }).first();
-const pluginPage = () => ada.page.locator('.coditect-plugin-page:visible');
-const view = () => ada.page.locator('.coditect-plugin-view:visible');
-
-/** The keys hide the view where it is shown. */
-async function showPlugins() {
-    if (!await pluginsView().isVisible()) { await ada.page.keyboard.press('Control+Shift+x'); }
-    await pluginsView().waitFor();
-}
-/** Looks for a plugin in the side bar's view, and asks to install it. */
-async function askToInstall(words, title) {
-    await showPlugins();
-    await pluginsView().getByRole('searchbox', { name: 'Search the registry' }).fill(words);
-    await pluginsView().getByRole('button', { name: `Install ${title}` }).click();
-    await ada.ide.dialog.waitFor();
-}
-async function install(words, title) {
-    await askToInstall(words, title);
-    await ada.ide.dialog.locator('button.main').click();
-    await ada.ide.dialog.waitFor({ state: 'detached' });
-    await installedEntry(title).getByText('Ready').waitFor({ timeout: 120_000 });
-}
-
 step('an author publishes from the command line', async () => {
     await author.begin();
+    // The name is kept: an admin takes it, who is logged in. A token may not.
+    const [, public_key] = /Public key: (\S+)/.exec(await author.do('.', 'key', 'show'));
+    await admin.person.call('POST', 'plugins/publishers', { name: 'coditect', public_key });
     for (const example of ['todo-tree', 'secrets', 'commit-message']) {
         const folder = author.take(example);
         if (fs.existsSync(path.join(folder, 'package.json'))) { await finish('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: folder }); }
         assert.match(await author.publish(example), /1\.0\.0/);
     }
     await assert.rejects(author.do('todo-tree', 'publish', '--key', '/dev/null'), /key/, 'a key that is none');
-    const { plugins } = await ada.person.call('GET', 'plugins/registry?q=todo');
-    assert.equal(plugins[0].id, 'coditect.todo-tree');
+    const { plugins: found } = await ada.person.call('GET', 'plugins/registry?q=todo');
+    assert.equal(found[0].id, 'coditect.todo-tree');
     await author.do('.', 'key', 'new', '--key', path.join(author.dir, 'another'));
     author.edit('secrets', 'plugin.toml', text => text.replace('1.0.0', '1.0.1'));
     const stranger = await author.do('secrets', 'publish', '--key', path.join(author.dir, 'another')).then(() => 'published', error => error.message);
@@ -129,7 +84,7 @@ step('an author publishes from the command line', async () => {
 step('somebody installs a plugin and sees what it asks for', async () => {
     await ada.page.goto(ada.person.ideUrl(id));
     await ada.ide.ready();
-    await askToInstall('todo', 'To-do tree');
+    await plugins.ask('todo', 'To-do tree');
     for (const text of ['To find the remarks in your files.', 'To keep the number of remarks for the status bar.']) {
         await ada.ide.dialog.getByText(text).waitFor();
     }
@@ -137,13 +92,13 @@ step('somebody installs a plugin and sees what it asks for', async () => {
     await ada.ide.dialog.getByRole('button', { name: 'Cancel' }).click();
     await ada.ide.dialog.waitFor({ state: 'detached' });
     assert.deepEqual((await ada.person.call('GET', `plugins/installed?workspace=${id}`)).plugins, [], 'who cancels installs nothing');
-    await install('todo', 'To-do tree');
+    await plugins.install('todo', 'To-do tree');
     await picture(ada.page, 'plugins-installed');
 }, { timeout: 180_000 });
 
 step('its command opens its view, whose entries lead to their places', async () => {
     await ada.ide.command('To do: Show the list');
-    const entry = view().getByText('greet by name');
+    const entry = plugins.view.getByText('greet by name');
     await entry.waitFor();
     await picture(ada.page, 'plugins-view');
     await entry.click();
@@ -152,7 +107,7 @@ step('its command opens its view, whose entries lead to their places', async () 
 });
 
 step('a hook before saving asks, and what it asks about is not saved', async () => {
-    await install('secrets', 'Secrets');
+    await plugins.install('secrets', 'Secrets');
     await ada.ide.openFromTree('notes.txt');
     await ada.ide.typeAtEnd(`aws_access_key_id = ${SECRET}\n`);
     await ada.page.keyboard.press('Control+s');
@@ -164,7 +119,7 @@ step('a hook before saving asks, and what it asks about is not saved', async () 
 }, { timeout: 180_000 });
 
 step('a tool answers a model in the chat, and a secret never reaches it', async () => {
-    await install('commit', 'Commit Message');
+    await plugins.install('commit', 'Commit Message');
     await ada.ide.openChat();
     const chat = new Chat(ada.page);
     await ada.ide.ask('Check my commit message');
@@ -183,39 +138,37 @@ step('a tool answers a model in the chat, and a secret never reaches it', async 
 step('an update that asks for more waits for consent, and the older one goes on', async () => {
     author.edit('todo-tree', 'plugin.toml', text => `${text.replace('version = "1.0.0"', 'version = "1.1.0"')}\n[[capability]]\nname = "notify"\nreason = "To tell you when the list is empty."\n`);
     await author.publish('todo-tree');
-    await showPlugins();
-    const update = pluginsView().getByRole('button', { name: 'Update …' });
+    await plugins.show();
+    const update = plugins.list.getByRole('button', { name: 'Update …' });
     await update.waitFor();
-    await installedEntry('To-do tree').getByText('1.0.0').waitFor();
+    await plugins.entry('To-do tree').getByText('1.0.0').waitFor();
     await update.click();
     await ada.ide.dialog.getByText('To tell you when the list is empty.').waitFor();
     await picture(ada.page, 'plugins-update');
-    await ada.ide.dialog.locator('button.main').click();
-    await ada.ide.dialog.waitFor({ state: 'detached' });
-    await installedEntry('To-do tree').getByText('1.1.0').waitFor();
+    await plugins.agree();
+    await plugins.entry('To-do tree').getByText('1.1.0').waitFor();
 }, { timeout: 300_000 });
 
 step('what is taken away is gone at once, and the person sees what was asked for', async () => {
-    await installedEntry('To-do tree').click();
-    const rights = pluginPage().getByRole('region', { name: 'Rights' });
+    await plugins.entry('To-do tree').click();
+    const rights = plugins.shownPage.getByRole('region', { name: 'Rights' });
     await rights.getByRole('checkbox', { name: /search/i }).or(rights.getByRole('switch', { name: /search/i })).first().click();
     await ada.ide.command('To do: Show the list');
-    await view().getByText(/search|denied|grant/i).first().waitFor();
-    await showPlugins();
-    await installedEntry('To-do tree').click();
-    await pluginPage().getByRole('button', { name: 'Look again' }).click();
-    await pluginPage().getByRole('list', { name: 'Denied' }).waitFor();
+    await plugins.view.getByText(/search|denied|grant/i).first().waitFor();
+    await plugins.show();
+    await plugins.entry('To-do tree').click();
+    await plugins.shownPage.getByRole('button', { name: 'Look again' }).click();
+    await plugins.shownPage.getByRole('list', { name: 'Denied' }).waitFor();
     await picture(ada.page, 'plugins-denied');
 });
 
 step('uninstalling leaves nothing behind', async () => {
-    await pluginPage().getByRole('button', { name: 'Uninstall …' }).click();
+    await plugins.shownPage.getByRole('button', { name: 'Uninstall …' }).click();
     await ada.ide.dialog.waitFor();
-    await ada.ide.dialog.locator('button.main').click();
-    await ada.ide.dialog.waitFor({ state: 'detached' });
-    await installedEntry('To-do tree').waitFor({ state: 'detached' });
-    const { plugins } = await ada.person.call('GET', `plugins/installed?workspace=${id}`);
-    assert.deepEqual(plugins.map(({ manifest }) => manifest.id).sort(), ['coditect.commit-message', 'coditect.secrets']);
+    await plugins.agree();
+    await plugins.entry('To-do tree').waitFor({ state: 'detached' });
+    const { plugins: left } = await ada.person.call('GET', `plugins/installed?workspace=${id}`);
+    assert.deepEqual(left.map(({ manifest }) => manifest.id).sort(), ['coditect.commit-message', 'coditect.secrets']);
     assert.ok(!(await ada.ide.commandIds()).some(command => command.includes('todo-tree')));
 });
 
@@ -229,7 +182,7 @@ step('the front shows the same, and an admin blocks it everywhere', async () => 
     const policy = await admin.person.call('GET', 'admin/plugins/policy');
     await admin.person.call('PUT', 'admin/plugins/policy', { ...policy, block: ['coditect.secrets'] });
     await eventually('it to be blocked', async () => {
-        const { plugins } = await ada.person.call('GET', `plugins/installed?workspace=${id}`);
-        return plugins.find(({ manifest }) => manifest.id === 'coditect.secrets').state === 'blocked';
+        const { plugins: all } = await ada.person.call('GET', `plugins/installed?workspace=${id}`);
+        return all.find(({ manifest }) => manifest.id === 'coditect.secrets').state === 'blocked';
     });
 });

@@ -265,6 +265,13 @@ impl Shell {
         self.plugins(Method::GET, "publishers", JsValue::UNDEFINED)
     }
 
+    /// All names under which plugins are published, from the one after `after` on. For admins.
+    #[wasm_bindgen(js_name = listAllPublishers, unchecked_return_type = "Promise<PublishersPage>")]
+    pub fn list_all_publishers(&self, after: Option<String>) -> Promise {
+        let after = after.map(|after| ["?after=", &percent_encode(&after)].concat()).unwrap_or_default();
+        self.pass(Method::GET, &["admin/plugins/publishers", &after].concat(), JsValue::UNDEFINED)
+    }
+
     /// Takes a name, or adds a key to one's own.
     #[wasm_bindgen(js_name = addPublisherKey, unchecked_return_type = "Promise<Publisher>")]
     pub fn add_publisher_key(&self, publisher: Ts<NewPublisher>) -> Promise {

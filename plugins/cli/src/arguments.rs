@@ -93,7 +93,8 @@ pub(crate) struct Server {
     /// Its address, such as https://ide.example.org
     #[arg(long, value_name = "URL", env = "CODITECT_SERVER")]
     pub(crate) server: String,
-    /// A personal access token; better given in the variable, which others on this machine do not see
+    /// A personal access token of the scopes plugins and, to run, workspaces:read; better given in the variable, which others on this
+    /// machine do not see
     #[arg(long, value_name = "TOKEN", env = "CODITECT_TOKEN", hide_env_values = true)]
     pub(crate) token: String,
     /// Send the token over an unencrypted line

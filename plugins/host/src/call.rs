@@ -87,7 +87,7 @@ pub enum Outcome {
 /// For whom a plugin is called, and with what.
 #[derive(Clone)]
 pub struct Caller {
-    /// The person. How many calls run at the same time is counted for each of them and plugin.
+    /// The person. How many calls run at the same time is counted for each of them, and for each of their plugins.
     pub who: u64,
     /// What was granted.
     pub rights: Arc<Rights>,
@@ -124,6 +124,10 @@ pub struct CallFigures {
     pub host_calls: u64,
 }
 
+/// A call that came to its deadline and ran for less than one part in so many of it was kept waiting: by a server that has too much to do,
+/// or by what it asked for.
+const RAN_AT_LEAST: u64 = 4;
+
 /// The end of a call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Called {
@@ -131,4 +135,17 @@ pub struct Called {
     pub outcome: Result<Outcome, CallError>,
     /// What the call took.
     pub figures: CallFigures,
+}
+
+impl Called {
+    /// Whether it speaks against the plugin: one that does this again and again is rested and disabled. One whose time passed while it
+    /// was waiting did nothing wrong.
+    #[must_use]
+    pub fn is_fault(&self) -> bool {
+        match &self.outcome {
+            Ok(_) => false,
+            Err(CallError::Deadline { ms }) => self.figures.cpu_micros >= ms.saturating_mul(1_000) / RAN_AT_LEAST,
+            Err(error) => error.is_fault(),
+        }
+    }
 }

@@ -212,7 +212,7 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// Whether it speaks against the plugin: one that does this again and again is rested and disabled.
+    /// Whether it may speak against the plugin; what it took tells whether it does: [`crate::Called::is_fault`].
     #[must_use]
     pub const fn is_fault(&self) -> bool {
         !matches!(

@@ -1,8 +1,9 @@
 //! How many calls run at the same time, and how many wait.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use coditect_protocol::plugin::PluginId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -10,20 +11,24 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::CallError;
 use crate::settings::HostSettings;
 
-/// A plugin of a person.
-type Key = (u64, PluginId);
-
-/// Lets calls in: in order, so many at once, so many of each plugin of a person, and so many waiting.
+/// Lets calls in: in order, so many at once, so many of each person, so many of each plugin of a person, and so many waiting.
 pub(crate) struct Gate {
     all: Arc<Semaphore>,
-    lines: Mutex<HashMap<Key, Line>>,
+    people: Arc<Lines<u64>>,
+    plugins: Arc<Lines<(u64, PluginId)>>,
     waiting: AtomicUsize,
     queue: usize,
-    per_caller: usize,
-    queue_per_caller: usize,
 }
 
-/// The calls of one plugin of a person.
+/// The lines of all who have calls that run or wait.
+struct Lines<K: Hash + Eq> {
+    lines: Mutex<HashMap<K, Line>>,
+    /// Calls of one line that run at the same time.
+    at_once: usize,
+    /// Calls of one line that wait.
+    queue: usize,
+}
+
 struct Line {
     turns: Arc<Semaphore>,
     /// That run or wait.
@@ -31,17 +36,16 @@ struct Line {
 }
 
 /// A place in a line.
-struct Place {
-    gate: Arc<Gate>,
-    key: Key,
+struct Place<K: Hash + Eq> {
+    lines: Arc<Lines<K>>,
+    key: K,
     turns: Arc<Semaphore>,
 }
 
 /// The right to run, until it is dropped.
 pub(crate) struct Turn {
-    _all: OwnedSemaphorePermit,
-    _own: OwnedSemaphorePermit,
-    _place: Place,
+    _permits: [OwnedSemaphorePermit; 3],
+    _places: (Place<u64>, Place<(u64, PluginId)>),
 }
 
 /// Counts a call while it waits.
@@ -55,39 +59,31 @@ impl Drop for Waiting<'_> {
 
 impl Gate {
     pub(crate) fn new(settings: &HostSettings) -> Arc<Self> {
+        let plugins = Lines::new(settings.calls_per_caller, settings.queue_per_caller);
+        let people = Lines::new(settings.calls_per_person(), settings.queue_per_person());
         Arc::new(Self {
             all: Arc::new(Semaphore::new(settings.calls_at_once)),
-            lines: Mutex::default(),
+            people: Arc::new(people),
+            plugins: Arc::new(plugins),
             waiting: AtomicUsize::new(0),
             queue: settings.queue,
-            per_caller: settings.calls_per_caller,
-            queue_per_caller: settings.queue_per_caller,
         })
     }
 
     /// Waits for a turn; [`CallError::Busy`] where too many wait already.
-    pub(crate) async fn turn(self: &Arc<Self>, who: u64, plugin: &PluginId) -> Result<Turn, CallError> {
-        let place = self.line_up((who, plugin.clone()))?;
-        let own = match Arc::clone(&place.turns).try_acquire_owned() {
-            Ok(own) => own,
-            Err(_) => self.wait(&place.turns).await?,
-        };
-        let all = match Arc::clone(&self.all).try_acquire_owned() {
-            Ok(all) => all,
-            Err(_) => self.wait(&self.all).await?,
-        };
-        Ok(Turn { _all: all, _own: own, _place: place })
+    pub(crate) async fn turn(&self, who: u64, plugin: &PluginId) -> Result<Turn, CallError> {
+        let places = (self.people.line_up(who)?, self.plugins.line_up((who, plugin.clone()))?);
+        // The narrowest first: whoever waits there takes no turn of another call.
+        let permits =
+            [self.pass(&places.1.turns).await?, self.pass(&places.0.turns).await?, self.pass(&self.all).await?];
+        Ok(Turn { _permits: permits, _places: places })
     }
 
-    fn line_up(self: &Arc<Self>, key: Key) -> Result<Place, CallError> {
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = || Line { turns: Arc::new(Semaphore::new(self.per_caller)), there: 0 };
-        let line = lines.entry(key.clone()).or_insert_with(fresh);
-        if line.there >= self.per_caller.saturating_add(self.queue_per_caller) {
-            return Err(CallError::Busy);
+    async fn pass(&self, turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, CallError> {
+        match Arc::clone(turns).try_acquire_owned() {
+            Ok(turn) => Ok(turn),
+            Err(_) => self.wait(turns).await,
         }
-        line.there += 1;
-        Ok(Place { gate: Arc::clone(self), key, turns: Arc::clone(&line.turns) })
     }
 
     async fn wait(&self, turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, CallError> {
@@ -100,9 +96,32 @@ impl Gate {
     }
 }
 
-impl Drop for Place {
+impl<K: Hash + Eq + Clone> Lines<K> {
+    fn new(at_once: usize, queue: usize) -> Self {
+        Self { lines: Mutex::default(), at_once, queue }
+    }
+
+    fn line_up(self: &Arc<Self>, key: K) -> Result<Place<K>, CallError> {
+        let mut lines = self.all();
+        let fresh = || Line { turns: Arc::new(Semaphore::new(self.at_once)), there: 0 };
+        let line = lines.entry(key.clone()).or_insert_with(fresh);
+        if line.there >= self.at_once.saturating_add(self.queue) {
+            return Err(CallError::Busy);
+        }
+        line.there += 1;
+        Ok(Place { lines: Arc::clone(self), key, turns: Arc::clone(&line.turns) })
+    }
+}
+
+impl<K: Hash + Eq> Lines<K> {
+    fn all(&self) -> MutexGuard<'_, HashMap<K, Line>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Hash + Eq> Drop for Place<K> {
     fn drop(&mut self) {
-        let mut lines = self.gate.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.lines.all();
         if let Some(line) = lines.get_mut(&self.key) {
             line.there -= 1;
             if line.there == 0 {
@@ -119,8 +138,8 @@ impl Gate {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Of how many plugins and people calls are there.
-    pub(crate) fn lines(&self) -> usize {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).len()
+    /// Of how many people, and of how many of their plugins, calls are there.
+    pub(crate) fn lines(&self) -> (usize, usize) {
+        (self.people.all().len(), self.plugins.all().len())
     }
 }

@@ -42,5 +42,5 @@ pub use call::{Call, CallFigures, Called, Caller, FileChange, Outcome, Verdict};
 pub use error::{CallError, HostError};
 pub use examine::{Examined, MAX_COMPONENT_BYTES};
 pub use host::{Host, Plugin};
-pub use rights::Rights;
+pub use rights::{Globs, Rights};
 pub use settings::{Deadlines, HostSettings};

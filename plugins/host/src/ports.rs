@@ -241,12 +241,15 @@ pub trait Git: Send + Sync {
     async fn log(&self, max_commits: usize) -> Answer<Vec<Commit>>;
 }
 
+/// What a value counts beside its key and itself, in bytes: about what a store takes to keep it apart.
+pub const VALUE_OVERHEAD_BYTES: usize = 100;
+
 /// Values of a plugin for one person in one workspace.
 #[async_trait]
 pub trait Storage: Send + Sync {
     /// A value.
     async fn get(&self, key: &str) -> Answer<Option<Vec<u8>>>;
-    /// Sets one; `quota_bytes` bounds all keys and values together.
+    /// Sets one; `quota_bytes` bounds all keys and values together, and counts [`VALUE_OVERHEAD_BYTES`] for each.
     async fn set(&self, key: &str, value: Vec<u8>, quota_bytes: u64) -> Answer<()>;
     /// Forgets one.
     async fn delete(&self, key: &str) -> Answer<()>;

@@ -13,7 +13,8 @@ use coditect_protocol::llm::Usd;
 use coditect_protocol::plugin::{Capability, CapabilityName};
 use tokio::time::Instant;
 
-pub(crate) use globs::{Globs, is_git};
+pub use globs::Globs;
+pub(crate) use globs::is_git;
 pub(crate) use hosts::{Hosts, Reach};
 
 mod globs;
@@ -198,9 +199,9 @@ pub(crate) fn denial(name: CapabilityName, subject: &str) -> String {
         CapabilityName::Search => ("Searching the workspace".to_owned(), ", globs = [\"**\"]".to_owned()),
         CapabilityName::Http => (format!("A request to {subject}"), format!(", hosts = [{quoted}]")),
         CapabilityName::Models if subject.is_empty() => {
-            ("Asking language models".to_owned(), ", models = [\"*\"], usd_per_day = 1.0".to_owned())
+            ("Asking language models".to_owned(), ", models = [\"*\"], usd-per-day = 1.0".to_owned())
         }
-        CapabilityName::Models => (format!("Asking {subject}"), format!(", models = [{quoted}], usd_per_day = 1.0")),
+        CapabilityName::Models => (format!("Asking {subject}"), format!(", models = [{quoted}], usd-per-day = 1.0")),
         CapabilityName::Conversations => ("Seeing conversations".to_owned(), String::new()),
         CapabilityName::GitRead => ("Looking at the git repository".to_owned(), String::new()),
         CapabilityName::Notify => ("Telling the person something".to_owned(), String::new()),

@@ -6,6 +6,11 @@ use coditect_protocol::plugin::PluginCall;
 
 use crate::call::Call;
 
+/// One person has at most one part in so many of what runs, and of what waits, at the same time…
+const SHARE_OF_A_PERSON: usize = 4;
+/// …and may have so many calls that run, however few run in all.
+const LEAST_OF_A_PERSON: usize = 4;
+
 /// How long a call may take by its kind, in milliseconds from when it begins to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deadlines {
@@ -90,11 +95,11 @@ pub struct HostSettings {
     pub memory_default_mib: u32,
     /// Most memory of a call, whatever its manifest says, in MiB.
     pub memory_max_mib: u32,
-    /// Calls that run or wait for something at the same time.
+    /// Calls that run or wait for something at the same time. One person has at most a quarter of them, and four in any case.
     pub calls_at_once: usize,
     /// Of those, calls of one plugin for one person.
     pub calls_per_caller: usize,
-    /// Calls that wait to begin.
+    /// Calls that wait to begin. One person has at most a quarter of them, or what one plugin may have if that is more.
     pub queue: usize,
     /// Of those, calls of one plugin for one person.
     pub queue_per_caller: usize,
@@ -131,7 +136,7 @@ impl Default for HostSettings {
             memory_max_mib: 256,
             calls_at_once: 64,
             calls_per_caller: 4,
-            queue: 256,
+            queue: 1024,
             queue_per_caller: 16,
             deadlines: Deadlines::default(),
             output_bytes: 1 << 20,
@@ -155,6 +160,16 @@ impl HostSettings {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             workers => workers,
         }
+    }
+
+    /// Calls of one person that run at the same time.
+    pub(crate) fn calls_per_person(&self) -> usize {
+        (self.calls_at_once / SHARE_OF_A_PERSON).max(LEAST_OF_A_PERSON)
+    }
+
+    /// Calls of one person that wait to begin.
+    pub(crate) fn queue_per_person(&self) -> usize {
+        (self.queue / SHARE_OF_A_PERSON).max(self.queue_per_caller)
     }
 
     /// What a call may take whose manifest asks for so many MiB, in bytes.

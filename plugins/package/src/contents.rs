@@ -1,8 +1,8 @@
 //! What the files of a package are, beside its component.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use coditect_protocol::plugin::{Manifest, Offers};
+use coditect_protocol::plugin::{Manifest, Offers, plain_json};
 
 use crate::error::PackageError;
 use crate::icon;
@@ -20,6 +20,8 @@ pub const LICENSE_PATH: &str = "LICENSE";
 pub const MAX_README_BYTES: usize = 512 << 10;
 /// The most that a theme takes, in bytes.
 pub const MAX_THEME_BYTES: usize = 512 << 10;
+/// The most that all themes of a plugin take together, in bytes: they are kept as they are, beside the package, to be had without it.
+pub const MAX_THEMES_BYTES: usize = 4 << 20;
 
 /// Files of a package, by path.
 pub(crate) type Files = BTreeMap<String, Vec<u8>>;
@@ -41,17 +43,24 @@ pub(crate) fn check(files: &Files) -> Result<Manifest, PackageError> {
             return Err(PackageError::Entry { path: path.clone(), what: what.to_owned() });
         }
     }
-    for theme in &manifest.offers.themes {
-        check_theme(files, &theme.path)?;
-    }
+    check_themes(files, &manifest.offers)?;
     Ok(manifest)
 }
 
+/// Each file is looked at once, however many themes name it.
+fn check_themes(files: &Files, offers: &Offers) -> Result<(), PackageError> {
+    let paths: BTreeSet<_> = offers.themes.iter().map(|theme| theme.path.as_str()).collect();
+    if paths.iter().filter_map(|path| files.get(*path)).map(Vec::len).sum::<usize>() > MAX_THEMES_BYTES {
+        return Err(PackageError::ThemesTooLarge);
+    }
+    paths.into_iter().try_for_each(|path| check_theme(files, path))
+}
+
 fn check_theme(files: &Files, path: &str) -> Result<(), PackageError> {
-    let bytes = text(files, path, MAX_THEME_BYTES, "which a theme names")?;
+    let document = text(files, path, MAX_THEME_BYTES, "which a theme names")?;
     let fault = |what: String| PackageError::Entry { path: path.to_owned(), what };
-    let read: serde_json::Value =
-        serde_json::from_str(bytes).map_err(|error| fault(format!("a theme is JSON without comments: {error}")))?;
+    let read: serde_json::Value = serde_json::from_str(&plain_json(document))
+        .map_err(|error| fault(format!("a theme is JSON, with comments at most: {error}")))?;
     let is_object = |key: &str| read.get(key).is_none_or(serde_json::Value::is_object);
     if read.is_object() && is_object("colors") {
         Ok(())

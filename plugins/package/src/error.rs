@@ -3,6 +3,7 @@
 use coditect_protocol::{Coded, Kind};
 
 use crate::container::{MAX_FILE_BYTES, MAX_FILES, MAX_PATH_BYTES, MAX_RATIO, MAX_UNPACKED_BYTES};
+use crate::contents::MAX_THEMES_BYTES;
 use crate::manifest::ManifestError;
 
 /// Why a package, a manifest or a key was refused.
@@ -24,6 +25,9 @@ pub enum PackageError {
         MAX_UNPACKED_BYTES >> 20
     )]
     UnpackedTooLarge,
+    /// All themes together are too large.
+    #[error("The themes of a plugin have at most {} MiB together; leave some out, or make them smaller.", MAX_THEMES_BYTES >> 20)]
+    ThemesTooLarge,
     /// Too many files.
     #[error("A package has at most {MAX_FILES} files; leave out what the plugin does not need.")]
     TooManyFiles,
@@ -88,7 +92,9 @@ impl Coded for PackageError {
         match self {
             Self::Manifest(error) => error.code(),
             Self::NotAPackage => "plugins.package_unknown",
-            Self::FileTooLarge | Self::UnpackedTooLarge | Self::TooManyFiles => "plugins.package_too_large",
+            Self::FileTooLarge | Self::UnpackedTooLarge | Self::ThemesTooLarge | Self::TooManyFiles => {
+                "plugins.package_too_large"
+            }
             Self::Damaged(_) => "plugins.package_damaged",
             Self::Path(_) => "plugins.package_path",
             Self::Missing { .. } => "plugins.package_incomplete",
@@ -101,9 +107,11 @@ impl Coded for PackageError {
 
     fn kind(&self) -> Kind {
         match self {
-            Self::FileTooLarge | Self::UnpackedTooLarge | Self::TooManyFiles | Self::EntryTooLarge { .. } => {
-                Kind::TooLarge
-            }
+            Self::FileTooLarge
+            | Self::UnpackedTooLarge
+            | Self::ThemesTooLarge
+            | Self::TooManyFiles
+            | Self::EntryTooLarge { .. } => Kind::TooLarge,
             Self::Key(KeyFault::NoRandom) => Kind::Unavailable,
             _ => Kind::Invalid,
         }

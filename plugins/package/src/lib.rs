@@ -19,7 +19,9 @@ mod keys;
 pub mod manifest;
 
 pub use container::{MAGIC, MAX_FILE_BYTES, MAX_FILES, MAX_PATH_BYTES, MAX_RATIO, MAX_UNPACKED_BYTES, Package};
-pub use contents::{COMPONENT_PATH, LICENSE_PATH, MANIFEST_PATH, MAX_README_BYTES, MAX_THEME_BYTES, README_PATH};
+pub use contents::{
+    COMPONENT_PATH, LICENSE_PATH, MANIFEST_PATH, MAX_README_BYTES, MAX_THEME_BYTES, MAX_THEMES_BYTES, README_PATH,
+};
 pub use error::{KeyFault, PackageError};
 pub use icon::MAX_ICON_BYTES;
 pub use keys::{KeyId, PublicKey, Signature, SigningKey};

@@ -59,6 +59,9 @@ pub struct Installed {
     /// It comes from its author's machine and changes while it is worked on.
     #[serde(default)]
     pub development: bool,
+    /// The registry offers this version no longer: it was taken back, or the key that signed it was revoked. It runs on.
+    #[serde(default)]
+    pub taken_back: bool,
     /// When it was installed, in milliseconds since 1970.
     pub installed_at: u64,
     /// Its calls so far, on this server.

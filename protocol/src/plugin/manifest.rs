@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::capability::Asked;
+use super::capability::{Asked, Capability};
 use super::id::{ContractVersion, PluginId};
 
 /// The whole of it, checked.
@@ -46,24 +46,51 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// About what it takes on the wire, in bytes.
+    /// About what it takes on the wire, in bytes: all of its texts, and what stands around them.
     #[must_use]
     pub fn weight(&self) -> usize {
-        let offers = &self.offers;
-        let tools = offers.tools.iter().map(|tool| tool.description.len() + tool.parameters.len());
-        let named = offers.commands.len() + offers.views.len() + offers.participants.len() + self.settings.len();
-        let settings = self.settings.iter().map(|setting| setting.description.len() + setting.default.len());
-        let asked = self.capabilities.iter().map(|asked| asked.reason.len() + OFFER_BYTES);
-        self.description.len()
-            + tools.chain(settings).chain(asked).sum::<usize>()
-            + named * OFFER_BYTES
-            + MANIFEST_BYTES
+        let head = [&self.version, &self.title, &self.description, &self.license];
+        let optional = [&self.repository, &self.icon].into_iter().flatten();
+        let asked = self.capabilities.iter().map(|asked| all([&asked.reason]) + bounds(&asked.capability));
+        let settings = self.settings.iter().map(|setting| {
+            all([&setting.id, &setting.title, &setting.description, &setting.default]) + all(&setting.choices)
+        });
+        MANIFEST_BYTES
+            + all(head)
+            + all(optional)
+            + all(&self.keywords)
+            + asked.chain(settings).map(|texts| texts + OFFER_BYTES).sum::<usize>()
+            + self.offers.weight()
     }
 }
 
-/// What a manifest takes with nothing in it, and each of what it offers.
+/// What a manifest takes with nothing in it, each of what it offers, and each text.
 const MANIFEST_BYTES: usize = 1024;
 const OFFER_BYTES: usize = 128;
+const TEXT_BYTES: usize = 4;
+
+/// What texts take.
+fn all<'t>(texts: impl IntoIterator<Item = &'t String>) -> usize {
+    texts.into_iter().map(|text| text.len() + TEXT_BYTES).sum()
+}
+
+/// What a capability's bounds take.
+fn bounds(capability: &Capability) -> usize {
+    match capability {
+        Capability::Documents { globs }
+        | Capability::FilesRead { globs }
+        | Capability::FilesWrite { globs }
+        | Capability::Search { globs } => all(globs),
+        Capability::Http { hosts, .. } => all(hosts),
+        Capability::Models { models, .. } => all(models),
+        Capability::Storage { .. }
+        | Capability::Conversations
+        | Capability::GitRead
+        | Capability::Notify
+        | Capability::Clock
+        | Capability::Random => 0,
+    }
+}
 
 /// What a plugin offers. Identifiers are lower-case words with hyphens, unique within their list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +122,26 @@ pub struct Offers {
     pub status_items: Vec<StatusItem>,
     /// Colour themes.
     pub themes: Vec<Theme>,
+}
+
+impl Offers {
+    fn weight(&self) -> usize {
+        let commands = self
+            .commands
+            .iter()
+            .map(|offer| all([&offer.id, &offer.title]) + all(&offer.keybinding) + all(&offer.editor_menu));
+        let languages = self.formatters.iter().chain(&self.diagnostics).map(|offer| all(&offer.languages));
+        let tools = self.tools.iter().map(|offer| all([&offer.id, &offer.description, &offer.parameters]));
+        let participants = self.participants.iter().map(|offer| all([&offer.id, &offer.title, &offer.description]));
+        let providers = self.providers.iter().map(|offer| all([&offer.id, &offer.title]));
+        let steps = self.build_steps.iter().map(|offer| all([&offer.id, &offer.title]));
+        let views = self.views.iter().map(|offer| all([&offer.id, &offer.title]) + all(&offer.globs));
+        let items = self.status_items.iter().map(|offer| all([&offer.id, &offer.title]));
+        let themes = self.themes.iter().map(|offer| all([&offer.id, &offer.title, &offer.path]));
+        let named = commands.chain(languages).chain(tools).chain(participants).chain(providers);
+        let named = named.chain(steps).chain(views).chain(items).chain(themes);
+        named.map(|texts| texts + OFFER_BYTES).sum::<usize>() + all(&self.hooks.will_save) + all(&self.hooks.changed)
+    }
 }
 
 /// A command of the palette.
@@ -290,4 +337,57 @@ pub enum SettingKind {
     Secret,
     /// One of several texts.
     Choice,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn manifest(more: Value) -> Manifest {
+        let mut manifest = json!({
+            "id": "a.b", "version": "1.0.0", "contract": "1.0", "title": "T", "description": "D.", "license": "MIT",
+        });
+        let (Value::Object(all), Value::Object(more)) = (&mut manifest, more) else { unreachable!() };
+        all.extend(more);
+        serde_json::from_value(manifest).unwrap()
+    }
+
+    #[test]
+    fn whatever_is_long_weighs() {
+        let long = || "x".repeat(200);
+        let many = || vec![long(); 100];
+        let asks = |name: &str, key: &str| json!({"capabilities": [{"name": name, key: many(), "reason": "R."}]});
+        let offers = |key: &str, offer: Value| json!({"offers": {key: vec![offer; 100]}});
+        let titled = || json!({"id": "i", "title": long()});
+        let mut asks_models = asks("models", "models");
+        asks_models["capabilities"][0]["usd_per_day"] = json!(1.0);
+        for more in [
+            json!({"keywords": many()}),
+            asks("documents", "globs"),
+            asks("files.read", "globs"),
+            asks("files.write", "globs"),
+            asks("search", "globs"),
+            asks("http", "hosts"),
+            asks_models,
+            offers("commands", json!({"id": "i", "title": "T", "editor_menu": many(), "keybinding": long()})),
+            offers("formatters", json!({"languages": many()})),
+            offers("diagnostics", json!({"languages": many()})),
+            offers("tools", json!({"id": "i", "description": long(), "parameters": long()})),
+            offers("participants", json!({"id": "i", "title": long(), "description": long()})),
+            offers("providers", titled()),
+            offers("build_steps", titled()),
+            offers("views", json!({"id": "i", "title": "T", "place": "file", "globs": many()})),
+            offers("status_items", titled()),
+            offers("themes", json!({"id": "i", "title": long(), "path": long()})),
+            json!({"offers": {"hooks": {"will_save": many()}}}),
+            json!({"offers": {"hooks": {"changed": many()}}}),
+            json!({"settings": [{"id": "i", "title": "T", "kind": "choice", "default": long(), "choices": many()}]}),
+        ] {
+            let manifest = manifest(more.clone());
+            let on_the_wire = serde_json::to_vec(&manifest).unwrap().len();
+            assert!(manifest.weight() >= on_the_wire, "{} of {on_the_wire}: {more}", manifest.weight());
+        }
+    }
 }

@@ -4,6 +4,7 @@ mod call;
 mod capability;
 mod id;
 mod installed;
+mod json;
 mod manifest;
 mod registry;
 mod transparency;
@@ -19,13 +20,14 @@ pub use installed::{
     Denial, Installed, InstalledList, LogLine, NewInstall, PackageSource, PluginFigures, PluginLog, PluginState,
     Review, SettingsChange, SignatureState,
 };
+pub use json::plain_json;
 pub use manifest::{
     BuildStep, Command, Conversations, FileHooks, LanguageOffer, Manifest, Offers, Participant, Provider, Setting,
     SettingKind, StatusItem, Theme, Tool, View, ViewPlace,
 };
 pub use registry::{
-    NewPublisher, PluginPolicy, PluginUsage, PluginsOverview, Publisher, PublisherKey, RegistryEntry, RegistryPage,
-    RegistryPlugin, RegistryVersion, WhoMayPublish,
+    NewPublisher, PluginPolicy, PluginUsage, PluginsOverview, Publisher, PublisherKey, PublishersPage, RegistryEntry,
+    RegistryPage, RegistryPlugin, RegistryVersion, WhoMayPublish,
 };
 pub use transparency::{MirrorFault, RegistryAction, RegistryLogEntry, RegistryLogPage};
 pub use view::{Choice, Node, ViewAction, ViewShown};

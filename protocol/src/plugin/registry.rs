@@ -115,6 +115,17 @@ pub struct Publisher {
     pub created_at: u64,
 }
 
+/// All who publish. Body of `GET /admin/plugins/publishers`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "js", derive(tsify::Tsify))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PublishersPage {
+    /// The publishers by name.
+    pub publishers: Vec<Publisher>,
+    /// For the next page, as `after`.
+    pub next: Option<String>,
+}
+
 /// Body of `POST /plugins/publishers`: takes a name, or adds a key to one's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "js", derive(tsify::Tsify))]
@@ -148,7 +159,7 @@ pub enum WhoMayPublish {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct PluginPolicy {
-    /// Only these may be installed, as `publisher.name` or `publisher.*`; all where it is absent.
+    /// Only these may be installed, as `publisher.name` or `publisher.*`; all where it is absent. What is installed already stays.
     pub allow: Option<Vec<String>>,
     /// These run nowhere, also where they are installed already.
     pub block: Vec<String>,
@@ -157,7 +168,7 @@ pub struct PluginPolicy {
     /// Packages that are in no registry may be installed from a file, and worked on. So it is unless somebody says otherwise: who may use a
     /// workspace may run any program in its terminals, with fewer walls.
     pub files: bool,
-    /// People may grant requests into private networks.
+    /// People may grant requests into private networks, where the server's setting `plugin_private_hosts` allows them as well.
     pub private_hosts: bool,
 }
 
@@ -183,6 +194,8 @@ pub struct PluginsOverview {
     pub versions: u64,
     /// Plugins in this server's memory.
     pub loaded: u64,
+    /// The server's setting `plugin_private_hosts`: without it, the policy's `private_hosts` does nothing.
+    pub private_hosts: bool,
     /// Files of the mirror directory that are not offered.
     pub mirror_faults: Vec<MirrorFault>,
     /// What plugins took since the server started, by name.

@@ -5,10 +5,11 @@
 mod support;
 
 use coditect_protocol::WorkspaceId;
+use coditect_protocol::auth::SessionInfo;
 use coditect_protocol::call::Request;
 use coditect_protocol::plugin::{
-    CapabilityName, Installed, PluginId, PluginItem, PluginLog, PluginState, RegistryLogPage, RegistryPage,
-    RegistryPlugin, RegistryVersion, Review, SignatureState,
+    CapabilityName, Installed, PluginId, PluginItem, PluginLog, PluginState, PublishersPage, RegistryLogPage,
+    RegistryPage, RegistryPlugin, RegistryVersion, Review, SignatureState,
 };
 use serde_json::{Value, json};
 use support::plugins::{
@@ -292,6 +293,18 @@ async fn programs_publish_and_develop_with_a_token_for_that_and_consent_to_nothi
     let refused = program.refused_to("POST", yank, json!({"yanked": true})).await;
     assert_eq!(refused, (403, "plugins.publisher_taken".to_owned()));
     let _: Value = ada.ask("POST", yank, json!({"yanked": true})).await;
+    // Who is logged in as one sees whose each name is, and revokes a key of another's.
+    let all = async |after: &str| -> PublishersPage {
+        ada.ask("GET", &format!("/admin/plugins/publishers?limit=1{after}"), Value::Null).await
+    };
+    let first = all("").await;
+    assert_eq!((first.publishers[0].name.as_str(), first.next.as_deref()), ("acme", Some("acme")));
+    let _: Value =
+        ada.ask("DELETE", &format!("/plugins/publishers/bobs/keys/{}", theirs.public().id()), Value::Null).await;
+    let PublishersPage { publishers, next } = all("&after=acme").await;
+    let SessionInfo { user, .. } = bob.ask("GET", "/auth/me", Value::Null).await;
+    assert_eq!((publishers[0].name.as_str(), publishers[0].owner, next), ("bobs", Some(user.id), None));
+    assert!(publishers[0].keys[0].revoked_at.is_some());
     server.stop().await;
 }
 
@@ -388,9 +401,11 @@ async fn an_admin_says_what_is_allowed() {
     }
     let wrong = ada.refused_to("PUT", "/admin/plugins/policy", json!({"block": ["everything"]})).await;
     assert_eq!(wrong, (400, "plugins.policy_invalid".to_owned()));
-    for (method, path, body) in
-        [("GET", "/admin/plugins", Value::Null), ("PUT", "/admin/plugins/policy", json!({"publish": "everybody"}))]
-    {
+    for (method, path, body) in [
+        ("GET", "/admin/plugins", Value::Null),
+        ("GET", "/admin/plugins/publishers", Value::Null),
+        ("PUT", "/admin/plugins/policy", json!({"publish": "everybody"})),
+    ] {
         assert_eq!(bob.refused_to(method, path, body).await, (403, "auth.not_admin".to_owned()), "{method} {path}");
     }
     server.stop().await;

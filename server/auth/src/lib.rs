@@ -281,12 +281,6 @@ impl Identity {
         self.require_admin_with(Scope::Admin)
     }
 
-    /// The role that may be acted in: a token that may not act as an admin is a member's.
-    #[must_use]
-    pub fn acting_role(&self) -> Role {
-        if self.require_admin().is_ok() { Role::Admin } else { Role::Member }
-    }
-
     /// Refuses who is no admin now, and a token that was not made for this part of what admins may do.
     pub fn require_admin_with(&self, scope: Scope) -> Result<(), AuthError> {
         self.require(scope)?;

@@ -7,7 +7,7 @@
 //! | `writing`, sha256, id | somebody is writing it since then: milliseconds since 1970 |
 //! | `ref`, sha256, holder | somebody needs it |
 //! | `loose`, sha256 | perhaps nobody needs it any more |
-//! | `file`, user, sha256, holder | bytes of a package that counts for a person, as it is in no registry |
+//! | `file`, user, sha256, holder | bytes kept of a package that counts for a person, as it is in no registry |
 //! | `upload`, user, sha256 | since when it waits to be installed; `upload-at` finds what is old |
 //! | `publisher`, name; `owned`, user, name; `key`, key | publishers, those of a person, whose a key is |
 //! | `version`, plugin, version; `downloads`, plugin, version | what is published, how often it was fetched |
@@ -109,11 +109,7 @@ impl Keys {
     }
 
     pub(crate) fn upload(&self, user: UserId, sha256: &str) -> Vec<u8> {
-        self.uploads_of(user).pack(&sha256)
-    }
-
-    pub(crate) fn uploads_of(&self, user: UserId) -> Subspace {
-        self.sub("upload").sub(&user.0)
+        self.sub("upload").sub(&user.0).pack(&sha256)
     }
 
     pub(crate) fn upload_at(&self, at: u64, user: UserId, sha256: &str) -> Vec<u8> {
@@ -168,12 +164,12 @@ impl Keys {
         self.root.pack(&"policy")
     }
 
-    pub(crate) fn installs_of_user(&self, user: UserId) -> Subspace {
-        self.sub("install").sub(&user.0)
+    pub(crate) fn all_installs(&self) -> Subspace {
+        self.sub("install")
     }
 
     pub(crate) fn installs(&self, user: UserId, workspace: WorkspaceId) -> Subspace {
-        self.installs_of_user(user).sub(&workspace.0)
+        self.all_installs().sub(&user.0).sub(&workspace.0)
     }
 
     pub(crate) fn install(&self, (user, workspace, id): &Whose) -> Vec<u8> {

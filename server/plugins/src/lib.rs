@@ -23,6 +23,7 @@ mod keys;
 mod log;
 mod lru;
 mod metrics;
+mod news;
 mod offers;
 mod packages;
 mod plugins;
@@ -41,12 +42,12 @@ pub use error::PluginsError;
 pub use installs::Following;
 pub use offers::{OfferIndex, Offered};
 pub use plugins::Plugins;
-pub use registry::{Download, Registry};
+pub use registry::{Author, Download, Registry};
 pub use running::{Compiler, Engine};
 pub use settings::{
     MAX_DENIALS, MAX_KEYS_PER_PUBLISHER, MAX_LOG_LINE_BYTES, MAX_LOG_LINES, MAX_LOG_PAGE, MAX_NOTICE_BYTES, MAX_PAGE,
-    MAX_POLICY_ENTRIES, MAX_QUERY_BYTES, MAX_SETTING_BYTES, MAX_SETTINGS_BYTES, MAX_VALUE_BYTES, MAX_VALUE_KEY_BYTES,
-    PluginSettings,
+    MAX_POLICY_ENTRIES, MAX_QUERY_BYTES, MAX_RESTORES, MAX_SETTING_BYTES, MAX_SETTINGS_BYTES, MAX_VALUE_BYTES,
+    MAX_VALUE_KEY_BYTES, PluginSettings,
 };
 pub use supervise::{FAULTS_AT_MOST, FAULTS_IN_A_ROW, FAULTS_WITHIN, FIRST_REST, LONGEST_REST};
 pub use traits::{BuildSteps, OfferedStep, OfferedTool, PluginTools, Surroundings};

@@ -104,6 +104,14 @@ impl<K: Hash + Eq + Clone, V> Lru<K, V> {
 }
 
 #[cfg(test)]
+impl<K, V> Lru<K, V> {
+    /// What all of it weighs.
+    pub(crate) const fn weight(&self) -> u64 {
+        self.weight
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use coditect_plugin_host::Globs;
 use coditect_protocol::RelPath;
-use coditect_protocol::plugin::{BuildStep, Conversations, Participant, PluginId, Provider, Tool};
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use coditect_protocol::plugin::{BuildStep, CapabilityName, Conversations, Participant, PluginId, Provider, Tool};
 
 use crate::installs::Entry;
 
@@ -32,7 +32,7 @@ pub struct OfferIndex {
     /// Those that look at conversations.
     pub filters: Vec<Offered<Conversations>>,
     /// Those that want to know what changes, and which files.
-    hooks: Vec<Offered<GlobSet>>,
+    hooks: Vec<Offered<Globs>>,
 }
 
 impl OfferIndex {
@@ -46,11 +46,13 @@ impl OfferIndex {
             add(&mut index.participants, id, &offers.participants);
             add(&mut index.providers, id, &offers.providers);
             add(&mut index.build_steps, id, &offers.build_steps);
-            if offers.conversations != Conversations::default() {
+            // Without the right, the person wants to go on without it.
+            let may_look = entry.row.granted.contains(&CapabilityName::Conversations);
+            if may_look && offers.conversations != Conversations::default() {
                 add(&mut index.filters, id, &[offers.conversations]);
             }
             if !offers.hooks.changed.is_empty() {
-                add(&mut index.hooks, id, &[globs(&offers.hooks.changed)]);
+                add(&mut index.hooks, id, &[Globs::new(&offers.hooks.changed)]);
             }
         }
         index
@@ -65,8 +67,8 @@ impl OfferIndex {
 
     /// Who wants to know that some files changed, and which of them.
     pub(crate) fn changed<T: Clone>(&self, events: &[(RelPath, T)]) -> Vec<(PluginId, Vec<(RelPath, T)>)> {
-        let of = |hook: &Offered<GlobSet>| {
-            let wanted = events.iter().filter(|(path, _)| hook.offer.is_match(path.as_str()));
+        let of = |hook: &Offered<Globs>| {
+            let wanted = events.iter().filter(|(path, _)| hook.offer.matches(path));
             (hook.plugin.clone(), wanted.cloned().collect::<Vec<_>>())
         };
         self.hooks.iter().map(of).filter(|(_, events)| !events.is_empty()).collect()
@@ -75,15 +77,4 @@ impl OfferIndex {
 
 fn add<T: Clone>(all: &mut Vec<Offered<T>>, plugin: &PluginId, offers: &[T]) {
     all.extend(offers.iter().map(|offer| Offered { plugin: plugin.clone(), offer: offer.clone() }));
-}
-
-/// The manifest's rules made sure that they can be read; one that cannot matches nothing.
-fn globs(patterns: &[String]) -> GlobSet {
-    let mut set = GlobSetBuilder::new();
-    for pattern in patterns {
-        if let Ok(glob) = GlobBuilder::new(pattern).literal_separator(true).backslash_escape(true).build() {
-            set.add(glob);
-        }
-    }
-    set.build().unwrap_or_default()
 }

@@ -16,15 +16,19 @@ use crate::installs::Places;
 use crate::keys::Keys;
 use crate::log::Logs;
 use crate::metrics::Metrics;
+use crate::news::News;
 use crate::packages::Packages;
 use crate::registry::Registry;
 use crate::running::{Engine, Running};
 use crate::settings::PluginSettings;
+use crate::storage::WriteRates;
 use crate::supervise::Supervisor;
 use crate::traits::Surroundings;
 
 /// How often what nobody needs any more is taken from the store.
 const SWEEP_EVERY: Duration = Duration::from_secs(10 * 60);
+/// How long what changes is gathered until it is told together.
+const TELL_PAUSE: Duration = Duration::from_millis(50);
 /// How often places that nobody uses are let go from memory.
 const LET_GO_EVERY: Duration = Duration::from_secs(60);
 
@@ -43,6 +47,7 @@ pub(crate) struct Inner {
     pub(crate) registry: Registry,
     pub(crate) running: Running,
     pub(crate) supervisor: Supervisor,
+    pub(crate) write_rates: Arc<WriteRates>,
     pub(crate) logs: Logs,
     pub(crate) metrics: Metrics,
     pub(crate) places: Places,
@@ -64,6 +69,7 @@ impl Plugins {
         let inner = Inner {
             registry: Registry::new(settings.clone(), packages.clone()),
             supervisor: Supervisor::new(),
+            write_rates: Arc::new(WriteRates::new()),
             logs: Logs::new(settings.log_bytes),
             metrics: Metrics::default(),
             places: Places::new(settings.places),
@@ -118,39 +124,52 @@ impl Plugins {
             plugins: plugins as u64,
             versions: versions as u64,
             loaded: inner.running.len() as u64,
+            private_hosts: inner.running.may_private(),
             mirror_faults: inner.registry.mirror_faults(),
             usage: inner.metrics.usage(),
         })
     }
 
-    /// Follows what other servers change, offers what the mirror directory holds, counts and sweeps, until `stop`. Each server runs it
-    /// once.
+    /// Follows what other servers change, offers what the mirror directory holds, counts, sweeps and seals secrets anew that a former
+    /// master key sealed, until `stop`. Each server runs it once.
     pub async fn run(self, stop: CancellationToken) {
         let inner = &self.inner;
         let look_after = async {
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = self.tell_of(inner.registry.policies.changes(), true) => {}
-                () = self.tell_of(inner.registry.catalog.changes(), false) => {}
-                () = self.tell_of(inner.running.changes(), false) => {}
+                () = self.tell_all(inner.registry.policies.changes()) => {}
+                () = self.tell_of(inner.registry.catalog.news()) => {}
+                () = self.tell_of(inner.running.news()) => {}
                 () = every(SWEEP_EVERY, || self.sweep()) => {}
                 () = every(LET_GO_EVERY, || async { inner.places.let_go(inner.settings.place_idle) }) => {}
             }
         };
-        tokio::join!(look_after, inner.registry.run(&stop));
+        tokio::join!(look_after, inner.registry.run(&stop), inner.reseal(&stop));
     }
 
-    /// Lets everybody who follows a list look again when something changed that is not theirs: at once where they are to stop something.
-    async fn tell_of(&self, mut changes: watch::Receiver<()>, is_policy: bool) {
+    /// Tells all of what is allowed now, and stops at once what may not go on.
+    async fn tell_all(&self, mut changes: watch::Receiver<()>) {
         while changes.changed().await.is_ok() {
-            let policy = self.inner.registry.policies.known();
+            let Some(policy) = self.inner.registry.policies.known() else { continue };
             for place in self.inner.places.all() {
-                if let Some(policy) = policy.as_ref().filter(|_| is_policy) {
-                    place.apply(policy, &self.inner.master);
-                }
+                place.apply(&policy, &self.inner.master);
                 place.touch();
                 tokio::task::yield_now().await;
             }
+        }
+    }
+
+    /// Lets those who follow a list look again when something changed that they have.
+    async fn tell_of(&self, news: &News) {
+        loop {
+            let changed = news.next().await;
+            for place in self.inner.places.all() {
+                if place.has(&changed) {
+                    place.touch();
+                }
+                tokio::task::yield_now().await;
+            }
+            tokio::time::sleep(TELL_PAUSE).await;
         }
     }
 

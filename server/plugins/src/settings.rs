@@ -23,7 +23,7 @@ pub struct PluginSettings {
     pub plugins_per_publisher: usize,
     /// Most versions of one plugin.
     pub versions_per_plugin: usize,
-    /// Most bytes of all packages of one publisher.
+    /// Most bytes that are kept of all packages of one publisher.
     pub publisher_bytes: u64,
     /// Most plugins of the registry. What is said of them is held in memory.
     pub registry_plugins: usize,
@@ -33,7 +33,7 @@ pub struct PluginSettings {
     pub installs_per_workspace: usize,
     /// Most packages of a person that are in no registry: installed from files, in development, or sent to be looked at.
     pub files_per_person: usize,
-    /// Most bytes of those packages.
+    /// Most bytes that are kept of those packages.
     pub file_bytes_per_person: u64,
     /// How long a package that was sent waits to be installed.
     pub upload_keep: Duration,
@@ -83,6 +83,8 @@ impl Default for PluginSettings {
 
 /// Keys of one publisher, also those that were revoked.
 pub const MAX_KEYS_PER_PUBLISHER: usize = 20;
+/// Times that a version which was taken back is offered again.
+pub const MAX_RESTORES: u32 = 10;
 /// Entries of the operator's lists, each.
 pub const MAX_POLICY_ENTRIES: usize = 1_000;
 /// Plugins that one page of a search has at the most.

@@ -38,10 +38,18 @@ pub(crate) struct Goals(Vec<String>);
 impl Goals {
     /// A figure that shall be at most so large.
     pub(crate) fn at_most(&mut self, name: &str, figure: f64, most: f64, unit: &str) {
-        let verdict = if figure <= most { "met" } else { "MISSED" };
-        println!("  goal: {name} {figure:.2} {unit}, at most {most} {unit}: {verdict}");
-        if figure > most {
-            self.0.push(format!("{name}: {figure:.2} {unit} instead of {most}"));
+        self.goal(figure <= most, &format!("{name} {figure:.2} {unit}, at most {most:.2} {unit}"));
+    }
+
+    /// A figure that shall be at least so large.
+    pub(crate) fn at_least(&mut self, name: &str, figure: f64, least: f64, unit: &str) {
+        self.goal(figure >= least, &format!("{name} {figure:.2} {unit}, at least {least:.2} {unit}"));
+    }
+
+    fn goal(&mut self, is_met: bool, goal: &str) {
+        println!("  goal: {goal}: {}", if is_met { "met" } else { "MISSED" });
+        if !is_met {
+            self.0.push(goal.to_owned());
         }
     }
 

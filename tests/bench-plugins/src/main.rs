@@ -66,7 +66,7 @@ async fn measure(options: &Options) -> Result<Goals> {
     calls(options, &component, &module, &mut goals).await?;
     questions(&component, &mut goals).await?;
     runaway::measure(&component, &mut goals).await?;
-    many::at_once(&component, options.at_once).await?;
+    many::at_once(&component, &module, options.at_once, &mut goals).await?;
     many::installed(&component, options.plugins, &mut goals).await?;
     Ok(goals)
 }
@@ -99,7 +99,10 @@ async fn calls(options: &Options, component: &[u8], module: &[u8], goals: &mut G
     println!("                wasmtime {}", raw_start.show());
     println!("  call inside   Coditect {}", call.show());
     println!("                wasmtime {}", raw_call.show());
-    println!("  all of it     Coditect {}   (from one thread to another and back, limits, rights, border)", whole.show());
+    println!(
+        "  all of it     Coditect {}   (from one thread to another and back, limits, rights, border)",
+        whole.show()
+    );
     println!("                wasmtime {}", part(|parts| parts.whole).show());
     println!("                Extism   {}", Times::of(theirs).show());
     println!("  Extism, reusing one instance, which what it did before can change: {}", Times::of(again).show());

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use coditect_plugin_host::{Compiled, CompiledCache, Host, HostError, HostSettings};
 use coditect_plugin_package::{Package, SigningKey};
-use coditect_plugins::{Compiler, Engine, PluginSettings, Plugins};
+use coditect_plugins::{Author, Compiler, Engine, PluginSettings, Plugins};
 use coditect_protocol::auth::Role;
 use coditect_protocol::plugin::{
     NewInstall, NewPublisher, PackageSource, PluginCall, PluginId, PluginPolicy, WhoMayPublish,
@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::figures::{Goals, Times, resident_mib};
 use crate::ours::{self, Ours};
+use crate::peer::Extism;
 
 /// Rounds of calls that all begin together.
 const ROUNDS: usize = 10;
@@ -28,29 +29,58 @@ const VISITS: usize = 2_000;
 /// Most memory that plugins which nobody calls may take, each, in KiB.
 const KIB_EACH: f64 = 16.0;
 
-/// Calls of different people that all begin at the same moment.
-pub(crate) async fn at_once(component: &[u8], calls: u64) -> Result<()> {
-    let waiting = usize::try_from(calls)?;
-    let settings = HostSettings { queue: waiting, ..HostSettings::default() };
+/// Calls of different people that all begin at the same moment: with as many under way as servers have by themselves, with all of them
+/// under way, and with the peer.
+pub(crate) async fn at_once(component: &[u8], module: &[u8], calls: u64, goals: &mut Goals) -> Result<()> {
+    println!("{calls} calls that begin at the same moment, of as many people, over and over:");
+    let shipped = HostSettings::default();
+    let places = shipped.calls_at_once;
+    let own = ours_at_once(&format!("Coditect, {places} places"), component, calls, shipped).await?;
+    let all = HostSettings { calls_at_once: usize::try_from(calls)?, ..HostSettings::default() };
+    ours_at_once("Coditect, a place for each", component, calls, all).await?;
+    let extism = Arc::new(Extism::new(module)?);
+    let theirs = rounds("Extism", calls, |_| {
+        let extism = extism.clone();
+        async move { tokio::task::spawn_blocking(move || extism.call(super::TEXT)).await? }
+    });
+    goals.at_least("calls a second beside Extism's", own / theirs.await?, 1.0, "times");
+    Ok(())
+}
+
+async fn ours_at_once(name: &str, component: &[u8], calls: u64, settings: HostSettings) -> Result<f64> {
     let ours = Arc::new(Ours::new(component, settings)?);
     ours.call("echo", "").await?;
+    rounds(name, calls, |who| {
+        let ours = ours.clone();
+        async move {
+            let began = Instant::now();
+            ours.call_for(who, "echo", super::TEXT).await?;
+            Ok(began.elapsed())
+        }
+    })
+    .await
+}
+
+/// Rounds of calls that begin together; how many there were in a second.
+async fn rounds<F>(name: &str, calls: u64, call: impl Fn(u64) -> F) -> Result<f64>
+where
+    F: Future<Output = Result<Duration>> + Send + 'static,
+{
     let (before, began) = (resident_mib(), Instant::now());
     let (mut took, mut most) = (Vec::new(), before);
     for _ in 0..ROUNDS {
         let mut tasks = tokio::task::JoinSet::new();
         for who in 0..calls {
-            let ours = ours.clone();
-            tasks.spawn(async move { ours.call_for(who, "echo", super::TEXT).await });
+            tasks.spawn(call(who));
         }
         while let Some(called) = tasks.join_next().await {
-            took.push(Duration::from_micros(called??.micros));
+            took.push(called??);
         }
         most = most.max(resident_mib());
     }
     let each_second = took.len() as f64 / began.elapsed().as_secs_f64();
-    println!("{calls} calls that begin at the same moment, of as many people:");
-    println!("  each   {}   {each_second:.0} calls a second, {:.1} MiB more", Times::of(took).show(), most - before);
-    Ok(())
+    println!("  {name:<28}{}   {each_second:.0} calls a second, {:.1} MiB more", Times::of(took).show(), most - before);
+    Ok(each_second)
 }
 
 /// Translates in this process: what is measured was written here.
@@ -63,6 +93,11 @@ impl Compiler for Here {
         let translated = tokio::task::spawn_blocking(move || host.compile(&component)).await;
         translated.map_err(|lost| HostError::Engine { detail: lost.to_string() })?
     }
+}
+
+/// An admin who is logged in.
+fn author() -> Author {
+    Author { user: UserId(Default::default()), role: Role::Admin, governs: true }
 }
 
 fn id(number: usize) -> String {
@@ -85,7 +120,7 @@ async fn measure(component: &[u8], count: usize, goals: &mut Goals, folder: &std
     for number in 0..count {
         let package = package(&id(number), component, &key)?;
         let began = Instant::now();
-        plugins.registry().publish(user, Role::Admin, package).await?;
+        plugins.registry().publish(author(), package).await?;
         published.push(began.elapsed());
         let source = PackageSource::Registry { id: PluginId::parse(&id(number))?, version: None };
         let began = Instant::now();
@@ -105,7 +140,10 @@ async fn measure(component: &[u8], count: usize, goals: &mut Goals, folder: &std
     println!("{listed} plugins published, installed by one person in one workspace (in memory):");
     println!("  publish    {}", Times::of(published).show());
     println!("  install    {}", Times::of(agreed).show());
-    println!("  list {list:.2?}, search {search:.2?}, memory {:.1} MiB, of which the store's rows are a part", after - before);
+    println!(
+        "  list {list:.2?}, search {search:.2?}, memory {:.1} MiB, of which the store's rows are a part",
+        after - before
+    );
     println!("  call, not loaded yet  {}", first.show());
     println!("  call, loaded          {}", again.show());
     let each = (after - before) * 1024.0 / count as f64;
@@ -130,7 +168,7 @@ async fn server(count: usize, folder: &std::path::Path) -> Result<(Plugins, Sign
     plugins.registry().set_policy(user, policy).await?;
     let key = SigningKey::generate()?;
     let publisher = NewPublisher { name: "bench".into(), public_key: key.public().to_string() };
-    plugins.registry().put_publisher(user, Role::Admin, &publisher).await?;
+    plugins.registry().put_publisher(author(), &publisher).await?;
     Ok((plugins, key))
 }
 

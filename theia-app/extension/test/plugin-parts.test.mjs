@@ -7,7 +7,7 @@ import registrations from '../lib/browser/plugins/registrations.js';
 
 const { PluginAnswer } = answer;
 const { applyEdits, findingsByPath, toEditRange, toMonacoRange } = text;
-const { commandId, noticeText, plainText } = words;
+const { commandId, isNewlyBad, noticeText, plainText } = words;
 
 test('what a plugin says is text: no link of it runs a command', () => {
     const told = plainText('[go](command:evil) <img src=x> `a` **b** https://x.example');
@@ -23,6 +23,12 @@ test('a notice names its plugin and tells what was kept back', () => {
     assert.equal(noticeText(notice), 'Todo (plugin): late');
     assert.match(noticeText({ ...notice, withheld: 12 }), /12 more messages, in its log$/);
     assert.equal(commandId('a.b', 'go'), 'coditect-plugin:a.b/go');
+});
+
+test('that a plugin was given up is told as it happens, that it was taken back also to who comes later', () => {
+    const [ready, failed, back] = [{ state: 'ready' }, { state: 'failed' }, { state: 'ready', taken_back: true }];
+    assert.deepEqual([[failed, ready], [back, ready], [back, undefined], [{ ...failed, taken_back: true }, failed]].map(([now, before]) => isNewlyBad(now, before)), [true, true, true, true]);
+    assert.deepEqual([[ready, undefined], [failed, undefined], [failed, failed], [back, back], [ready, back]].map(([now, before]) => isNewlyBad(now, before)), [false, false, false, false, false]);
 });
 
 test('what a plugin adds comes and goes by its key, and one that fails does not keep the others', () => {

@@ -89,6 +89,13 @@ pub enum Surface {
         /// What it is good for.
         description: String,
     },
+    /// A step of a build.
+    BuildStep {
+        /// Its identifier within the plugin.
+        id: String,
+        /// What people read.
+        title: String,
+    },
     /// A view.
     View {
         /// Its identifier within the plugin.
@@ -166,6 +173,7 @@ pub(crate) fn fits(offer: &Offer, path: &str, language: &str) -> bool {
         Surface::View { .. }
         | Surface::Tool { .. }
         | Surface::Participant { .. }
+        | Surface::BuildStep { .. }
         | Surface::StatusItem { .. }
         | Surface::Theme { .. } => false,
     }
@@ -187,7 +195,7 @@ fn of_plugin(plugin: &Installed) -> Vec<Offer> {
     };
     let mut surfaces = Vec::new();
     if on_request {
-        requested(manifest, !documents.is_empty(), &mut surfaces);
+        requested(manifest, granted, !documents.is_empty(), &mut surfaces);
     }
     if unasked {
         unrequested(manifest, !documents.is_empty(), &mut surfaces);
@@ -203,8 +211,10 @@ fn of_plugin(plugin: &Installed) -> Vec<Offer> {
 }
 
 /// What runs because a person wants it to.
-fn requested(manifest: &Manifest, sees_texts: bool, into: &mut Vec<Surface>) {
+fn requested(manifest: &Manifest, granted: &[CapabilityName], sees_texts: bool, into: &mut Vec<Surface>) {
     let offers = &manifest.offers;
+    // A model calls tools, and may do so because of what a file told it: that a tool changes nothing is not only its author's word.
+    let reaches_out = granted.iter().any(|name| [CapabilityName::FilesWrite, CapabilityName::Http].contains(name));
     into.extend(offers.commands.iter().cloned().map(|command| Surface::Command {
         id: command.id,
         title: command.title,
@@ -219,7 +229,7 @@ fn requested(manifest: &Manifest, sees_texts: bool, into: &mut Vec<Surface>) {
         id: tool.id,
         description: tool.description,
         parameters: tool.parameters,
-        changes: tool.changes,
+        changes: tool.changes || reaches_out,
     }));
     into.extend(offers.participants.iter().cloned().map(|participant| Surface::Participant {
         name: String::new(),
@@ -227,6 +237,8 @@ fn requested(manifest: &Manifest, sees_texts: bool, into: &mut Vec<Surface>) {
         title: participant.title,
         description: participant.description,
     }));
+    let steps = offers.build_steps.iter().cloned();
+    into.extend(steps.map(|step| Surface::BuildStep { id: step.id, title: step.title }));
     let views = offers.views.iter().filter(|view| view.place == ViewPlace::Side || sees_texts);
     into.extend(views.cloned().map(|view| Surface::View {
         id: view.id,

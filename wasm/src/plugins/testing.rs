@@ -22,6 +22,7 @@ pub(super) fn installed(manifest: Manifest, state: PluginState, granted: &[Capab
         settings: std::collections::BTreeMap::new(),
         update: None,
         development: false,
+        taken_back: false,
         installed_at: 0,
         figures: PluginFigures::default(),
     }

@@ -1,5 +1,6 @@
 //! Colour themes of plugins: of their documents only colours and styles are taken. Pure.
 
+use coditect_protocol::plugin::plain_json;
 use serde_json::{Map, Value, json};
 
 /// Most colours, and most rules for tokens, of a theme.
@@ -7,7 +8,7 @@ const MAX_ENTRIES: usize = 4000;
 
 /// The theme in a document, as VS Code's are written: JSON that may have comments. None where it is no theme.
 pub(super) fn read(text: &str) -> Option<Value> {
-    let document: Map<String, Value> = serde_json::from_str(&without_comments(text)).ok()?;
+    let document: Map<String, Value> = serde_json::from_str(&plain_json(text)).ok()?;
     let colors: Map<String, Value> = match document.get("colors") {
         Some(Value::Object(colors)) => {
             let known = colors.iter().filter(|(_, value)| value.as_str().is_some_and(is_color));
@@ -50,47 +51,6 @@ fn is_color(text: &str) -> bool {
     [3, 4, 6, 8].contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// JSON without `//` and `/* */`, and without commas before a closing bracket.
-fn without_comments(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(char) = chars.next() {
-        match (char, chars.peek()) {
-            ('"', _) => {
-                out.push('"');
-                let mut is_escaped = false;
-                for char in chars.by_ref() {
-                    out.push(char);
-                    if char == '"' && !is_escaped {
-                        break;
-                    }
-                    is_escaped = char == '\\' && !is_escaped;
-                }
-            }
-            ('/', Some('/')) => while chars.next_if(|char| *char != '\n').is_some() {},
-            ('/', Some('*')) => {
-                chars.next();
-                let mut last = ' ';
-                for char in chars.by_ref() {
-                    if last == '*' && char == '/' {
-                        break;
-                    }
-                    last = char;
-                }
-            }
-            ('}' | ']', _) => {
-                let kept = out.trim_end().strip_suffix(',').map(str::len);
-                if let Some(kept) = kept {
-                    out.truncate(kept);
-                }
-                out.push(char);
-            }
-            _ => out.push(char),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,10 +78,5 @@ mod tests {
         for none in ["", "[]", "{}", "{", r#"{"colors": []}"#, "/*", "\"", "//"] {
             assert_eq!(read(none), None, "{none}");
         }
-    }
-
-    #[test]
-    fn comments_in_texts_are_texts() {
-        assert_eq!(without_comments(r#"{"a": "// \" /* b */", "c": [1, ], }"#), r#"{"a": "// \" /* b */", "c": [1]}"#);
     }
 }

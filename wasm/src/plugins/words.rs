@@ -8,6 +8,8 @@ use coditect_protocol::plugin::{
 use serde::{Deserialize, Serialize};
 use tsify::Tsify;
 
+const TAKEN_BACK: &str = "This version was taken back, or the key that signed it was revoked: nobody can install it anew. Take another version, or uninstall it.";
+
 /// How much harm a right can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Tsify)]
 #[serde(rename_all = "snake_case")]
@@ -146,18 +148,31 @@ pub(crate) fn grants(installed: &Installed) -> Vec<RightInWords> {
 /// How it is with a plugin.
 pub(crate) fn state(installed: &Installed) -> StateInWords {
     let (label, detail, is_bad) = match &installed.state {
+        PluginState::Ready if installed.taken_back => ("Taken back", String::new(), true),
         PluginState::Ready => ("Ready", String::new(), false),
         PluginState::Preparing => ("Preparing", "It is being translated for this server.".to_owned(), false),
         PluginState::Disabled => ("Off", "You switched it off.".to_owned(), false),
         PluginState::Resting { reason, .. } => {
-            ("Rests", format!("It failed ({reason}) and is tried again by itself in a while."), true)
+            ("Rests", format!("It failed ({}) and is tried again by itself in a while.", within(reason)), true)
         }
-        PluginState::Failed { reason } => {
-            ("Failed", format!("It failed too often ({reason}). Switch it on again to give it another try."), true)
-        }
+        PluginState::Failed { reason } => (
+            "Failed",
+            format!("It failed too often ({}). Switch it on again to give it another try.", within(reason)),
+            true,
+        ),
         PluginState::Blocked => ("Blocked", "An admin does not allow it; ask who runs this server.".to_owned(), true),
     };
-    StateInWords { label: label.to_owned(), detail, is_bad }
+    let label = label.to_owned();
+    if installed.taken_back {
+        let detail = format!("{TAKEN_BACK} {detail}").trim_end().to_owned();
+        return StateInWords { label, detail, is_bad: true };
+    }
+    StateInWords { label, detail, is_bad }
+}
+
+/// A sentence as a part of another one.
+fn within(sentence: &str) -> &str {
+    sentence.trim_end_matches('.')
 }
 
 /// What a plugin was denied, and what to do about it.
@@ -168,11 +183,25 @@ pub(crate) fn denial(denial: &Denial, installed: &Installed) -> DenialInWords {
     let (advice, can_grant) = match asked {
         None => ("It never asked for that, so nobody can grant it.".to_owned(), false),
         Some(_) if !installed.granted.contains(&name) => (format!("Grant “{title}” to let it."), true),
+        Some(asked) if is_private_host(&asked.capability, &denial.subject) => (
+            "It asked for that and you agreed, but this server lets no plugin into private networks: ask an admin to allow it.".to_owned(),
+            false,
+        ),
         Some(_) => ("That is more than it asked for; only its author can change what it asks for.".to_owned(), false),
     };
     let subject = if denial.subject.is_empty() { String::new() } else { format!(" {}", denial.subject) };
     let times = if denial.count > 1 { format!(", {} times", denial.count) } else { String::new() };
     DenialInWords { capability: name, text: format!("Was denied: {name}{subject}{times}."), advice, can_grant }
+}
+
+/// Whether a host is among those that a plugin names to reach them in private networks too.
+fn is_private_host(capability: &Capability, host: &str) -> bool {
+    let is_named = |named: &String| {
+        let with_port = named.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
+        let name = with_port.map_or(named.as_str(), |(name, _)| name);
+        name == host || name.strip_prefix('*').is_some_and(|end| host.ends_with(end))
+    };
+    matches!(capability, Capability::Http { hosts, private: true } if hosts.iter().any(is_named))
 }
 
 /// In the order of the consent screen.
@@ -293,17 +322,15 @@ fn warnings<'c>(capabilities: impl Iterator<Item = &'c Capability> + Clone) -> V
     if capabilities.clone().any(|capability| matches!(capability, Capability::Models { .. })) && sees {
         warnings.push("What it sees of your work may go to the language models that it asks.".to_owned());
     }
-    if capabilities.into_iter().any(|capability| matches!(capability, Capability::FilesWrite { globs } if globs.iter().any(|glob| reaches_git(glob)))) {
-        warnings.push("It may write where programs are kept that your tools run by themselves, such as the hooks of git.".to_owned());
+    if capabilities.into_iter().any(|capability| matches!(capability, Capability::FilesWrite { globs } if globs.iter().any(|glob| reaches_tools(glob)))) {
+        warnings.push("It may write what your tools run by themselves, such as tasks of the editor and workflows.".to_owned());
     }
     warnings
 }
 
-/// Whether a glob lets a plugin write what git or an editor starts.
-fn reaches_git(glob: &str) -> bool {
-    [".git/hooks/pre-commit", ".git/config", ".github/workflows/x.yml", ".vscode/tasks.json"]
-        .iter()
-        .any(|path| fast_glob::glob_match(glob, path))
+/// Whether a glob lets a plugin write what an editor or a forge starts. What is git's own, no plugin gets.
+fn reaches_tools(glob: &str) -> bool {
+    [".vscode/tasks.json", ".github/workflows/x.yml"].iter().any(|path| fast_glob::glob_match(glob, path))
 }
 
 fn origin(manifest: &Manifest, signature: &SignatureState) -> (String, bool) {
@@ -339,8 +366,8 @@ pub(crate) fn adds(manifest: &Manifest) -> Vec<String> {
         languages("Checks", &offers.diagnostics),
         titles("Tools for language models", offers.tools.iter().map(|tool| tool.id.as_str()).collect()),
         titles("To talk to", offers.participants.iter().map(|participant| participant.title.as_str()).collect()),
-        said(offers.conversations.questions, "Looks at questions before they go to a language model"),
-        said(offers.conversations.answers, "Looks at answers of language models before you get them"),
+        said(offers.conversations.questions, "Looks at what you ask in the chat before it goes to a language model"),
+        said(offers.conversations.answers, "Looks at what a language model answers in the chat before you see it"),
         titles("Language models of", offers.providers.iter().map(|provider| provider.title.as_str()).collect()),
         titles("Looks at files before they are saved", hooks.will_save.iter().map(String::as_str).collect()),
         titles("Looks at files that change", hooks.changed.iter().map(String::as_str).collect()),

@@ -10,7 +10,7 @@ export const SCOPES: readonly (readonly [Scope, string])[] = [
     ['terminals', 'Run programs in terminals, which reach every file of the workspace.'],
     ['llm', 'List the models and ask them.'],
     ['usage:read', 'See what you asked models for, and what it cost.'],
-    ['plugins', 'Publish plugins, and develop them in your workspaces, where they may do all that they ask for.'],
+    ['plugins', 'Publish plugins, and develop them in your workspaces, where they may do all that they ask for; to find these, it takes workspaces:read as well.'],
     ['metrics', 'Read the numbers of the server for a monitoring system, as long as you are an admin.'],
     ['admin', 'Manage people, invitations and signing keys, as long as you are an admin.'],
 ];

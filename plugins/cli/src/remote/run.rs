@@ -98,7 +98,11 @@ impl Sent {
                 return Err(CliError::NoConsent);
             }
         }
-        let path = format!("plugins/develop?workspace={}&consent={}", self.workspace, consent(package.manifest()));
+        let mut path = format!("plugins/develop?workspace={}", self.workspace);
+        if !more.is_empty() {
+            // It grants all that is asked for. Without it, what was taken away in the workspace meanwhile stays away.
+            path.push_str(&format!("&consent={}", consent(package.manifest())));
+        }
         let installed: Installed = self.client.send(&path, bytes).await?;
         self.granted = package.manifest().capabilities.iter().map(|asked| asked.capability.clone()).collect();
         self.sha256 = sha256;

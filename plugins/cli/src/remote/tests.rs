@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use coditect_plugin_harness::{HttpAnswer, TestServer};
 use coditect_plugin_package::{Package, SigningKey};
-use coditect_protocol::plugin::{Installed, PluginFigures, PluginState, Publisher, RegistryVersion};
+use coditect_protocol::plugin::{Installed, PluginFigures, PluginLog, PluginState, Publisher, RegistryVersion};
 use coditect_protocol::{Kind, Problem};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -66,6 +67,7 @@ fn installed(folder: &Path) -> Installed {
         settings: BTreeMap::new(),
         update: None,
         development: true,
+        taken_back: false,
         installed_at: 1,
         figures: PluginFigures::default(),
     }
@@ -97,6 +99,40 @@ async fn what_is_sent_is_the_package() {
     let error = run::run(folder.path(), asked("Other", true)).await.unwrap_err();
     assert!(matches!(&error, CliError::NoWorkspace(_, names) if names == "Mine"), "{error}");
     assert!(!format!("{error} {error:?}").contains(TOKEN));
+}
+
+#[tokio::test]
+async fn what_was_taken_away_meanwhile_is_not_granted_again() {
+    let folder = project(ASKING);
+    let there = installed(folder.path());
+    let develop = format!("plugins/develop?workspace={WORKSPACE}");
+    let agreed = format!("{develop}&consent={}", coditect_plugin_package::consent(&there.manifest));
+    let answers = vec![
+        workspaces(),
+        answer("POST", &agreed, 200, &there),
+        answer("POST", &develop, 200, &there),
+        answer("GET", &format!("plugins/installed/{WORKSPACE}/acme.dusk/log"), 200, &PluginLog::default()),
+    ];
+    let there = TestServer::start(answers).await.unwrap();
+    let asked = Run { server: server(&there), workspace: "Mine".into(), watch: true, yes: true, once: false };
+    let sent = || there.seen().into_iter().filter(|one| one.method == "POST").map(|one| one.path).collect::<Vec<_>>();
+    let changed = async {
+        until(|| !sent().is_empty()).await;
+        std::fs::write(folder.path().join("assets/dusk.json"), "{ }").unwrap();
+        until(|| sent().len() > 1).await;
+    };
+    tokio::select! {
+        ended = run::run(folder.path(), asked) => panic!("{ended:?}"),
+        () = changed => {}
+    }
+    assert_eq!(sent(), [format!("/api/v5/{agreed}"), format!("/api/v5/{develop}")]);
+}
+
+/// Waits for what comes to be.
+async fn until(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 #[tokio::test]

@@ -143,6 +143,7 @@ fn details(table: &Table, at: usize) -> Option<Node> {
     Some(column((
         view::row((heading(format!("Row {}", at + 1)), button("Close").on_click("close"))),
         view::table(["Column", "Value"]).rows(pairs),
+        separator(),
     )))
 }
 

@@ -8,19 +8,19 @@ use crate::style::Style;
 /// Deepest nesting that is looked at.
 const MAX_DEPTH: usize = 200;
 
-/// The text in order; none where it is not JSON.
-pub(crate) fn format(text: &str, style: &Style) -> Option<String> {
+/// The text in order; else the byte at which it stops being JSON.
+pub(crate) fn format(text: &str, style: &Style) -> Result<String, usize> {
     let mut parser = Parser { rest: text };
     let leading = parser.comments().texts();
-    let root = parser.item(leading, false, 0)?;
+    let Some(root) = parser.item(leading, false, 0) else { return Err(text.len() - parser.rest.len()) };
     let end = parser.comments();
     if !parser.rest.is_empty() {
-        return None;
+        return Err(text.len() - parser.rest.len());
     }
     let mut out = Printer { out: String::new(), style };
     out.item(&root, 0, false);
     end.list.iter().for_each(|(comment, _)| out.line(comment, 0));
-    Some(out.out.trim_start_matches('\n').trim_end().to_owned() + "\n")
+    Ok(out.out.trim_start_matches('\n').trim_end().to_owned() + "\n")
 }
 
 /// A value with everything around it that has to stay.
@@ -306,7 +306,7 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> Option<String> {
-        format(text, &Style { indent: "  ".into(), width: 40 })
+        format(text, &Style { indent: "  ".into(), width: 40 }).ok()
     }
 
     #[test]

@@ -13,7 +13,7 @@ struct Formatter;
 
 impl Formatters for Formatter {
     fn format(document: Document, range: Option<Range>, options: FormatOptions) -> Result<Vec<TextEdit>> {
-        let edits = edits(&document, &style(options)?);
+        let edits = edits(&document, &style(options)?)?;
         let Some(range) = range else { return Ok(edits) };
         Ok(edits.into_iter().flat_map(by_line).filter(|edit| touches(range, edit.range)).collect())
     }
@@ -33,19 +33,25 @@ fn style(options: FormatOptions) -> Result<Style> {
     Ok(Style { indent, width })
 }
 
-/// What puts a text in order; nothing where it is not what its language says.
-fn edits(document: &Document, style: &Style) -> Vec<TextEdit> {
+/// What puts a text in order. One that cannot be read is an error that says where.
+fn edits(document: &Document, style: &Style) -> Result<Vec<TextEdit>> {
     let has_returns = document.text.lines().next().is_some_and(|line| document.text[line.len()..].starts_with("\r\n"));
     let text = document.text.replace("\r\n", "\n");
     let formatted = match document.language.as_str() {
-        "json" | "jsonc" => json::format(&text, style),
-        "toml" => toml::format(&text, style),
+        "json" | "jsonc" => Some(json::format(&text, style).map_err(|at| unreadable("JSON", &text, at))?),
+        "toml" => Some(toml::format(&text, style).map_err(|at| unreadable("TOML", &text, at))?),
         "markdown" => markdown::format(&text, style),
         _ => None,
     };
-    let Some(formatted) = formatted else { return Vec::new() };
+    let Some(formatted) = formatted else { return Ok(Vec::new()) };
     let formatted = if has_returns { formatted.replace('\n', "\r\n") } else { formatted };
-    edits::between(&document.text, &formatted)
+    Ok(edits::between(&document.text, &formatted))
+}
+
+/// Where a text stops being what its language says.
+fn unreadable(language: &str, text: &str, at: usize) -> Error {
+    let place = LineIndex::new(text).position(at);
+    Error::invalid(format!("Line {}, column {}: this is no {language}.", place.line + 1, place.column + 1))
 }
 
 /// An edit of each line, where one replaces whole lines by as many.
@@ -82,6 +88,18 @@ mod tests {
         assert_eq!(formatted("toml", "a=1", None), "a = 1\n");
         assert_eq!(formatted("markdown", "* a", None), "- a\n");
         assert_eq!(formatted("rust", "fn  x(){}", None), "fn  x(){}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_where() {
+        let _host = testing::Host::new().setting("width", 100).enter();
+        let wrong = |language: &str, text: &str| {
+            let document = Document { path: "a".into(), language: language.into(), text: text.into() };
+            Formatter::format(document, None, FormatOptions { tab_size: 2, insert_spaces: true }).unwrap_err()
+        };
+        let json = wrong("json", "{\r\n  \"a\": 1,\r\n  \"b\": [1 2]\r\n}");
+        assert_eq!(json, Error::invalid("Line 3, column 11: this is no JSON."));
+        assert_eq!(wrong("toml", "a = 1\nb c"), Error::invalid("Line 2, column 3: this is no TOML."));
     }
 
     #[test]

@@ -8,10 +8,10 @@ use crate::style::Style;
 /// Deepest nesting that is looked at.
 const MAX_DEPTH: usize = 100;
 
-/// The text in order; none where it is not TOML.
-pub(crate) fn format(text: &str, style: &Style) -> Option<String> {
+/// The text in order; else the byte at which it stops being TOML.
+pub(crate) fn format(text: &str, style: &Style) -> Result<String, usize> {
     let mut parser = Parser { rest: text.trim_start_matches('\u{feff}') };
-    let mut entries = parser.document()?;
+    let Some(mut entries) = parser.document() else { return Err(text.len() - parser.rest.len()) };
     put_headers_apart(&mut entries);
     let mut out = String::new();
     for entry in &entries {
@@ -21,7 +21,7 @@ pub(crate) fn format(text: &str, style: &Style) -> Option<String> {
         entry.print(&mut out, style);
         out.push('\n');
     }
-    Some(out)
+    Ok(out)
 }
 
 /// A line, or as many as a value takes.
@@ -403,7 +403,7 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> Option<String> {
-        format(text, &Style { indent: "  ".into(), width: 30 })
+        format(text, &Style { indent: "  ".into(), width: 30 }).ok()
     }
 
     #[test]

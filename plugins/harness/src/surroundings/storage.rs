@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use coditect_plugin_host::ports::{Answer, Refused, Storage};
+use coditect_plugin_host::ports::{Answer, Refused, Storage, VALUE_OVERHEAD_BYTES};
 
 use super::locked;
 
@@ -30,10 +30,11 @@ impl Storage for Values {
 
     async fn set(&self, key: &str, value: Vec<u8>, quota_bytes: u64) -> Answer<()> {
         let mut values = locked(&self.0);
-        let others = values.iter().filter(|(other, _)| *other != key).map(|(key, value)| key.len() + value.len());
-        let total = others.sum::<usize>() + key.len() + value.len();
+        let size = |key: &str, value: &[u8]| key.len() + value.len() + VALUE_OVERHEAD_BYTES;
+        let others = values.iter().filter(|(other, _)| *other != key).map(|(key, value)| size(key, value));
+        let total = others.sum::<usize>() + size(key, &value);
         if total as u64 > quota_bytes {
-            return Err(Refused::Limit(format!("The plugin may keep {quota_bytes} bytes, keys and values together.")));
+            return Err(Refused::Limit(format!("The plugin may keep {quota_bytes} bytes, and would keep {total}.")));
         }
         values.insert(key.to_owned(), value);
         Ok(())

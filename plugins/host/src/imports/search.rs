@@ -79,7 +79,7 @@ fn granted(around: &Around, includes: Vec<String>, mut excludes: Vec<String>) ->
     let (includes, wanted) = match includes {
         none if none.is_empty() => (all.to_vec(), None),
         some if is_all => (some, None),
-        some => (all.to_vec(), Some(Globs::of_paths(&some))),
+        some => (all.to_vec(), Some(Globs::new(&some))),
     };
     let scope = Scope { rights, includes, excludes, wanted };
     Ok((present(around.caller.ports.search.as_ref(), "no search")?, scope))

@@ -3,8 +3,8 @@
 //! * No files, arguments or variables, and nothing to read from.
 //! * No sockets, and no names are looked up: the interface `http` is the only way out.
 //! * What is printed goes to the plugin's log, and counts as what is written there.
-//! * The clock stands still at the time when the call began, and what measures time has steps of a millisecond, unless the capability
-//!   `clock` was granted. Waiting works either way, up to the call's deadline, which ends it.
+//! * The clock stands still at the beginning of 2000, and what measures time has steps of a millisecond, unless the capability `clock`
+//!   was granted. Waiting works either way, up to the call's deadline, which ends it.
 //! * Random bytes are always real. Languages seed their hash maps with them before the first line of a plugin runs; predictable ones
 //!   would let whoever chooses the keys slow a plugin down, and real ones take nothing from anybody. The capability `random` is what the
 //!   contract's own interface takes, whose bytes authors use on purpose.
@@ -32,6 +32,8 @@ const MAX_RANDOM_BYTES: u64 = 64 * 1024;
 const MAX_PRINT_BYTES: usize = 64 * 1024;
 /// Steps of time without the capability `clock`.
 const STEP: Duration = Duration::from_millis(1);
+/// What the clock says without that capability, since 1970: the beginning of 2000.
+const STOPPED: Duration = Duration::from_secs(946_684_800);
 
 /// WASI of one call.
 pub(crate) fn context(around: &Arc<Around>) -> WasiCtx {
@@ -72,8 +74,7 @@ impl HostWallClock for Clock {
     }
 
     fn now(&self) -> Duration {
-        let elapsed = if self.is_granted() { self.begun.elapsed() } else { Duration::ZERO };
-        self.wall + elapsed
+        if self.is_granted() { self.wall + self.begun.elapsed() } else { STOPPED }
     }
 }
 

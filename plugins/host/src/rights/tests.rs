@@ -49,7 +49,10 @@ fn globs_stand_for_whole_paths() {
 
 #[test]
 fn folders_are_seen_only_on_the_way() {
-    let table: [(&[&str], &[&str], &[&str]); 9] = [
+    let table: [(&[&str], &[&str], &[&str]); 12] = [
+        (&["a,b/c,d/*.t"], &["", "a,b", "a,b/c,d"], &["a", "b", "a,b/c", "a,b/c,d/e"]),
+        (&["x/[a,b]/y/z"], &["x", "x/b", "x/q"], &["y"]),
+        (&["a\\,b/c"], &["", "a,b"], &["a", "b", "c"]),
         (&["src/*/x/*.rs"], &["", "src", "src/a", "src/a/x"], &["a", "src/a/y", "src/a/x/z", "SRC"]),
         (&["src/**"], &["", "src", "src/a", "src/a/b"], &["srx", "a/src"]),
         (&["**/a"], &["", "x", "x/y"], &[".git", "x/.git"]),
@@ -72,6 +75,42 @@ fn folders_are_seen_only_on_the_way() {
     let many = format!("x/{}/end", "{a,b}".repeat(12));
     let globs = Globs::new(&[many]);
     assert!(globs.lead_below(&path("x")) && globs.lead_below(&path("x/abab")) && !globs.lead_below(&path("y")));
+}
+
+#[test]
+fn globs_are_translated_when_they_are_asked_about_and_shared() {
+    let words = texts(&["only/**/here/*.rs"]);
+    let (globs, same) = (Globs::new(&words), Globs::new(&words));
+    assert!(globs.is_shared_with(&same) && !globs.is_shared_with(&Globs::new(&texts(&["elsewhere"]))));
+    assert_eq!(globs.are_translated(), (false, false), "granting them takes next to nothing");
+    assert!(globs.matches(&path("only/x/here/a.rs")));
+    assert_eq!(same.are_translated(), (true, false), "folders are for listing alone");
+    assert!(same.lead_below(&path("only/x")));
+    assert_eq!(globs.are_translated(), (true, true));
+    drop(globs);
+    assert!(Globs::are_known(&words));
+    drop(same);
+    assert!(!Globs::are_known(&words), "nothing is left behind");
+}
+
+#[test]
+fn the_most_that_a_manifest_may_have_can_be_translated() {
+    let many = |glob: &str| -> Vec<String> {
+        let count = coditect_plugin_package::manifest::MAX_GLOBS_BYTES / (glob.len() + 3);
+        (0..count).map(|n| format!("{glob}{n:03}")).collect()
+    };
+    let deep = format!("{}*.t", "a/".repeat(120));
+    for (words, file) in [
+        (many(&deep), format!("{}x.t001", "a/".repeat(120))),
+        (many("**/*a*b*c*[!x]?"), "q/abcyz001".to_owned()),
+        (many("**/{a,b}{c,d}/{e/f,g}/"), "x/ac/g/001".to_owned()),
+        (many("?"), "x001".to_owned()),
+    ] {
+        let globs = Globs::new(&words);
+        assert!(globs.matches(&path(&file)), "{file}");
+        let folder = path(&file).parent().unwrap();
+        assert!(globs.lead_below(&folder), "{folder}");
+    }
 }
 
 fn reach(patterns: &[&str], private: bool, host: &str, port: u16) -> Option<Reach> {
@@ -185,4 +224,28 @@ fn a_denial_names_the_capability_and_its_line() {
     }
     let text = denial(CapabilityName::FilesRead, "src/\"a");
     assert!(text.starts_with("Reading src/\"a takes") && text.contains(r#"globs = ["src/\"a"]"#), "{text}");
+}
+
+#[test]
+fn what_a_denial_says_to_write_is_what_manifests_take() {
+    let subjects = |name| match name {
+        CapabilityName::Documents | CapabilityName::FilesRead | CapabilityName::FilesWrite => vec!["src/\"a\".rs"],
+        CapabilityName::Http => vec!["example.org", "10.1.2.3:8080"],
+        CapabilityName::Models => vec!["", "a/b"],
+        _ => vec![""],
+    };
+    for (name, subject) in CapabilityName::ALL.iter().flat_map(|name| subjects(*name).into_iter().map(|it| (*name, it)))
+    {
+        let text = denial(name, subject);
+        let (_, line) = text.split_once("[[capability]] ").unwrap();
+        let (line, _) = line.split_once(", and the person").unwrap();
+        let manifest = format!(
+            "capability = [{{ {line}, reason = \"To do it.\" }}]\n\
+             plugin = {{ id = \"a.b\", version = \"1.0.0\", contract = \"1.0\", title = \"B\", description = \"Does.\", license = \"MIT\" }}\n\
+             commands = [{{ id = \"do\", title = \"Do\" }}]\n"
+        );
+        let read =
+            coditect_plugin_package::manifest::parse(&manifest).unwrap_or_else(|error| panic!("{line}: {error}"));
+        assert_eq!(read.capabilities.iter().map(|asked| asked.capability.name()).collect::<Vec<_>>(), [name]);
+    }
 }

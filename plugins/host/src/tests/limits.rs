@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use coditect_protocol::plugin::Capability;
+use coditect_protocol::plugin::{Capability, Manifest, PluginId};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::guest::{anybody, ask, call, caller, load, settings, text, tool, tool_with};
+use super::guest::{anybody, ask, call, caller, load, settings, text, tool, tool_manifest, tool_with};
 use crate::ports::{Answer, Ports, Storage};
-use crate::{CallError, Caller, Deadlines, HostSettings};
+use crate::{CallError, CallFigures, Called, Caller, Deadlines, Host, HostSettings, Plugin};
 
 /// How long after its limit a call may end at the latest. The machine of a test is busier than a server.
 const GRACE: Duration = Duration::from_millis(500);
@@ -74,6 +74,7 @@ async fn an_endless_loop_is_stopped() {
     assert_eq!(called.outcome, Err(CallError::CpuDeadline { ms: 200 }));
     assert!(called.figures.cpu_micros >= 200_000);
     assert!(called.figures.cpu_micros < 220_000, "{:?}", called.figures);
+    assert!(called.is_fault());
     assert!(began.elapsed() < Duration::from_secs(2), "the wall deadline did not have to end it");
 }
 
@@ -109,6 +110,9 @@ async fn waiting_has_an_end() {
     assert_eq!(called.outcome, Err(CallError::Deadline { ms: 100 }));
     assert!(began.elapsed() < Duration::from_millis(100) + GRACE);
     assert!(called.figures.cpu_micros < 100_000, "waiting is not running");
+    assert!(!called.is_fault(), "whoever is kept waiting did nothing wrong");
+    let ran = CallFigures { cpu_micros: 25_000, ..called.figures };
+    assert!(Called { figures: ran, ..called }.is_fault(), "it had its time");
     assert_eq!(called.figures.host_calls, 1);
 }
 
@@ -216,7 +220,39 @@ async fn calls_take_turns() {
     for call in [first, second].into_iter().chain(waiting) {
         assert_eq!(text(&call.await.unwrap()), "7");
     }
-    assert_eq!((gate.waiting(), gate.lines()), (0, 0), "nothing is left behind");
+    assert_eq!((gate.waiting(), gate.lines()), (0, (0, 0)), "nothing is left behind");
+}
+
+#[tokio::test]
+async fn one_person_leaves_turns_to_others_however_many_plugins_they_have() {
+    let few = HostSettings { calls_per_caller: 2, queue_per_caller: 2, calls_at_once: 8, queue: 16, ..settings() };
+    let host = Host::new(few).unwrap();
+    let compiled = host.compile(&tool(ASK)).unwrap();
+    let plugins = ["test.a", "test.b", "test.c", "test.d", "test.e"].map(|id| {
+        let manifest = Manifest { id: PluginId::parse(id).unwrap(), ..tool_manifest().as_ref().clone() };
+        host.load(Arc::new(manifest), &compiled).unwrap()
+    });
+    let [plugin, others @ ..] = &plugins;
+    let slow = Slow::new();
+    let start = |plugin: &Plugin, who| {
+        let (plugin, caller) = (plugin.clone(), slow.caller(who));
+        tokio::spawn(async move { plugin.call(ask(""), caller, CancellationToken::new()).await })
+    };
+    let mut calls: Vec<_> = others.iter().flat_map(|plugin| [start(plugin, 1), start(plugin, 1)]).collect();
+    slow.was_asked(4).await;
+    let gate = &plugin.0.host.gate;
+    while gate.waiting() < 4 {
+        tokio::task::yield_now().await;
+    }
+    // Half of what runs and a quarter of what waits is this person's, and no more.
+    assert_eq!(call(plugin, "", slow.caller(1)).await.outcome, Err(CallError::Busy));
+    calls.push(start(plugin, 2));
+    slow.was_asked(1).await;
+    slow.lets.add_permits(9);
+    for call in calls {
+        assert_eq!(text(&call.await.unwrap()), "7");
+    }
+    assert_eq!((gate.waiting(), gate.lines()), (0, (0, 0)), "nothing is left behind");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use coditect_protocol::Coded as _;
 use proptest::prelude::*;
 
 use super::*;
+use crate::{MAX_THEME_BYTES, MAX_THEMES_BYTES};
 
 const MANIFEST: &str = r#"
 [plugin]
@@ -199,7 +200,7 @@ fn what_the_manifest_names_must_be_there_and_be_that() {
     }
     assert_eq!(change("assets/icon.svg", Some(b"<svg onload='x'/>")), "plugins.package_file_invalid");
     assert_eq!(change("assets/icon.svg", Some(&[b' '; 65 << 10])), "plugins.package_file_too_large");
-    assert_eq!(change("assets/dusk.json", Some(b"// a comment\n{}")), "plugins.package_file_invalid");
+    assert_eq!(change("assets/dusk.json", Some(b"// a comment\n{")), "plugins.package_file_invalid");
     assert_eq!(change("assets/dusk.json", Some(b"[]")), "plugins.package_file_invalid");
     assert_eq!(change("README.md", Some(b"\xff")), "plugins.package_file_invalid");
     assert_eq!(change("README.md", Some(&[b' '; 513 << 10])), "plugins.package_file_too_large");
@@ -215,6 +216,39 @@ fn a_plugin_of_themes_needs_no_component() {
     all.insert("plugin.toml".to_owned(), manifest.into_bytes());
     let package = Package::build(all).unwrap();
     assert!(Package::read(&package.to_bytes()).unwrap().component().is_none());
+}
+
+#[test]
+fn themes_are_written_with_comments_as_well() {
+    let mut all = files();
+    let theme = "{ // at dusk\n\"colors\": { \"editor.background\": \"#101010\", /* dark */ }, }";
+    all.insert("assets/dusk.json".to_owned(), theme.into());
+    assert_eq!(
+        Package::build(all).unwrap().files().find(|(path, _)| *path == "assets/dusk.json").unwrap().1,
+        theme.as_bytes()
+    );
+}
+
+#[test]
+fn themes_are_bounded_together() {
+    let of = |themes: usize, same: bool| {
+        let (mut all, mut manifest) = (files(), MANIFEST.to_owned());
+        // What is pressed by more than a bomb may be is refused before.
+        let noise = (0..20_000_u64).flat_map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
+        all.insert("assets/noise".to_owned(), noise.collect());
+        for n in 0..themes {
+            let path = format!("assets/{}.json", if same { 0 } else { n });
+            manifest.push_str(&format!("[[themes]]\nid = \"t{n}\"\ntitle = \"T\"\npath = \"{path}\"\n"));
+            all.insert(path, format!("{{}}{}", " ".repeat(MAX_THEME_BYTES - 2)).into_bytes());
+        }
+        all.insert("plugin.toml".to_owned(), manifest.into_bytes());
+        Package::build(all).map(|_| ()).map_err(|error| error.code())
+    };
+    // There is a small one too.
+    let most = MAX_THEMES_BYTES / MAX_THEME_BYTES;
+    assert_eq!(of(most - 1, false), Ok(()));
+    assert_eq!(of(most, false), Err("plugins.package_too_large"));
+    assert_eq!(of(most, true), Ok(()), "one file counts once");
 }
 
 /// What somebody does to a file on its way.

@@ -13,10 +13,14 @@ struct Consented<'a> {
     diagnostics: &'a [LanguageOffer],
     hooks: &'a FileHooks,
     file_views: Vec<&'a [String]>,
+    /// Asked what they show whenever another text is looked at.
+    status_items: Vec<&'a str>,
+    /// Tools that models may run without the person's being asked.
+    tools: Vec<&'a str>,
 }
 
 /// Stands for all that a plugin asks for: SHA-256, in hexadecimal digits, of its name, its capabilities without their reasons, and of
-/// where it is handed texts unasked.
+/// where it is handed texts, or run by models, unasked.
 #[must_use]
 pub fn consent(manifest: &Manifest) -> String {
     let offers = &manifest.offers;
@@ -28,6 +32,8 @@ pub fn consent(manifest: &Manifest) -> String {
         diagnostics: &offers.diagnostics,
         hooks: &offers.hooks,
         file_views: views.map(|view| view.globs.as_slice()).collect(),
+        status_items: offers.status_items.iter().map(|item| item.id.as_str()).collect(),
+        tools: offers.tools.iter().filter(|tool| !tool.changes).map(|tool| tool.id.as_str()).collect(),
     };
     // Texts, numbers and lists of them always have a JSON.
     crate::sha256_hex(&serde_json::to_vec(&consented).unwrap_or_default())

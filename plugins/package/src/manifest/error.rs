@@ -37,6 +37,9 @@ pub enum ManifestFault {
         /// All that there are.
         known: &'static [&'static str],
     },
+    /// All globs together are too large.
+    #[error("the globs of a plugin have at most {} KiB together; join some, as in \"**/*.{{js,ts}}\"", super::MAX_GLOBS_BYTES >> 10)]
+    GlobsTooLarge,
     /// A key must be there.
     #[error("is missing; write {0}")]
     Missing(&'static str),
@@ -81,7 +84,7 @@ impl Coded for ManifestError {
     fn code(&self) -> &'static str {
         match self.fault {
             ManifestFault::Syntax(_) => "plugins.manifest_syntax",
-            ManifestFault::TooLarge => "plugins.manifest_too_large",
+            ManifestFault::TooLarge | ManifestFault::GlobsTooLarge => "plugins.manifest_too_large",
             ManifestFault::UnknownKey { .. } => "plugins.manifest_unknown_key",
             ManifestFault::Missing(_) => "plugins.manifest_missing",
             ManifestFault::Type { .. } => "plugins.manifest_type",
@@ -96,7 +99,7 @@ impl Coded for ManifestError {
 
     fn kind(&self) -> Kind {
         match self.fault {
-            ManifestFault::TooLarge => Kind::TooLarge,
+            ManifestFault::TooLarge | ManifestFault::GlobsTooLarge => Kind::TooLarge,
             _ => Kind::Invalid,
         }
     }

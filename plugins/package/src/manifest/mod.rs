@@ -9,7 +9,7 @@ mod section;
 mod tests;
 mod words;
 
-use coditect_protocol::plugin::{CapabilityName, ContractVersion, Manifest, Offers, PluginId, ViewPlace};
+use coditect_protocol::plugin::{Capability, CapabilityName, ContractVersion, Manifest, Offers, PluginId, ViewPlace};
 use toml::de::DeTable;
 
 pub use capabilities::{MAX_REASON_CHARS, MAX_STORAGE_BYTES};
@@ -23,6 +23,8 @@ use section::{Item, Section, Source};
 pub const MAX_MANIFEST_BYTES: usize = 256 << 10;
 /// The most that a manifest may ask for as a call's memory, in MiB: what a 32-bit component has. The operator's limit may be lower.
 pub const MAX_MEMORY_MIB: u64 = 4096;
+/// The most that all globs of a manifest take together, in bytes: what they are translated to takes far more.
+pub const MAX_GLOBS_BYTES: usize = 4 << 10;
 /// The most keywords.
 const MAX_KEYWORDS: usize = 10;
 /// Longest title of a plugin, in characters.
@@ -70,6 +72,9 @@ fn read(toml: &str) -> Result<Manifest, ManifestError> {
     let root = Section::root(source, &table, ROOT_KEYS)?;
     let manifest = head(&root)?;
     needs(&root, &manifest)?;
+    if globs(&manifest).map(String::len).sum::<usize>() > MAX_GLOBS_BYTES {
+        return Err(root.fault(ManifestFault::GlobsTooLarge));
+    }
     if manifest.offers == Offers::default() {
         return Err(root.fault(ManifestFault::OffersNothing));
     }
@@ -146,6 +151,19 @@ fn keywords(item: &Item<'_>) -> Result<Vec<String>, ManifestError> {
 
 fn memory(item: &Item<'_>) -> Result<u32, ManifestError> {
     item.whole(1, MAX_MEMORY_MIB).map(|mib| u32::try_from(mib).unwrap_or(u32::MAX))
+}
+
+/// All globs, wherever they stand.
+fn globs(manifest: &Manifest) -> impl Iterator<Item = &String> {
+    let granted = manifest.capabilities.iter().flat_map(|asked| match &asked.capability {
+        Capability::Documents { globs }
+        | Capability::FilesRead { globs }
+        | Capability::FilesWrite { globs }
+        | Capability::Search { globs } => globs.as_slice(),
+        _ => &[],
+    });
+    let (hooks, views) = (&manifest.offers.hooks, &manifest.offers.views);
+    granted.chain(&hooks.will_save).chain(&hooks.changed).chain(views.iter().flat_map(|view| &view.globs))
 }
 
 /// Whoever is handed texts of people asks for that.

@@ -235,6 +235,25 @@ fn heads_are_checked_too() {
 }
 
 #[test]
+fn globs_are_bounded_wherever_they_stand() {
+    let globs =
+        |from: usize, count: usize| -> String { (from..from + count).map(|n| format!("'{n:0128}',")).collect() };
+    let with_globs = |hooks: usize, granted: usize, shown: usize| {
+        let [hooks, granted, shown] =
+            [(0, hooks), (100, granted), (200, shown)].map(|(from, count)| globs(from, count));
+        read(&with(&format!(
+            "[hooks]\nwill-save=[{hooks}]\n[[views]]\nid='v'\ntitle='V'\nplace='file'\nglobs=[{shown}]\n\
+             [[capability]]\nname='documents'\nreason='R.'\nglobs=[{granted}]\n"
+        )))
+    };
+    assert!(with_globs(1, 30, 1).is_ok());
+    for (hooks, granted, shown) in [(2, 30, 1), (1, 31, 1), (1, 30, 2)] {
+        let error = with_globs(hooks, granted, shown).unwrap_err();
+        assert_eq!(error.code(), "plugins.manifest_too_large", "{error}");
+    }
+}
+
+#[test]
 fn messages_say_what_to_write() {
     let told = |rest: &str| read(&with(rest)).unwrap_err().to_string();
     assert_eq!(

@@ -113,6 +113,7 @@ fn host_settings(settings: &Settings) -> HostSettings {
         memory_default_mib: settings.plugin_memory_mib,
         memory_max_mib: settings.plugin_memory_max_mib,
         calls_at_once: settings.plugin_calls_at_once,
+        queue: settings.plugin_queue,
         calls_per_caller: settings.plugin_calls_per_person,
         private_hosts: settings.plugin_private_hosts,
         ..HostSettings::default()
@@ -153,6 +154,7 @@ mod tests {
             plugin_memory_mib: 5,
             plugin_memory_max_mib: 7,
             plugin_calls_at_once: 11,
+            plugin_queue: 17,
             plugin_calls_per_person: 2,
             plugin_private_hosts: true,
             plugin_package_max_bytes: 13,
@@ -161,7 +163,8 @@ mod tests {
         };
         let host = host_settings(&settings);
         assert_eq!((host.workers, host.memory_default_mib, host.memory_max_mib), (3, 5, 7));
-        assert_eq!((host.calls_at_once, host.calls_per_caller, host.private_hosts), (11, 2, true));
+        assert_eq!((host.calls_at_once, host.queue), (11, 17));
+        assert_eq!((host.calls_per_caller, host.private_hosts), (2, true));
         let plugins = plugin_settings(&settings);
         assert_eq!((plugins.package_bytes, plugins.mirror), (13, Some("/srv/mirror".into())));
         assert_eq!(plugin_settings(&Settings::default()).mirror, None);

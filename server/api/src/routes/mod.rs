@@ -129,6 +129,7 @@ fn administration(state: &AppState) -> Routes {
         .add(Admin, plugins::admin::SHOW, routes!(plugins::admin::overview))
         .add(Admin, plugins::admin::SHOW, routes!(plugins::admin::show))
         .add(Admin, plugins::admin::CHANGE, routes!(plugins::admin::change))
+        .add(Admin, plugins::admin::PUBLISHERS, routes!(plugins::admin::publishers))
         .add(Metrics, &[], routes!(metrics::show))
 }
 

@@ -130,6 +130,7 @@ pub(super) fn out_of_bounds(settings: &Settings) -> Option<(&'static str, String
         plugin_memory_mib: 1, MAX_PLUGIN_MEMORY_MIB;
         plugin_memory_max_mib: 1, MAX_PLUGIN_MEMORY_MIB;
         plugin_calls_at_once: 1, MAX_PLUGIN_CALLS;
+        plugin_queue: 1, MAX_COUNT;
         plugin_calls_per_person: 1, MAX_PLUGIN_CALLS;
         plugin_workers: 0, MAX_PLUGIN_WORKERS;
         plugin_package_max_bytes: 1024, MAX_PACKAGE_BYTES;

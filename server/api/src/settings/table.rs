@@ -186,8 +186,8 @@ settings! {
     first_login: String = String::new();
     /// File with the key that protects secrets in the store. Made at the first start, readable for the server alone; all servers of one
     /// store need the same. Without it, second factors, signing keys, logins for git sites, keys of model
-    /// servers and kept conversations in the store are lost. Empty: `master.key` in `data`. In place of
-    /// a file, the variable `CODITECT_MASTER_KEY` may hold what would stand in it.
+    /// servers, kept conversations and secrets of plugins in the store are lost. Empty: `master.key` in
+    /// `data`. In place of a file, the variable `CODITECT_MASTER_KEY` may hold what would stand in it.
     master_key_file: PathBuf = PathBuf::new();
     /// Program with its arguments that prints that key, in place of a file: `["aws", "kms", "decrypt", …]`. It runs at each start, without
     /// a shell, as the server and with its variables, and has 30 seconds. It prints what would stand in the file: lines of 32 bytes in
@@ -367,8 +367,10 @@ settings! {
     plugin_memory_mib: u32 = 64;
     /// The most that a manifest may ask for, in MiB.
     plugin_memory_max_mib: u32 = 256;
-    /// Calls of plugins under way at the same time, all together.
+    /// Calls of plugins under way at the same time, all together. One person has at most a quarter of them, and four in any case.
     plugin_calls_at_once: usize = 64;
+    /// Calls of plugins that wait for others to end, all together; more are refused.
+    plugin_queue: usize = 1024;
     /// Calls of one plugin that one person may have under way.
     plugin_calls_per_person: usize = 4;
     /// Threads that plugins run on, of low priority. 0: one for each core.

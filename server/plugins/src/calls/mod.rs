@@ -69,7 +69,7 @@ impl Plugins {
         let whose = place.whose(id);
         self.check_state(&whose, entry)?;
         let prepared = async {
-            let plugin = self.inner.running.get(&entry.row.sha256).await?;
+            let plugin = self.inner.running.get(place.user, &entry.row.sha256, &entry.wish).await?;
             Ok::<_, PluginsError>((plugin, self.caller(place, &whose, entry, items).await?))
         };
         let gone = || PluginsError::Call(CallError::Cancelled);
@@ -123,7 +123,8 @@ impl Plugins {
             Some(surroundings) => surroundings.ports(*user, *workspace, id).await?,
             None => Ports::default(),
         };
-        let values = Values::new(inner.store.clone(), inner.keys.clone(), whose.clone());
+        let rates = inner.write_rates.clone();
+        let values = Values::new(inner.store.clone(), inner.keys.clone(), whose.clone(), rates);
         let ears = PersonsEars { inner: inner.clone(), whose: whose.clone(), notices: place.notices.clone() };
         Ok(Caller {
             who: who(*user),
@@ -142,11 +143,11 @@ impl Plugins {
         let text = error.map(ToString::to_string).unwrap_or_default();
         let end = match error {
             None => End::Well,
-            Some(error) if error.is_fault() => End::Fault(&text),
+            Some(_) if called.is_fault() => End::Fault(&text),
             Some(_) => End::Neither,
         };
-        if let End::Fault(text) = end {
-            inner.logs.write(whose, HOST, text.to_owned());
+        if error.is_some_and(CallError::is_fault) {
+            inner.logs.write(whose, HOST, text.clone());
         }
         match inner.supervisor.ended(whose, &called.figures, end) {
             Consequence::None => {}
@@ -162,14 +163,15 @@ impl Plugins {
                     }
                 });
             }
-            Consequence::Fails => self.give_up(place, whose, entry, &text).await,
+            // The text may be the plugin's own: it is for its person, and the log of the operator has the code.
+            Consequence::Fails => self.give_up(place, whose, entry, error.map_or("", Coded::code), &text).await,
         }
     }
 
-    async fn give_up(&self, place: &Arc<Place>, whose: &Whose, entry: &Entry, reason: &str) {
+    async fn give_up(&self, place: &Arc<Place>, whose: &Whose, entry: &Entry, code: &str, reason: &str) {
         let (user, workspace, id) = whose;
         tracing::info!(
-            target: "audit", action = "plugins.failed", %user, %workspace, plugin = %id, version = entry.row.version, reason
+            target: "audit", action = "plugins.failed", %user, %workspace, plugin = %id, version = entry.row.version, code
         );
         self.inner.logs.write(whose, HOST, "It failed too often and is not called any more.".to_owned());
         let marked = async {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use coditect_plugin_host::ports::{Model, Question};
 use coditect_plugin_host::{Call, FileChange, Outcome, Verdict};
 use coditect_protocol::plugin::{Conversations, PluginCall, PluginId, PluginItem, PluginOutcome, Provider, Said};
-use coditect_protocol::{RelPath, UserId, WorkspaceId};
+use coditect_protocol::{Coded as _, RelPath, UserId, WorkspaceId};
 use futures_util::FutureExt as _;
 use futures_util::stream::{self, StreamExt as _};
 use std::sync::Arc;
@@ -139,7 +139,7 @@ impl Plugins {
                         None
                     }
                     Err(error) => {
-                        tracing::debug!(%error, %plugin, provider, "a provider does not tell its models");
+                        tracing::debug!(code = error.code(), %plugin, provider, "a provider does not tell its models");
                         None
                     }
                 }
@@ -183,7 +183,7 @@ impl Plugins {
             let (place, cancel) = (&place, cancel.clone());
             async move {
                 if let Err(error) = self.ask(place, &plugin, Call::Changed { events }, None, cancel).await {
-                    tracing::debug!(%error, %plugin, "a plugin was not told what changed");
+                    tracing::debug!(code = error.code(), %plugin, "a plugin was not told what changed");
                 }
             }
             .boxed()

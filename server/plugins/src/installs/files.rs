@@ -16,21 +16,26 @@ const BATCH: usize = 1_000;
 impl Inner {
     /// Keeps a package that somebody sent, until it is installed or too old.
     pub(super) async fn keep_upload(&self, user: UserId, opened: &Opened) -> Result<(), PluginsError> {
+        // Tried before all of it is written, in a transaction that is given up, and again with the last one.
+        self.enter_upload(&self.store.begin(), user, opened).await?;
         let written = &self.packages.write(opened).await?;
-        let (sha256, bytes) = (&opened.sha256, opened.file.len() as u64);
-        let (at, holder) = (now_ms(), &Holder::Upload(user));
         let kept = self.store.transact(|tx| async move {
-            self.forget_upload(&tx, user, sha256).await?;
-            self.charge(&tx, user, sha256, holder, bytes).await?;
-            tx.set(self.keys.upload(user, sha256), at.to_le_bytes())?;
-            tx.set(self.keys.upload_at(at, user, sha256), "")?;
-            self.packages.settle(&tx, written, holder).await
+            self.enter_upload(&tx, user, opened).await?;
+            self.packages.settle(&tx, written, &Holder::Upload(user)).await
         });
         let kept = kept.await;
         if kept.is_err() {
             self.packages.abandon(written).await;
         }
         kept
+    }
+
+    async fn enter_upload(&self, tx: &Transaction, user: UserId, opened: &Opened) -> Result<(), PluginsError> {
+        let (sha256, at) = (&opened.sha256, now_ms());
+        self.forget_upload(tx, user, sha256).await?;
+        self.charge(tx, user, sha256, &Holder::Upload(user), opened.row.kept_bytes()).await?;
+        tx.set(self.keys.upload(user, sha256), at.to_le_bytes())?;
+        Ok(tx.set(self.keys.upload_at(at, user, sha256), "")?)
     }
 
     /// Whether a package that somebody sent is here still.

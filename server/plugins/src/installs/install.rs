@@ -9,6 +9,7 @@ use coditect_protocol::plugin::{Capability, CapabilityName, Installed, NewInstal
 use coditect_protocol::{UserId, WorkspaceId};
 use coditect_store::Transaction;
 use semver::Version;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::place::Place;
 use super::review::{Candidate, has_to_ask};
@@ -16,7 +17,7 @@ use super::rows::{InstallRow, Origin};
 use crate::PluginsError;
 use crate::follow::note_changed;
 use crate::keys::{Holder, Whose};
-use crate::packages::{Opened, Written};
+use crate::packages::{Opened, to_the_end};
 use crate::plugins::{Inner, Plugins};
 use crate::time::now_ms;
 
@@ -71,20 +72,33 @@ impl Plugins {
         }
         let permit = inner.packages.place().await?;
         let opened = Opened::read(package, inner.settings.package_bytes).await?;
-        let candidate = Candidate {
-            manifest: Arc::new(opened.manifest().clone()),
-            sha256: opened.sha256.clone(),
-            bytes: opened.file.len() as u64,
-            signer: opened.signer.as_ref().map(ToString::to_string),
-            origin: Origin::Development,
-        };
         let place = self.place(user, workspace).await?;
+        let (plugins, consent) = (self.clone(), consent.map(str::to_owned));
+        let developed = async move { plugins.put_developed(&place, opened, permit, consent.as_deref()).await };
+        to_the_end(developed).await
+    }
+
+    async fn put_developed(
+        &self,
+        place: &Arc<Place>,
+        opened: Opened,
+        permit: OwnedSemaphorePermit,
+        consent: Option<&str>,
+    ) -> Result<Installed, PluginsError> {
+        let (inner, candidate) = (&self.inner, Candidate::of(&opened, Origin::Development));
+        let agreed = Agreed { consent, grant: None, is_named: true };
+        // Tried before all of it is written, in a transaction that is given up, and again with the last one.
+        inner.put_row(&inner.store.begin(), place, &candidate, &agreed).await?;
         let written = inner.packages.write(&opened).await?;
         drop((opened, permit));
-        let agreed = Agreed { consent, grant: None, is_named: true };
+        let holder = &Holder::Install(place.user, place.workspace, candidate.manifest.id.clone());
         let row = inner.store.transact(|tx| {
-            let (place, candidate, agreed, written) = (&place, &candidate, &agreed, &written);
-            async move { inner.put_developed(&tx, place, candidate, agreed, written).await }
+            let (candidate, agreed, written) = (&candidate, &agreed, &written);
+            async move {
+                let row = inner.put_row(&tx, place, candidate, agreed).await?;
+                inner.packages.settle(&tx, written, holder).await?;
+                Ok(row)
+            }
         });
         let row = match row.await {
             Ok(row) => row,
@@ -93,7 +107,7 @@ impl Plugins {
                 return Err(error);
             }
         };
-        self.installed(&place, &candidate, &row, "plugins.develop").await
+        self.installed(place, &candidate, &row, "plugins.develop").await
     }
 
     /// What there is to do once a row was written.
@@ -111,26 +125,12 @@ impl Plugins {
         );
         inner.supervisor.forgive(&place.whose(id));
         inner.load(place).await?;
-        inner.running.prepare(&row.sha256);
+        inner.prepare(place, id);
         self.shown(place, id).await
     }
 }
 
 impl Inner {
-    async fn put_developed(
-        &self,
-        tx: &Transaction,
-        place: &Place,
-        candidate: &Candidate,
-        agreed: &Agreed<'_>,
-        written: &Written,
-    ) -> Result<InstallRow, PluginsError> {
-        let row = self.put_row(tx, place, candidate, agreed).await?;
-        let holder = Holder::Install(place.user, place.workspace, candidate.manifest.id.clone());
-        self.packages.settle(tx, written, &holder).await?;
-        Ok(row)
-    }
-
     /// Writes the row of a package that somebody agreed to.
     pub(super) async fn put_row(
         &self,
@@ -227,9 +227,9 @@ impl Inner {
                     return Err(PluginsError::NoUpload);
                 }
                 self.forget_upload(tx, *user, &candidate.sha256).await?;
-                self.charge(tx, *user, &candidate.sha256, &holder, candidate.bytes).await?;
+                self.charge(tx, *user, &candidate.sha256, &holder, candidate.kept_bytes).await?;
             }
-            Origin::Development => self.charge(tx, *user, &candidate.sha256, &holder, candidate.bytes).await?,
+            Origin::Development => self.charge(tx, *user, &candidate.sha256, &holder, candidate.kept_bytes).await?,
         }
         self.packages.hold(tx, &candidate.sha256, &holder)?;
         Ok(())

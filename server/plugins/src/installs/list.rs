@@ -75,10 +75,10 @@ impl Plugins {
                 );
                 inner.registry.note_download(id, &row.version);
                 inner.supervisor.forgive(&place.whose(id));
-                inner.running.prepare(&row.sha256);
                 if let Err(error) = inner.load(place).await {
                     tracing::debug!(%error, "plugins of a workspace are read again later");
                 }
+                inner.prepare(place, id);
                 place.entries().all.get(id).unwrap_or(entry).clone()
             }
             Err(error) => {
@@ -142,6 +142,7 @@ impl Inner {
             settings: values::shown(&entry.row),
             update,
             development: entry.row.origin == Origin::Development,
+            taken_back: self.registry.catalog.known().is_taken_back(id, &entry.row),
             installed_at: entry.row.installed_at,
             figures: self.supervisor.figures(&whose),
             manifest: entry.manifest.as_ref().clone(),

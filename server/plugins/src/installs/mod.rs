@@ -12,6 +12,7 @@ mod install;
 mod list;
 mod place;
 mod places;
+mod reseal;
 mod review;
 pub(crate) mod rows;
 mod values;

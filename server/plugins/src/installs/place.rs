@@ -15,8 +15,10 @@ use tokio_util::sync::CancellationToken;
 use super::rows::InstallRow;
 use super::values;
 use crate::keys::Whose;
+use crate::news::Changed;
 use crate::offers::OfferIndex;
 use crate::registry::is_blocked;
+use crate::running::Wish;
 
 /// Notices that wait for somebody who follows; older ones are dropped.
 const NOTICES: usize = 64;
@@ -29,6 +31,8 @@ pub(crate) struct Entry {
     /// One for all versions of it: what is taken away is taken from calls under way too.
     pub(crate) rights: Arc<Rights>,
     pub(crate) settings: Arc<BTreeMap<String, String>>,
+    /// Has its package loaded to the end, while it is this one and not switched off.
+    pub(crate) wish: Arc<Wish>,
     /// Cancelled when it may not go on: switched off, uninstalled, blocked.
     pub(crate) stopped: CancellationToken,
 }
@@ -108,6 +112,14 @@ impl Place {
         self.changes.send_replace(());
     }
 
+    /// Whether something here is among what changed: packages by their SHA-256, plugins and publishers by their names.
+    pub(crate) fn has(&self, changed: &Changed) -> bool {
+        let is_meant = |(id, entry): (&PluginId, &Arc<Entry>)| {
+            changed.has(&entry.row.sha256) || changed.has(id.as_str()) || changed.has(id.publisher())
+        };
+        self.entries.load().all.iter().any(is_meant)
+    }
+
     pub(crate) fn use_now(&self) {
         *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
@@ -173,7 +185,9 @@ impl Place {
         let settings = Arc::new(values::of(&row, &manifest, &self.whose(id), master));
         let rights = former.map_or_else(|| Arc::new(Rights::new(Vec::new())), |former| former.rights.clone());
         let stopped = former.map_or_else(CancellationToken::new, |former| former.stopped.clone());
-        let mut entry = Entry { row, manifest, is_blocked, rights, settings, stopped };
+        let same = former.filter(|former| former.is_active() && former.row.sha256 == row.sha256);
+        let wish = same.map_or_else(Arc::default, |former| former.wish.clone());
+        let mut entry = Entry { row, manifest, is_blocked, rights, settings, wish, stopped };
         if entry.is_active() {
             entry.rights.set(entry.capabilities());
             if entry.stopped.is_cancelled() {

@@ -1,6 +1,7 @@
 //! All places that are in memory, and what keeps them up with the store.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use coditect_protocol::plugin::PluginId;
@@ -16,32 +17,64 @@ use crate::lru::Lru;
 use crate::plugins::{Inner, Plugins};
 
 /// All that are in memory.
-pub(crate) struct Places(Mutex<Lru<(UserId, WorkspaceId), Arc<Place>>>);
+pub(crate) struct Places(Mutex<Known>);
+
+type Key = (UserId, WorkspaceId);
+
+struct Known {
+    /// Those used last, whether anybody uses them now or not.
+    kept: Lru<Key, Arc<Place>>,
+    /// All that anybody has: there is never a second one of the same, and whoever is to hear of something hears of it.
+    living: HashMap<Key, Weak<Place>>,
+    /// Once there are so many, those that nobody has any more are taken out.
+    tidy_at: usize,
+}
+
+/// Fewer than so many are not worth looking for those that nobody has any more.
+const TIDY_LEAST: usize = 64;
+
+impl Known {
+    fn get(&mut self, user: UserId, workspace: WorkspaceId) -> Arc<Place> {
+        let key = (user, workspace);
+        if let Some(place) = self.kept.get(&key) {
+            return place.clone();
+        }
+        let place = self.living.get(&key).and_then(Weak::upgrade).unwrap_or_else(|| {
+            let place = Arc::new(Place::new(user, workspace));
+            self.living.insert(key, Arc::downgrade(&place));
+            place
+        });
+        self.kept.insert(key, place.clone(), 1);
+        if self.living.len() >= self.tidy_at {
+            self.living.retain(|_, place| place.strong_count() > 0);
+            self.tidy_at = (2 * self.living.len()).max(TIDY_LEAST);
+        }
+        place
+    }
+}
 
 impl Places {
     pub(crate) fn new(most: usize) -> Self {
-        Self(Mutex::new(Lru::new(most as u64)))
+        Self(Mutex::new(Known { kept: Lru::new(most as u64), living: HashMap::new(), tidy_at: TIDY_LEAST }))
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn get(&self, user: UserId, workspace: WorkspaceId) -> Arc<Place> {
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(place) = places.get(&(user, workspace)) {
-            return place.clone();
-        }
-        let place = Arc::new(Place::new(user, workspace));
-        places.insert((user, workspace), place.clone(), 1);
-        place
+        self.known().get(user, workspace)
     }
 
+    /// All that anybody has, also those for which there is no room any more.
     pub(crate) fn all(&self) -> Vec<Arc<Place>> {
-        let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        places.iter().map(|(_, place)| place.clone()).collect()
+        self.known().living.values().filter_map(Weak::upgrade).collect()
     }
 
     /// Lets go of those that nobody used for so long, and nobody uses now.
     pub(crate) fn let_go(&self, idle: Duration) {
         let is_used = |place: &Arc<Place>| Arc::strong_count(place) > 1 || place.last_used().elapsed() < idle;
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, place| is_used(place));
+        self.known().kept.retain(|_, place| is_used(place));
     }
 }
 
@@ -87,6 +120,13 @@ async fn reload(inner: Weak<Inner>, place: Weak<Place>) -> Result<(), StoreError
 }
 
 impl Inner {
+    /// Loads what a person has of a plugin, so that nobody waits for it later.
+    pub(crate) fn prepare(&self, place: &Place, id: &PluginId) {
+        if let Some(entry) = place.entries().all.get(id) {
+            self.running.prepare(place.user, &entry.row.sha256, &entry.wish);
+        }
+    }
+
     /// Reads a place from the store.
     pub(crate) async fn load(&self, place: &Place) -> Result<(), PluginsError> {
         let (version, rows) = self.read_rows(place).await?;
@@ -117,5 +157,33 @@ impl Inner {
             Ok((plugin_id(&id)?, InstallRow::decode(&row.value)?))
         });
         Ok((version, read.collect::<Result<_, StoreError>>()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn place(places: &Places, n: u128) -> Arc<Place> {
+        places.get(UserId(Uuid::from_u128(n)), WorkspaceId(Uuid::nil()))
+    }
+
+    #[test]
+    fn what_is_used_is_reached_however_many_there_are() {
+        let places = Places::new(2);
+        let used = place(&places, 1);
+        for n in 2..1_000 {
+            place(&places, n);
+        }
+        assert!(Arc::ptr_eq(&used, &place(&places, 1)), "there is no second one");
+        place(&places, 1_000);
+        place(&places, 1_001);
+        let all = places.all();
+        assert!(all.iter().any(|place| Arc::ptr_eq(place, &used)), "it has no room, and is used");
+        assert_eq!(all.len(), 3, "the others are those used last");
+        let known = places.known();
+        assert!(known.living.len() <= TIDY_LEAST, "{} are remembered", known.living.len());
     }
 }

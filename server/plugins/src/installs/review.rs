@@ -226,5 +226,34 @@ pub(super) fn has_to_ask(before: &Manifest, new: &Manifest) -> bool {
     let unasked = |offers: &Offers| -> Vec<String> {
         offers.tools.iter().filter(|tool| !tool.changes).map(|tool| tool.id.clone()).collect()
     };
-    !asks_more(&asked, new).is_empty() || looks || hooks || hands || is_new(&unasked(old), &unasked(now))
+    // They are handed the text that is looked at.
+    let shown = |offers: &Offers| -> Vec<String> { offers.status_items.iter().map(|item| item.id.clone()).collect() };
+    let runs = is_new(&unasked(old), &unasked(now)) || is_new(&shown(old), &shown(now));
+    !asks_more(&asked, new).is_empty() || looks || hooks || hands || runs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_handed_over_unasked_is_agreed_to() {
+        let manifest = |rest: &str| {
+            let head =
+                "[plugin]\nid='a.b'\nversion='1.0.0'\ncontract='1.0'\ntitle='T'\ndescription='D.'\nlicense='MIT'\n";
+            let documents = "[[capability]]\nname='documents'\nglobs=['**']\nreason='To see.'\n";
+            coditect_plugin_package::manifest::parse(&format!("{head}{rest}{documents}")).unwrap()
+        };
+        let before = manifest("[[commands]]\nid='c'\ntitle='C'\n");
+        assert!(!has_to_ask(&before, &manifest("[[commands]]\nid='d'\ntitle='D'\n")), "a person starts it");
+        for more in [
+            "[[status-items]]\nid='s'\ntitle='S'\n",
+            "[[diagnostics]]\nlanguages=['rust']\n",
+            "[[views]]\nid='v'\ntitle='V'\nplace='file'\nglobs=['*.csv']\n",
+            "[hooks]\nwill-save=['*']\n",
+        ] {
+            let new = manifest(more);
+            assert!(has_to_ask(&before, &new) && !has_to_ask(&new, &new), "{more}");
+        }
+    }
 }

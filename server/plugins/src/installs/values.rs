@@ -89,6 +89,25 @@ pub(super) fn of(row: &InstallRow, manifest: &Manifest, whose: &Whose, master: &
     manifest.settings.iter().map(value).collect()
 }
 
+/// Whether a former master key sealed some of it.
+pub(super) fn is_outdated(row: &InstallRow, master: &MasterKey) -> bool {
+    row.secrets.values().any(|sealed| master.is_outdated(sealed))
+}
+
+/// Seals anew what a former master key sealed.
+pub(super) fn reseal(row: &mut InstallRow, whose: &Whose, master: &MasterKey) -> Result<(), StoreError> {
+    for (setting, sealed) in row.secrets.iter_mut().filter(|(_, sealed)| master.is_outdated(sealed)) {
+        let context = context(whose, setting);
+        match master.open(&context, sealed) {
+            Ok(secret) => *sealed = ByteBuf::from(master.seal(&context, &secret)?),
+            Err(error) => {
+                tracing::warn!(%error, plugin = %whose.2, setting, "a secret of a plugin cannot be sealed with the new master key");
+            }
+        }
+    }
+    Ok(())
+}
+
 fn open(whose: &Whose, setting: &str, sealed: &[u8], master: &MasterKey) -> Option<String> {
     let opened: Result<_, StoreError> = master.open(&context(whose, setting), sealed);
     match opened {

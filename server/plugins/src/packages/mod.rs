@@ -6,6 +6,8 @@
 mod opened;
 mod sweep;
 
+use std::future::Future;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -13,7 +15,8 @@ use coditect_plugin_package::sha256_hex;
 use coditect_protocol::plugin::Manifest;
 use coditect_store::{Range, Record, Rows, Store, StoreError, Transaction};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 pub(crate) use opened::Opened;
@@ -51,6 +54,13 @@ impl Record for PackageRow {
     const VERSION: u8 = 1;
 }
 
+impl PackageRow {
+    /// Bytes that the store keeps of it: its file, and what stands beside that.
+    pub(crate) fn kept_bytes(&self) -> u64 {
+        self.parts.iter().fold(self.bytes, |all, (_, bytes)| all.saturating_add(*bytes))
+    }
+}
+
 /// A package that is written, up to its row.
 #[derive(Debug)]
 pub(crate) struct Written {
@@ -63,19 +73,22 @@ pub(crate) struct Written {
 pub(crate) struct Packages {
     pub(crate) store: Store,
     pub(crate) keys: Keys,
-    gate: Semaphore,
+    gate: Arc<Semaphore>,
+    /// Whether [`Packages::sweep_soon`] is about to sweep.
+    sweeps_soon: AtomicBool,
     manifests: Mutex<Lru<String, Arc<Manifest>>>,
 }
 
 impl Packages {
     pub(crate) fn new(store: Store, keys: Keys, at_once: usize) -> Self {
         let manifests = Mutex::new(Lru::new(MANIFESTS_BYTES));
-        Self { store, keys, gate: Semaphore::new(at_once.max(1)), manifests }
+        let gate = Arc::new(Semaphore::new(at_once.max(1)));
+        Self { store, keys, gate, sweeps_soon: AtomicBool::new(false), manifests }
     }
 
     /// A place among those that hold whole packages in memory.
-    pub(crate) async fn place(&self) -> Result<SemaphorePermit<'_>, PluginsError> {
-        self.gate.acquire().await.map_err(|_| PluginsError::Busy)
+    pub(crate) async fn place(&self) -> Result<OwnedSemaphorePermit, PluginsError> {
+        self.gate.clone().acquire_owned().await.map_err(|_| PluginsError::Busy)
     }
 
     pub(crate) async fn row(&self, sha256: &str) -> Result<Option<PackageRow>, StoreError> {
@@ -84,28 +97,34 @@ impl Packages {
     }
 
     /// Writes all of a package but its row, which [`Packages::settle`] does.
-    pub(crate) async fn write(&self, opened: &Opened) -> Result<Written, PluginsError> {
-        let (sha256, id) = (&opened.sha256, Uuid::new_v4());
-        let parts = opened.parts()?;
-        let (writing, row_key) = (&self.keys.writing(sha256, id), &self.keys.package(sha256));
+    pub(crate) async fn write(self: &Arc<Self>, opened: &Opened) -> Result<Written, PluginsError> {
+        let written = Written { sha256: opened.sha256.clone(), id: Uuid::new_v4(), row: opened.row.clone() };
+        match self.write_parts(&written, opened).await {
+            Ok(()) => Ok(written),
+            Err(error) => {
+                self.abandon(&written).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn write_parts(&self, written: &Written, opened: &Opened) -> Result<(), PluginsError> {
+        let Written { sha256, id, row } = written;
+        let (writing, row_key) = (&self.keys.writing(sha256, *id), &self.keys.package(sha256));
         let at = now_ms();
         let is_there = self.store.transact(|tx| async move {
             tx.set(writing, at.to_le_bytes())?;
             Ok::<_, StoreError>(tx.get(row_key).await?.is_some())
         });
-        if !is_there.await? {
-            self.write_part(sha256, FILE, &opened.file).await?;
-            for (name, bytes) in &parts {
-                self.write_part(sha256, name, bytes).await?;
-            }
+        if is_there.await? {
+            return Ok(());
         }
-        let row = PackageRow {
-            bytes: opened.file.len() as u64,
-            component: opened.component_sha256.clone(),
-            signer: opened.signer.as_ref().map(ToString::to_string),
-            parts: parts.into_iter().map(|(name, bytes)| (name, bytes.len() as u64)).collect(),
-        };
-        Ok(Written { sha256: sha256.clone(), id, row })
+        self.write_part(sha256, FILE, &opened.file).await?;
+        for (name, _) in &row.parts {
+            let bytes = opened.part(name).ok_or_else(|| PluginsError::Damaged(sha256.clone()))?;
+            self.write_part(sha256, name, bytes).await?;
+        }
+        Ok(())
     }
 
     async fn write_part(&self, sha256: &str, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
@@ -150,7 +169,7 @@ impl Packages {
     }
 
     /// What was written is not needed after all.
-    pub(crate) async fn abandon(&self, written: &Written) {
+    pub(crate) async fn abandon(self: &Arc<Self>, written: &Written) {
         let (writing, loose) = (&self.keys.writing(&written.sha256, written.id), &self.keys.loose(&written.sha256));
         let abandoned = self.store.transact(|tx| async move {
             tx.clear(writing)?;
@@ -159,6 +178,7 @@ impl Packages {
         if let Err(error) = abandoned.await {
             tracing::debug!(%error, "a package that is not needed is swept later");
         }
+        self.sweep_soon();
     }
 
     /// Somebody needs a package that is there.
@@ -167,7 +187,8 @@ impl Packages {
     }
 
     /// Somebody needs it no more.
-    pub(crate) fn release(&self, tx: &Transaction, sha256: &str, holder: &Holder) -> Result<(), StoreError> {
+    pub(crate) fn release(self: &Arc<Self>, tx: &Transaction, sha256: &str, holder: &Holder) -> Result<(), StoreError> {
+        self.sweep_soon();
         tx.clear(self.keys.held(sha256, holder))?;
         tx.set(self.keys.loose(sha256), "")
     }
@@ -181,7 +202,8 @@ impl Packages {
         let manifest: Manifest =
             serde_json::from_slice(&bytes).map_err(|_| PluginsError::Damaged(sha256.to_owned()))?;
         let manifest = Arc::new(manifest);
-        self.manifests().insert(sha256.to_owned(), manifest.clone(), manifest.weight() as u64);
+        // In memory its texts are about as long as there, and each of them takes a place of its own.
+        self.manifests().insert(sha256.to_owned(), manifest.clone(), 2 * bytes.len() as u64);
         Ok(manifest)
     }
 
@@ -235,6 +257,25 @@ impl Packages {
     /// Some rows of a range: each time a transaction of its own, as packages take longer than one lives.
     async fn rows(&self, range: &Range) -> Result<Rows, StoreError> {
         self.store.transact(|tx| async move { tx.range(range.clone()).await }).await
+    }
+}
+
+/// Does something to its end in a task of its own: who goes away while a package is written leaves none behind that is half there.
+pub(crate) async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, PluginsError>> + Send + 'static,
+) -> Result<T, PluginsError> {
+    let done = tokio::spawn(work.in_current_span()).await;
+    done.map_err(|error| {
+        tracing::error!(%error, "taking a package in was broken off");
+        PluginsError::Busy
+    })?
+}
+
+#[cfg(test)]
+impl Packages {
+    /// What the manifests in memory weigh.
+    pub(crate) fn manifests_weight(&self) -> u64 {
+        self.manifests().weight()
     }
 }
 

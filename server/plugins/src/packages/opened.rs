@@ -5,16 +5,18 @@ use coditect_plugin_host::{Host, HostError};
 use coditect_plugin_package::{Package, PublicKey, README_PATH, sha256_hex};
 use coditect_protocol::plugin::{ContractVersion, Manifest, Offers};
 
-use super::MANIFEST;
+use super::{MANIFEST, PackageRow};
 use crate::PluginsError;
 
 /// A package that was read, and found well.
 pub(crate) struct Opened {
     pub(crate) file: Bytes,
     pub(crate) sha256: String,
-    pub(crate) component_sha256: Option<String>,
     pub(crate) signer: Option<PublicKey>,
     pub(crate) version: semver::Version,
+    /// What is known of it once it is there.
+    pub(crate) row: PackageRow,
+    manifest_json: Vec<u8>,
     package: Package,
 }
 
@@ -47,28 +49,36 @@ impl Opened {
             }
             check_exports(&examined.exports, &manifest.offers)?;
         }
-        let component_sha256 = package.component().map(sha256_hex);
-        let signer = package.signature().map(|signature| *signature.key());
-        Ok(Self { sha256: sha256_hex(&file), component_sha256, signer, version, package, file })
+        let (sha256, signer) = (sha256_hex(&file), package.signature().map(|signature| *signature.key()));
+        let manifest_json = serde_json::to_vec(manifest).map_err(|_| PluginsError::Damaged(sha256.clone()))?;
+        let row = PackageRow {
+            bytes: file.len() as u64,
+            component: package.component().map(sha256_hex),
+            signer: signer.as_ref().map(ToString::to_string),
+            parts: parts(&package, manifest_json.len()),
+        };
+        Ok(Self { file, sha256, signer, version, row, manifest_json, package })
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {
         self.package.manifest()
     }
 
-    /// What is kept beside the file, to be had without all of it: manifest, README, picture and themes.
-    pub(super) fn parts(&self) -> Result<Vec<(String, Vec<u8>)>, PluginsError> {
-        let manifest = self.manifest();
-        let json = serde_json::to_vec(manifest).map_err(|_| PluginsError::Damaged(self.sha256.clone()))?;
-        let mut parts = vec![(MANIFEST.to_owned(), json)];
-        let themes = manifest.offers.themes.iter().map(|theme| theme.path.as_str());
-        let mut names: Vec<_> = manifest.icon.as_deref().into_iter().chain(themes).chain([README_PATH]).collect();
-        names.sort_unstable();
-        names.dedup();
-        let kept = names.into_iter().filter_map(|name| Some((name.to_owned(), self.package.file(name)?.to_vec())));
-        parts.extend(kept);
-        Ok(parts)
+    /// One of [`PackageRow::parts`].
+    pub(super) fn part(&self, name: &str) -> Option<&[u8]> {
+        if name == MANIFEST { Some(&self.manifest_json) } else { self.package.file(name) }
     }
+}
+
+/// What is kept beside the file, to be had without all of it: manifest, README, picture and themes, with their bytes.
+fn parts(package: &Package, manifest_bytes: usize) -> Vec<(String, u64)> {
+    let manifest = package.manifest();
+    let themes = manifest.offers.themes.iter().map(|theme| theme.path.as_str());
+    let mut names: Vec<_> = manifest.icon.as_deref().into_iter().chain(themes).chain([README_PATH]).collect();
+    names.sort_unstable();
+    names.dedup();
+    let files = names.into_iter().filter_map(|name| Some((name.to_owned(), package.file(name)?.len() as u64)));
+    std::iter::once((MANIFEST.to_owned(), manifest_bytes as u64)).chain(files).collect()
 }
 
 /// What the manifest offers the component exports: each by an interface of the contract.

@@ -1,5 +1,7 @@
 //! Taking away what nobody needs: packages that nobody finished writing, and those that were let go.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use coditect_store::StoreError;
@@ -11,10 +13,28 @@ use crate::time::{millis, now_ms};
 
 /// What nobody finished writing within this time is given up.
 pub(crate) const WRITING_KEEP: Duration = Duration::from_secs(60 * 60);
+/// What is let go is swept after this time: whoever is about to read it still does, and nobody fills the store with what counts for nobody.
+const SWEEP_AFTER: Duration = Duration::from_secs(10);
 /// Rows that one sweep looks at.
 const BATCH: usize = 1_000;
 
 impl Packages {
+    /// Sweeps after [`SWEEP_AFTER`]: once for all who ask until then.
+    pub(super) fn sweep_soon(self: &Arc<Self>) {
+        if self.sweeps_soon.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let packages = Arc::downgrade(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(SWEEP_AFTER).await;
+            let Some(packages) = packages.upgrade() else { return };
+            packages.sweeps_soon.store(false, Ordering::Release);
+            if let Err(error) = packages.sweep().await {
+                tracing::debug!(%error, "packages that nobody needs are taken away later");
+            }
+        });
+    }
+
     /// Takes away what nobody needs, and answers how many packages that were.
     pub(crate) async fn sweep(&self) -> Result<usize, StoreError> {
         self.sweep_before(now_ms().saturating_sub(millis(WRITING_KEEP))).await

@@ -8,13 +8,15 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use coditect_protocol::plugin::PluginId;
 use coditect_store::{Record as _, Store, StoreError, Subspace};
 use semver::Version;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 
 use super::rows::{LogRow, PublisherRow, VersionRow};
 use super::transparency::head;
 use crate::PluginsError;
 use crate::follow::follow;
+use crate::installs::rows::InstallRow;
 use crate::keys::{Keys, number, plugin_id};
+use crate::news::News;
 
 /// Entries of the log that are read one by one; where there are more, all is read anew.
 const CATCH_UP_MAX: u64 = 500;
@@ -33,7 +35,7 @@ pub(crate) struct State {
     seen: Option<u64>,
     /// Versions of each plugin, the newest first.
     pub(crate) plugins: BTreeMap<PluginId, Vec<Listed>>,
-    pub(crate) publishers: HashMap<String, PublisherRow>,
+    pub(crate) publishers: BTreeMap<String, PublisherRow>,
     downloads: HashMap<PluginId, HashMap<String, u64>>,
     versions: usize,
 }
@@ -55,6 +57,13 @@ impl State {
     pub(crate) fn version(&self, id: &PluginId, version: &str) -> Option<&Listed> {
         let version = Version::parse(version).ok()?;
         self.plugins.get(id)?.iter().find(|listed| listed.version == version)
+    }
+
+    /// Whether what somebody has is offered no longer: its version was taken back, or the key that signed it was revoked.
+    pub(crate) fn is_taken_back(&self, id: &PluginId, row: &InstallRow) -> bool {
+        let is_yanked = |listed: &Listed| listed.row.yanked && listed.row.sha256 == row.sha256;
+        let is_revoked = |signer: &String| self.publishers.get(id.publisher()).is_some_and(|of| of.revoked(signer));
+        self.version(id, &row.version).is_some_and(is_yanked) || row.signer.as_ref().is_some_and(is_revoked)
     }
 
     pub(crate) fn downloads(&self, id: &PluginId, version: &str) -> u64 {
@@ -90,12 +99,12 @@ pub(crate) struct Catalog {
     keys: Keys,
     state: RwLock<State>,
     reading: Mutex<()>,
-    changes: watch::Sender<()>,
+    news: News,
 }
 
 impl Catalog {
     pub(crate) fn new(store: Store, keys: Keys) -> Self {
-        Self { store, keys, state: RwLock::default(), reading: Mutex::new(()), changes: watch::Sender::new(()) }
+        Self { store, keys, state: RwLock::default(), reading: Mutex::new(()), news: News::default() }
     }
 
     /// What is known. It is not held over anything that waits.
@@ -107,8 +116,9 @@ impl Catalog {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn changes(&self) -> watch::Receiver<()> {
-        self.changes.subscribe()
+    /// What changed, by the names of plugins, and by that of the publisher where it is about all of theirs.
+    pub(crate) fn news(&self) -> &News {
+        &self.news
     }
 
     /// Reads it, where nothing is known yet.
@@ -133,9 +143,11 @@ impl Catalog {
             Some(seen) if seen == length => return Ok(()),
             Some(seen) if seen < length && length - seen <= CATCH_UP_MAX => self.read_new(seen, length).await?,
             // Nothing is known, too much is new, or the store was put back to what it was.
-            _ => self.read_all(length).await?,
+            _ => {
+                self.read_all(length).await?;
+                self.news.tell_all();
+            }
         }
-        self.changes.send_replace(());
         Ok(())
     }
 
@@ -145,14 +157,17 @@ impl Catalog {
         range.end = self.keys.log().pack(&to).into();
         let range = &range;
         let rows = self.store.transact(|tx| async move { tx.range_all(range.clone()).await }).await?;
-        let mut named = Named::default();
+        let (mut named, mut news) = (Named::default(), Vec::new());
         for row in rows {
             let LogRow(entry) = LogRow::decode(&row.value)?;
             if let Some(plugin) = &entry.plugin {
                 named.plugins.insert(plugin_id(&format!("{}.{plugin}", entry.publisher))?);
+            } else {
+                news.push(entry.publisher.clone());
             }
             named.publishers.insert(entry.publisher);
         }
+        news.extend(named.plugins.iter().map(ToString::to_string));
         for name in named.publishers {
             let key = &self.keys.publisher(&name);
             let row = self.store.transact(|tx| async move { tx.get_record::<PublisherRow>(key).await }).await?;
@@ -173,6 +188,7 @@ impl Catalog {
             self.change().put_plugin(id, versions);
         }
         self.change().seen = Some(to);
+        self.news.tell(news);
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 //! * `catalog` is all of it in memory, searched by `search`; `policy` is what the operator allows.
 //! * `mirror` offers what lies in a directory; `downloads` counts.
 
+mod author;
 mod catalog;
 mod downloads;
 mod mirror;
@@ -31,6 +32,7 @@ use crate::PluginsError;
 use crate::keys::Keys;
 use crate::packages::Packages;
 use crate::settings::{MAX_PAGE, MAX_QUERY_BYTES, PluginSettings};
+pub use author::Author;
 use catalog::{Catalog, Listed, State};
 use downloads::Downloads;
 use mirror::Mirror;
@@ -40,16 +42,17 @@ pub(crate) use policy::{is_allowed, is_blocked};
 /// What packages have below here is shown to people.
 const ASSETS: &str = "assets/";
 
-/// What is published, and what of it is allowed.
+/// What is published, and what of it is allowed. A clone is the same.
+#[derive(Clone)]
 pub struct Registry {
     store: Store,
     keys: Keys,
     settings: Arc<PluginSettings>,
     packages: Arc<Packages>,
     pub(crate) catalog: Arc<Catalog>,
-    pub(crate) policies: Policies,
-    downloads: Downloads,
-    mirror: Mirror,
+    pub(crate) policies: Arc<Policies>,
+    downloads: Arc<Downloads>,
+    mirror: Arc<Mirror>,
 }
 
 impl Registry {
@@ -57,9 +60,9 @@ impl Registry {
         let (store, keys) = (packages.store.clone(), packages.keys.clone());
         Self {
             catalog: Arc::new(Catalog::new(store.clone(), keys.clone())),
-            policies: Policies::new(store.clone(), &keys),
-            downloads: Downloads::new(store.clone(), keys.clone()),
-            mirror: Mirror::new(settings.mirror.clone()),
+            policies: Arc::new(Policies::new(store.clone(), &keys)),
+            downloads: Arc::new(Downloads::new(store.clone(), keys.clone())),
+            mirror: Arc::new(Mirror::new(settings.mirror.clone())),
             store,
             keys,
             settings,

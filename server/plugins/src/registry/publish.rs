@@ -1,26 +1,24 @@
 //! Publishing: a version is there once and for all, or not at all.
 
 use bytes::Bytes;
-use coditect_protocol::UserId;
-use coditect_protocol::auth::Role;
 use coditect_protocol::plugin::{PluginId, RegistryAction, RegistryVersion};
 use coditect_store::Transaction;
 use semver::Version;
 
-use super::Registry;
 use super::policy::may_publish;
 use super::rows::{PublisherRow, VersionRow};
 use super::transparency::{Event, append};
+use super::{Author, Registry};
 use crate::PluginsError;
 use crate::keys::Holder;
-use crate::packages::{Opened, Written};
+use crate::packages::{Opened, Written, to_the_end};
 use crate::time::now_ms;
 
 /// Who publishes.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum By {
     /// Somebody who is logged in.
-    Person(UserId, Role),
+    Person(Author),
     /// Who put it into the mirror directory.
     Operator,
 }
@@ -28,15 +26,24 @@ pub(super) enum By {
 impl Registry {
     /// Takes in a package: signed with a key of its publisher, who is who sends it. A version that is there stays as it is; the same
     /// package once more changes nothing.
-    pub async fn publish(&self, user: UserId, role: Role, package: Bytes) -> Result<RegistryVersion, PluginsError> {
-        may_publish(self.policies.get().await?.as_ref(), role)?;
-        self.take_in(By::Person(user, role), package).await
+    pub async fn publish(&self, author: Author, package: Bytes) -> Result<RegistryVersion, PluginsError> {
+        may_publish(self.policies.get().await?.as_ref(), author.role)?;
+        self.take_in(By::Person(author), package).await
     }
 
     pub(super) async fn take_in(&self, by: By, package: Bytes) -> Result<RegistryVersion, PluginsError> {
         self.catalog.ready().await?;
-        let _place = self.packages.place().await?;
-        let opened = &Opened::read(package, self.settings.package_bytes).await?;
+        let place = self.packages.place().await?;
+        let opened = Opened::read(package, self.settings.package_bytes).await?;
+        let registry = self.clone();
+        let entered = async move {
+            let _place = place;
+            registry.take_in_opened(by, &opened).await
+        };
+        to_the_end(entered).await
+    }
+
+    async fn take_in_opened(&self, by: By, opened: &Opened) -> Result<RegistryVersion, PluginsError> {
         let id = &opened.manifest().id;
         // Looked at before all of it is written, and again with the last transaction.
         let new = self.store.transact(|tx| async move { self.check(&tx, by, opened).await }).await?;
@@ -55,7 +62,7 @@ impl Registry {
         self.catalog.catch_up().await?;
         let version = &opened.manifest().version;
         if is_new {
-            let user = if let By::Person(user, _) = by { Some(user) } else { None };
+            let user = if let By::Person(author) = by { Some(author.user) } else { None };
             let (user, sha256) = (user.map(tracing::field::display), &opened.sha256);
             tracing::info!(target: "audit", action = "plugins.publish", user, plugin = %id, version, sha256);
         }
@@ -69,10 +76,9 @@ impl Registry {
         let key = opened.signer.as_ref().ok_or(PluginsError::Unsigned)?;
         let known: Option<PublisherRow> = tx.get_record(self.keys.publisher(name)).await?;
         let publisher = match (by, known) {
-            (By::Person(user, role), Some(row)) => {
-                may_publish(&self.policies.of(tx).await?, role)?;
-                let is_own = row.owner == Some(user) || row.owner.is_none() && role == Role::Admin;
-                if is_own { row } else { return Err(PluginsError::NotYours(name.to_owned())) }
+            (By::Person(author), Some(row)) => {
+                may_publish(&self.policies.of(tx).await?, author.role)?;
+                if author.owns(row.owner) { row } else { return Err(PluginsError::NotYours(name.to_owned())) }
             }
             (By::Person(..), None) => return Err(PluginsError::NoPublisher(name.to_owned())),
             (By::Operator, known) => known.unwrap_or_else(|| PublisherRow::new(None, now_ms())),
@@ -97,7 +103,7 @@ impl Registry {
         if matches!(by, By::Person(..)) {
             check_order(opened, &others)?;
         }
-        self.check_room(id, &publisher, others.len(), opened.file.len() as u64)?;
+        self.check_room(id, &publisher, others.len(), opened.row.kept_bytes())?;
         Ok(Checked::New { publisher, is_first: others.is_empty() })
     }
 
@@ -151,7 +157,7 @@ impl Registry {
         let (name, key) = (id.publisher(), opened.signer.as_ref().ok_or(PluginsError::Unsigned)?);
         // Nothing happens here but for what the mirror directory holds.
         self.add_key(tx, name, &mut publisher, key).await?;
-        publisher.bytes = publisher.bytes.saturating_add(opened.file.len() as u64);
+        publisher.bytes = publisher.bytes.saturating_add(opened.row.kept_bytes());
         publisher.plugins += u64::from(is_first);
         tx.set_record(self.keys.publisher(name), &publisher)?;
         let key = key.to_string();
@@ -169,6 +175,7 @@ impl Registry {
             key,
             contract: manifest.contract,
             yanked: false,
+            restored: 0,
             title: manifest.title.clone(),
             description: manifest.description.clone(),
             keywords: manifest.keywords.clone(),
@@ -181,8 +188,7 @@ impl Registry {
     /// Takes a version back, or offers it again. Where it is installed it goes on.
     pub async fn yank(
         &self,
-        user: UserId,
-        role: Role,
+        author: Author,
         id: &PluginId,
         version: &str,
         yanked: bool,
@@ -197,7 +203,7 @@ impl Registry {
                     .get_record(self.keys.publisher(name))
                     .await?
                     .ok_or_else(|| PluginsError::NoPlugin(id.to_string()))?;
-                if publisher.owner != Some(user) && role != Role::Admin {
+                if !author.may_take_back(publisher.owner) {
                     return Err(PluginsError::NotYours(name.to_owned()));
                 }
                 // What is no version cannot be a key of one, and none of them is as long as that.
@@ -205,7 +211,7 @@ impl Registry {
                 let key = self.keys.version(id, &parsed.to_string());
                 let mut row: VersionRow = tx.get_record(&key).await?.ok_or_else(missing)?;
                 if row.yanked != yanked {
-                    row.yanked = yanked;
+                    row.turn(yanked)?;
                     tx.set_record(&key, &row)?;
                     let action = if yanked { RegistryAction::Yank } else { RegistryAction::Restore };
                     let event = Event {
@@ -222,7 +228,7 @@ impl Registry {
             .await?;
         self.catalog.catch_up().await?;
         tracing::info!(
-            target: "audit", action = "plugins.yank", %user, plugin = %id, version, yanked, sha256 = row.sha256
+            target: "audit", action = "plugins.yank", user = %author.user, plugin = %id, version, yanked, sha256 = row.sha256
         );
         let downloads = self.catalog.known().downloads(id, version);
         Ok(row.show(version, is_trusted, downloads))

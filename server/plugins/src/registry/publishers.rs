@@ -1,39 +1,40 @@
 //! Publishers: names that belong to people, and the keys that count for them.
 
+use std::ops::Bound;
+
 use coditect_plugin_package::PublicKey;
 use coditect_protocol::UserId;
-use coditect_protocol::auth::Role;
-use coditect_protocol::plugin::{NewPublisher, PluginId, Publisher, RegistryAction};
+use coditect_protocol::plugin::{NewPublisher, PluginId, Publisher, PublishersPage, RegistryAction};
 use coditect_store::{StoreError, Transaction};
 
-use super::Registry;
 use super::policy::may_publish;
 use super::rows::{KeyRow, PublisherRow, VersionRow, key_id};
 use super::transparency::{Event, append};
+use super::{Author, Registry};
 use crate::PluginsError;
-use crate::settings::MAX_KEYS_PER_PUBLISHER;
+use crate::settings::{MAX_KEYS_PER_PUBLISHER, MAX_PAGE};
 use crate::time::now_ms;
 
 impl Registry {
     /// Takes a name that nobody has, or adds a key to one's own. Those that belong to nobody are the admins'.
-    pub async fn put_publisher(&self, user: UserId, role: Role, new: &NewPublisher) -> Result<Publisher, PluginsError> {
+    pub async fn put_publisher(&self, author: Author, new: &NewPublisher) -> Result<Publisher, PluginsError> {
         let (name, key) = (&new.name, &PublicKey::parse(&new.public_key)?);
         if !PluginId::is_part(name) {
             return Err(PluginsError::BadPublisher);
         }
         let row = self.store.transact(|tx| async move {
-            may_publish(&self.policies.of(&tx).await?, role)?;
+            may_publish(&self.policies.of(&tx).await?, author.role)?;
             let mut row = match tx.get_record::<PublisherRow>(self.keys.publisher(name)).await? {
-                Some(row) if row.owner == Some(user) || row.owner.is_none() && role == Role::Admin => row,
+                Some(row) if author.owns(row.owner) => row,
                 Some(_) => return Err(PluginsError::NotYours(name.clone())),
-                None => self.take_name(&tx, user, role, name).await?,
+                None => self.take_name(&tx, author, name).await?,
             };
             self.add_key(&tx, name, &mut row, key).await?;
             Ok(row)
         });
         let row = row.await?;
         self.catalog.catch_up().await?;
-        tracing::info!(target: "audit", action = "plugins.publisher", %user, publisher = %name, key = %key.id());
+        tracing::info!(target: "audit", action = "plugins.publisher", user = %author.user, publisher = %name, key = %key.id());
         Ok(row.show(name))
     }
 
@@ -49,11 +50,10 @@ impl Registry {
     async fn take_name(
         &self,
         tx: &Transaction,
-        user: UserId,
-        role: Role,
+        Author { user, governs, .. }: Author,
         name: &str,
     ) -> Result<PublisherRow, PluginsError> {
-        if role != Role::Admin && self.settings.reserved_publishers.iter().any(|reserved| reserved == name) {
+        if !governs && self.settings.reserved_publishers.iter().any(|reserved| reserved == name) {
             return Err(PluginsError::Reserved(name.to_owned()));
         }
         let most = self.settings.publishers_per_person;
@@ -92,11 +92,11 @@ impl Registry {
     }
 
     /// Revokes a key, by its identifier: nothing that it signed is published or installed from now on. What is installed stays.
-    pub async fn revoke_key(&self, user: UserId, role: Role, name: &str, key: &str) -> Result<Publisher, PluginsError> {
+    pub async fn revoke_key(&self, author: Author, name: &str, key: &str) -> Result<Publisher, PluginsError> {
         let row = self.store.transact(|tx| async move {
             let missing = || PluginsError::NoPublisher(name.chars().take(100).collect());
             let mut row: PublisherRow = tx.get_record(self.keys.publisher(name)).await?.ok_or_else(missing)?;
-            if row.owner != Some(user) && role != Role::Admin {
+            if !author.may_take_back(row.owner) {
                 return Err(PluginsError::NotYours(name.to_owned()));
             }
             let public = row.keys.keys().find(|public| key_id(public) == key).cloned().ok_or_else(missing)?;
@@ -108,7 +108,7 @@ impl Registry {
         });
         let row = row.await?;
         self.catalog.catch_up().await?;
-        tracing::info!(target: "audit", action = "plugins.key_revoked", %user, publisher = %name, key);
+        tracing::info!(target: "audit", action = "plugins.key_revoked", user = %author.user, publisher = %name, key);
         Ok(row.show(name))
     }
 
@@ -118,6 +118,22 @@ impl Registry {
             .transact(|tx| async move { self.owned_by(&tx, user).await })
             .await
             .map(|all| all.iter().map(|(name, row)| row.show(name)).collect())
+    }
+
+    /// All publishers by name, with whose they are, for admins; the caller made sure of that. `after` is the `next` of the page before; at
+    /// most [`MAX_PAGE`] come at once.
+    pub async fn all_publishers(&self, after: Option<&str>, limit: usize) -> Result<PublishersPage, PluginsError> {
+        if after.is_some_and(|name| !PluginId::is_part(name)) {
+            return Err(PluginsError::BadCursor);
+        }
+        self.catalog.ready().await?;
+        let known = self.catalog.known();
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut rest = known.publishers.range::<str, _>((from, Bound::Unbounded));
+        let publishers: Vec<_> =
+            rest.by_ref().take(limit.clamp(1, MAX_PAGE)).map(|(name, row)| row.show(name)).collect();
+        let next = rest.next().and(publishers.last()).map(|last| last.name.clone());
+        Ok(PublishersPage { publishers, next })
     }
 
     async fn owned_by(&self, tx: &Transaction, user: UserId) -> Result<Vec<(String, PublisherRow)>, PluginsError> {

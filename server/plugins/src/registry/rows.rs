@@ -7,8 +7,11 @@ use coditect_protocol::UserId;
 use coditect_protocol::plugin::{
     ContractVersion, PluginPolicy, Publisher, PublisherKey, RegistryLogEntry, RegistryVersion,
 };
-use coditect_store::Record;
+use coditect_store::{Record, StoreError};
 use serde::{Deserialize, Serialize};
+
+use crate::PluginsError;
+use crate::settings::MAX_RESTORES;
 
 /// A publisher.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +20,7 @@ pub(crate) struct PublisherRow {
     pub(crate) created_at: u64,
     /// By their public keys.
     pub(crate) keys: BTreeMap<String, KeyRow>,
-    /// Packages of all versions.
+    /// What the store keeps of the packages of all versions.
     pub(crate) bytes: u64,
     pub(crate) plugins: u64,
 }
@@ -41,6 +44,11 @@ impl PublisherRow {
     /// Whether what a key signs counts.
     pub(crate) fn trusts(&self, key: &str) -> bool {
         self.keys.get(key).is_some_and(|key| key.revoked_at.is_none())
+    }
+
+    /// Whether a key counted once, and does no longer.
+    pub(crate) fn revoked(&self, key: &str) -> bool {
+        self.keys.get(key).is_some_and(|key| key.revoked_at.is_some())
     }
 
     pub(crate) fn show(&self, name: &str) -> Publisher {
@@ -69,16 +77,39 @@ pub(crate) struct VersionRow {
     pub(crate) key: String,
     pub(crate) contract: ContractVersion,
     pub(crate) yanked: bool,
+    /// How often it was offered again.
+    #[serde(default)]
+    pub(crate) restored: u32,
     pub(crate) title: String,
     pub(crate) description: String,
     pub(crate) keywords: Vec<String>,
 }
 
 impl Record for VersionRow {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    /// What was written before has all fields but those with a default.
+    fn upgrade(_version: u8, body: &[u8]) -> Result<Self, StoreError> {
+        Self::decode_body(body)
+    }
 }
 
 impl VersionRow {
+    /// Takes it back, which can always be done, or offers it again: that so often that the log of it has an end.
+    pub(crate) fn turn(&mut self, yanked: bool) -> Result<(), PluginsError> {
+        if !yanked && self.restored >= MAX_RESTORES {
+            let remedy = "publish a new one";
+            return Err(PluginsError::TooMany {
+                what: "times that one version is offered again",
+                most: MAX_RESTORES.into(),
+                remedy,
+            });
+        }
+        self.restored += u32::from(!yanked);
+        self.yanked = yanked;
+        Ok(())
+    }
+
     pub(crate) fn show(&self, version: &str, trusted: bool, downloads: u64) -> RegistryVersion {
         RegistryVersion {
             version: version.to_owned(),

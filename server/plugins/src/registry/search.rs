@@ -68,6 +68,7 @@ mod tests {
             key: String::new(),
             contract: ContractVersion::LATEST,
             yanked: false,
+            restored: 0,
             title: title.into(),
             description: description.into(),
             keywords: keywords.iter().map(|&keyword| keyword.to_owned()).collect(),

@@ -1,12 +1,17 @@
-//! What plugins keep: values by keys, for one person in one workspace, within what was granted.
+//! What plugins keep: values by keys, for one person in one workspace, within what was granted and as fast as is good for the store.
+
+mod rate;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use coditect_plugin_host::ports::{Answer, Refused, Storage};
+use coditect_plugin_host::ports::{Answer, Refused, Storage, VALUE_OVERHEAD_BYTES};
 use coditect_protocol::Coded as _;
 use coditect_store::{Store, StoreError, Transaction};
 
 use crate::keys::{Keys, Whose, number};
 use crate::settings::{MAX_VALUE_BYTES, MAX_VALUE_KEY_BYTES};
+pub(crate) use rate::WriteRates;
 
 /// Keys that are listed at once.
 const MAX_LIST: usize = 1_000;
@@ -16,6 +21,7 @@ pub(crate) struct Values {
     store: Store,
     keys: Keys,
     whose: Whose,
+    rates: Arc<WriteRates>,
 }
 
 /// Why a value was not kept.
@@ -43,8 +49,8 @@ impl From<Fault> for Refused {
 }
 
 impl Values {
-    pub(crate) fn new(store: Store, keys: Keys, whose: Whose) -> Self {
-        Self { store, keys, whose }
+    pub(crate) fn new(store: Store, keys: Keys, whose: Whose, rates: Arc<WriteRates>) -> Self {
+        Self { store, keys, whose, rates }
     }
 
     /// The place of a value.
@@ -67,7 +73,8 @@ impl Values {
     /// Puts a value there, or takes it away, and counts what all of them take: in one transaction, so that the count is right.
     async fn put(&self, key: &str, value: Option<&[u8]>, quota: u64) -> Result<(), Fault> {
         let place = &self.key(key)?;
-        let size = |value: usize| (key.len() + value) as u64;
+        let size = |value: usize| (key.len() + value + VALUE_OVERHEAD_BYTES) as u64;
+        self.rates.use_up(&self.whose, (key.len() + value.map_or(0, <[u8]>::len)) as u64).map_err(Fault::Refused)?;
         let used_key = &self.keys.used(&self.whose);
         self.store
             .transact(|tx| async move {

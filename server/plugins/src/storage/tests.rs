@@ -11,7 +11,7 @@ async fn values_of(store: &Store, user: u128, plugin: &str) -> Values {
     let whose = (UserId(Uuid::from_u128(user)), WorkspaceId(Uuid::nil()), id);
     let key = &keys.install(&whose);
     store.transact(|tx| async move { tx.set(key, "there") }).await.unwrap();
-    Values::new(store.clone(), keys, whose)
+    Values::new(store.clone(), keys, whose, Arc::new(WriteRates::new()))
 }
 
 async fn used(values: &Values) -> u64 {
@@ -22,12 +22,13 @@ async fn used(values: &Values) -> u64 {
 async fn what_is_kept_is_counted_to_the_byte() {
     let store = Store::open("memory:").await.unwrap();
     let values = values_of(&store, 1, "a.b").await;
-    values.set("key", vec![1; 7], 10).await.unwrap();
-    assert_eq!(used(&values).await, 10);
-    assert!(matches!(values.set("key", vec![1; 8], 10).await, Err(Refused::Limit(_))));
-    assert!(matches!(values.set("k", Vec::new(), 10).await, Err(Refused::Limit(_))));
-    values.set("key", vec![2; 3], 10).await.unwrap();
-    assert_eq!((used(&values).await, values.get("key").await.unwrap()), (6, Some(vec![2; 3])));
+    values.set("key", vec![1; 7], 110).await.unwrap();
+    assert_eq!(used(&values).await, 110);
+    assert!(matches!(values.set("key", vec![1; 8], 110).await, Err(Refused::Limit(_))));
+    // Nothing at all takes its place too.
+    assert!(matches!(values.set("k", Vec::new(), 210).await, Err(Refused::Limit(_))));
+    values.set("key", vec![2; 3], 110).await.unwrap();
+    assert_eq!((used(&values).await, values.get("key").await.unwrap()), (106, Some(vec![2; 3])));
     // Where less is granted now, what is there stays, and can be made smaller.
     values.set("key", vec![2; 2], 1).await.unwrap();
     values.delete("nothing").await.unwrap();
@@ -47,15 +48,15 @@ async fn many_at_once_are_counted_too() {
     let tasks: Vec<_> = (0..16_u8)
         .map(|n| {
             let values = values.clone();
-            tokio::spawn(async move { values.set(&format!("key{:02}", n % 8), vec![n; 5], 45).await })
+            tokio::spawn(async move { values.set(&format!("key{:02}", n % 8), vec![n; 5], 445).await })
         })
         .collect();
     let mut kept = 0;
     for task in tasks {
         kept += usize::from(task.await.unwrap().is_ok());
     }
-    // Each of eight keys takes ten bytes: four fit, whoever came first.
-    assert_eq!((used(&values).await, values.list("", None, 100).await.unwrap().len()), (40, 4));
+    // Each of eight keys takes 110 bytes: four fit, whoever came first.
+    assert_eq!((used(&values).await, values.list("", None, 100).await.unwrap().len()), (440, 4));
     assert!(kept >= 4);
 }
 
@@ -83,7 +84,7 @@ async fn keys_are_listed_in_order_by_what_they_begin_with() {
 async fn nobody_reaches_what_is_anothers() {
     let store = Store::open("memory:").await.unwrap();
     let mine = values_of(&store, 1, "a.b").await;
-    mine.set("key", vec![1], 100).await.unwrap();
+    mine.set("key", vec![1], 1_000).await.unwrap();
     for other in [values_of(&store, 2, "a.b").await, values_of(&store, 1, "a.bc").await] {
         assert_eq!(other.get("key").await.unwrap(), None);
         assert_eq!(other.list("", None, 100).await.unwrap(), [""; 0]);
@@ -93,5 +94,24 @@ async fn nobody_reaches_what_is_anothers() {
     // What is not installed any more keeps nothing.
     let key = &mine.keys.install(&mine.whose);
     store.transact(|tx| async move { tx.clear(key) }).await.unwrap();
-    assert!(matches!(mine.set("key", vec![2], 100).await, Err(Refused::Denied(_))));
+    assert!(matches!(mine.set("key", vec![2], 1_000).await, Err(Refused::Denied(_))));
+}
+
+#[tokio::test]
+async fn what_is_written_again_and_again_has_a_rate() {
+    let store = Store::open("memory:").await.unwrap();
+    let values = values_of(&store, 1, "a.b").await;
+    let refused = async |delete: bool| {
+        for written in 0..100_000 {
+            let done = if delete { values.delete("k").await } else { values.set("k", vec![7; 60_000], 100_000).await };
+            if let Err(Refused::Limit(text)) = done {
+                assert!(text.contains("too fast"), "{text}");
+                return written;
+            }
+        }
+        panic!("it may write as much as it likes")
+    };
+    assert!(refused(false).await > 100);
+    assert!(values.get("k").await.unwrap().is_some(), "it may be read");
+    refused(true).await;
 }

@@ -1,6 +1,6 @@
 //! Calls: loading once, resting, giving up, rights that are taken away, filters.
 
-use coditect_protocol::plugin::{CapabilityName, PluginState, Said, SaidBy, SettingsChange};
+use coditect_protocol::plugin::{CallContext, CapabilityName, PluginState, Said, SaidBy, SettingsChange};
 
 use super::*;
 
@@ -63,6 +63,48 @@ async fn one_that_fails_rests_and_is_given_up_and_told() {
     assert_eq!(server.listed(user(2)).await[0].figures.failures, 10);
 }
 
+/// What was logged meanwhile, in this thread.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_a_plugin_says_is_for_its_person_and_not_for_the_operators_log() {
+    let (lines, server) = (Lines::default(), Server::new().await);
+    server.publish("1.0.0", "[[views]]\nid='v'\ntitle='V'\nplace='side'\n").await;
+    server.install(user(2)).await;
+    let writer = lines.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(move || writer.clone());
+    let logging = tracing::subscriber::set_default(subscriber.finish());
+    let open = async || {
+        let call = PluginCall::OpenView { view: "v".into(), context: CallContext::default() };
+        server.plugins.call(user(2), workspace(1), &id("acme.guest"), call, None, CancellationToken::new()).await
+    };
+    for _ in 0..FAULTS_AT_MOST {
+        tokio::time::pause();
+        tokio::time::advance(LONGEST_REST).await;
+        tokio::time::resume();
+        assert_eq!(code(open().await), "plugins.malformed");
+    }
+    drop(logging);
+    let PluginState::Failed { reason } = &server.listed(user(2)).await[0].state else { panic!("it goes on") };
+    assert!(reason.contains("words of the plugin"), "{reason}");
+    let logged = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert!(logged.contains("plugins.failed") && logged.contains("plugins.malformed"), "{logged}");
+    assert!(!logged.contains("words of the plugin"), "{logged}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_taken_away_is_taken_from_calls_under_way() {
     let server = Arc::new(Server::new().await);
@@ -105,7 +147,7 @@ async fn a_newer_version_takes_the_place_of_the_former_one() {
     server.tool(user(2), "s").await.unwrap();
     let mut package = package_of("acme.guest", "1.1.0", STORAGE, &component("new", false));
     package.sign(&server.key);
-    server.registry().publish(user(1), Role::Member, package.to_bytes().into()).await.unwrap();
+    server.registry().publish(member(1), package.to_bytes().into()).await.unwrap();
     assert_eq!(server.listed(user(2)).await[0].manifest.version, "1.1.0");
     assert_eq!(text(&server.tool(user(2), "hello").await.unwrap()), "hello");
     assert_eq!(server.translator.count.load(Ordering::SeqCst), 2);
@@ -129,15 +171,22 @@ async fn a_filter_that_cannot_be_asked_lets_nothing_pass() {
     assert_eq!(answer.await.unwrap(), Filtered::Passed("hi".into()));
     let mut package = package_of("acme.guest", "1.0.1", looks, &component("", true));
     package.sign(&server.key);
-    server.registry().publish(user(1), Role::Member, package.to_bytes().into()).await.unwrap();
+    server.registry().publish(member(1), package.to_bytes().into()).await.unwrap();
     assert_eq!(server.listed(user(2)).await[0].manifest.version, "1.0.1");
     for _ in 0..FAULTS_IN_A_ROW + 1 {
         assert_eq!(code(ask().await), "plugins.filter", "also while it rests");
     }
     let offers = server.plugins.offers(user(2), workspace(1)).await.unwrap();
     assert!(offers.conversations().questions && offers.tools.len() == 1);
-    let off = SettingsChange { enabled: Some(false), ..SettingsChange::default() };
-    server.plugins.change(user(2), workspace(1), &id("acme.guest"), &off).await.unwrap();
+    let change = async |change: SettingsChange| {
+        server.plugins.change(user(2), workspace(1), &id("acme.guest"), &change).await.unwrap()
+    };
+    change(SettingsChange { granted: Some(Vec::new()), ..SettingsChange::default() }).await;
+    assert_eq!(ask().await.unwrap(), Filtered::Passed(said.clone()), "it may not look any more");
+    let again = Some(vec![CapabilityName::Conversations]);
+    change(SettingsChange { granted: again, ..SettingsChange::default() }).await;
+    assert_eq!(code(ask().await), "plugins.filter");
+    change(SettingsChange { enabled: Some(false), ..SettingsChange::default() }).await;
     assert_eq!(ask().await.unwrap(), Filtered::Passed(said.clone()), "its person can do without it");
     let offers = server.plugins.offers(user(2), workspace(1)).await.unwrap();
     assert!(offers.tools.is_empty() && !offers.conversations().questions);

@@ -38,6 +38,7 @@ fn stored_forms_do_not_change() {
             key: "k".into(),
             contract: ContractVersion::LATEST,
             yanked: true,
+            restored: 3,
             title: "T".into(),
             description: "D".into(),
             keywords: vec!["w".into()],

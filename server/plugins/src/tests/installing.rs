@@ -2,7 +2,10 @@
 
 use coditect_protocol::plugin::{CapabilityName, PluginItem, PluginState, SettingsChange, SignatureState};
 
+use coditect_store::Record as _;
+
 use super::*;
+use crate::installs::rows::InstallRow;
 use crate::keys::Keys;
 
 fn change_of(enabled: Option<bool>, granted: Option<&[CapabilityName]>) -> SettingsChange {
@@ -77,7 +80,7 @@ async fn newer_versions_are_taken_where_they_ask_for_nothing_more() {
     // A tool that models may call unasked is agreed to as well; one that asks its person is not.
     let tool = |changes: bool| {
         let parameters = "{\"type\": \"object\", \"properties\": {}}";
-        format!("[[tools]]\nid='t'\ndescription='Counts.'\nparameters='{parameters}'\nchanges={changes}\n")
+        format!("[[tools]]\nid='u'\ndescription='Counts.'\nparameters='{parameters}'\nchanges={changes}\n")
     };
     for (version, offers, waits) in [("1.5.0", tool(true), false), ("1.6.0", tool(false), true)] {
         server.publish(version, &format!("[conversations]\nanswers=true\n{offers}{conversations}")).await;
@@ -92,16 +95,35 @@ async fn nobody_goes_back_without_saying_so() {
     server.publish("1.0.0", "").await;
     server.publish("1.1.0", "").await;
     assert_eq!(server.install(user(2)).await.manifest.version, "1.1.0");
-    server.registry().yank(user(1), Role::Member, &id("acme.guest"), "1.1.0", true).await.unwrap();
+    server.registry().yank(member(1), &id("acme.guest"), "1.1.0", true).await.unwrap();
     // It goes on where it is installed, and whoever asks for the newest does not get an older one instead.
-    assert_eq!(server.listed(user(2)).await[0].manifest.version, "1.1.0");
+    let listed = &server.listed(user(2)).await[0];
+    assert_eq!((listed.manifest.version.as_str(), listed.taken_back), ("1.1.0", true));
     let newest = server.agree(user(2), None).await;
     assert_eq!(code(server.plugins.install(user(2), &newest).await), "plugins.downgrade");
     let named = server.agree(user(2), Some("1.0.0")).await;
     assert_eq!(server.plugins.install(user(2), &named).await.unwrap().manifest.version, "1.0.0");
-    assert_eq!(server.listed(user(2)).await[0].manifest.version, "1.0.0", "what was taken back is no update");
+    let listed = &server.listed(user(2)).await[0];
+    assert_eq!(listed.manifest.version, "1.0.0", "what was taken back is no update");
+    assert!(!listed.taken_back);
     let yanked = server.agree(user(3), Some("1.1.0")).await;
     assert_eq!(code(server.plugins.install(user(3), &yanked).await), "plugins.yanked");
+}
+
+#[tokio::test]
+async fn whoever_has_what_a_revoked_key_signed_is_told() {
+    let server = Server::new().await;
+    server.publish("1.0.0", "").await;
+    server.install(user(2)).await;
+    server.run();
+    let mut following = server.plugins.follow(user(2), workspace(1)).await.unwrap();
+    let mut told = async || match following.next().await.unwrap() {
+        PluginItem::Installed(list) => list.plugins[0].taken_back,
+        other => panic!("{other:?}"),
+    };
+    assert!(!told().await);
+    server.registry().revoke_key(member(1), "acme", server.key.public().id().as_str()).await.unwrap();
+    assert!(told().await);
 }
 
 #[tokio::test]
@@ -128,12 +150,44 @@ async fn settings_are_checked_and_secrets_sealed() {
     assert_eq!((read()["width"].as_str(), read()["token"].as_str()), ("120", "\"hunter2\""));
     // The store has it sealed, for this row alone.
     let tx = server.store.begin();
-    let installs = Keys::new().installs_of_user(user(2));
-    let rows = tx.range_all(installs.range()).await.unwrap();
+    let rows = tx.range_all(Keys::new().all_installs().range()).await.unwrap();
     assert!(!rows[0].value.windows(7).any(|part| part == b"hunter2"));
     let installed = set("token", None).await.unwrap();
     assert!(!installed.settings.contains_key("token"));
     assert_eq!(read()["token"], "null");
+}
+
+#[tokio::test]
+async fn a_new_master_key_seals_what_was_set_anew() {
+    let server = Server::new().await;
+    server.publish("1.0.0", SETTINGS).await;
+    let settings = BTreeMap::from([("token".to_owned(), Some("\"hunter2\"".to_owned()))]);
+    let change = SettingsChange { settings, ..SettingsChange::default() };
+    for who in 2..5 {
+        server.install(user(who)).await;
+        server.plugins.change(user(who), workspace(1), &id("acme.guest"), &change).await.unwrap();
+    }
+    let (store, key) = (server.store.clone(), server.key.clone());
+    let of = |masters: &[u8]| {
+        let lines: String =
+            masters.iter().map(|byte| MasterKey::from_bytes([*byte; 32]).reveal().to_string()).collect();
+        let master = MasterKey::parse(lines.as_bytes()).unwrap();
+        Server::sealed_by(master, store.clone(), key.clone(), PluginSettings::default())
+    };
+    let both = of(&[8, 9]).await;
+    both.run();
+    let new = MasterKey::from_bytes([8; 32]);
+    until("all are sealed by the new one", || async {
+        let rows = store.begin().range_all(Keys::new().all_installs().range()).await.unwrap();
+        rows.iter().all(|row| !new.is_outdated(&InstallRow::decode(&row.value).unwrap().secrets["token"]))
+    })
+    .await;
+    // The former one is taken away.
+    let server = of(&[8]).await;
+    for who in 2..5 {
+        let place = server.plugins.place(user(who), workspace(1)).await.unwrap();
+        assert_eq!(place.entries().all[&id("acme.guest")].settings["token"], "\"hunter2\"");
+    }
 }
 
 #[tokio::test]
@@ -269,12 +323,17 @@ async fn authors_replace_what_they_work_on_and_agree_to_what_is_new() {
     let consent = coditect_plugin_package::consent(package.manifest()).leak();
     assert_eq!(develop(package.to_bytes().into(), Some(consent)).await.granted.len(), 2);
     // Packages of before are not kept.
-    assert_eq!(server.plugins.inner.packages.sweep().await.unwrap(), 2);
+    server.plugins.inner.packages.sweep().await.unwrap();
+    let kept = async || {
+        let root = coditect_store::Subspace::root("plugins").sub(&"package");
+        server.store.begin().range_all(root.range()).await.unwrap().len()
+    };
+    assert_eq!(kept().await, 1);
     assert_eq!(text(&server.tool(user(2), "hello").await.unwrap()), "hello");
 }
 
 #[tokio::test]
-async fn people_and_workspaces_are_forgotten() {
+async fn members_and_workspaces_are_forgotten() {
     let server = Server::new().await;
     server.publish("1.0.0", STORAGE).await;
     for who in [2, 3, 4] {
@@ -288,7 +347,7 @@ async fn people_and_workspaces_are_forgotten() {
     assert_eq!(values().await, 3);
     server.plugins.uninstall(user(2), workspace(1), &id("acme.guest")).await.unwrap();
     assert_eq!(values().await, 2);
-    server.plugins.forget_user(user(3)).await.unwrap();
+    server.plugins.forget_member(user(3), workspace(1)).await.unwrap();
     assert_eq!(values().await, 1);
     server.plugins.forget_workspace(workspace(2)).await.unwrap();
     assert_eq!(values().await, 1);

@@ -3,19 +3,20 @@
 mod calling;
 mod forms;
 mod installing;
+mod loading;
 mod publishing;
 mod sweeping;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use coditect_plugin_host::{Compiled, CompiledCache, Host, HostError, HostSettings};
-use coditect_plugin_package::{Package, SigningKey};
+use coditect_plugin_package::{Package, SigningKey, sha256_hex};
 use coditect_protocol::auth::Role;
 use coditect_protocol::plugin::{
     Answered, Installed, NewInstall, NewPublisher, PackageSource, PluginCall, PluginId, PluginOutcome, PluginPolicy,
@@ -24,12 +25,16 @@ use coditect_protocol::plugin::{
 use coditect_protocol::{UserId, WorkspaceId};
 use coditect_store::{MasterKey, Store};
 use tempfile::TempDir;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 use crate::*;
+
+/// What its view is: JSON that no view is, in words of its own.
+const VIEW: &str = r#"{"type":"words of the plugin"}"#;
 
 /// A tool that does what the first letter of its arguments says: `t` traps, `s` keeps the arguments and answers `0`, or `1` where it may
 /// not; `w` asks for a value until it may not, and answers `1`; anything else is answered with itself.
@@ -52,9 +57,15 @@ const TOOL: &str = r#"
         (if (i32.load8_u (i32.const 17)) (then unreachable))
         (i32.const 128))
     (func (export "coditect:plugin/filters@1.0.0#answer") (param i32 i32 i32 i32) (result i32) (i32.const 128))
+    (func (export "coditect:plugin/views@1.0.0#open")
+        (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+        (i32.store (i32.const 536) (i32.const 640))
+        (i32.store (i32.const 540) (i32.const 30))
+        (i32.const 512))
+    (func (export "coditect:plugin/views@1.0.0#handle") (param i32) (result i32) unreachable)
 "#;
 
-/// A component with tools and filters. Another `mark` makes another one; with `broken` filters trap.
+/// A component with tools, filters and a view. Another `mark` makes another one; with `broken` filters trap.
 fn component(mark: &str, broken: bool) -> Vec<u8> {
     let module = format!(
         r#"(module
@@ -64,6 +75,7 @@ fn component(mark: &str, broken: bool) -> Vec<u8> {
             (global $free (mut i32) (i32.const 1024))
             (data (i32.const 16) "k{}")
             (data (i32.const 256) "{mark}")
+            (data (i32.const 640) "{}")
             (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
                 (global.set $free (i32.and (i32.add (global.get $free) (i32.const 7)) (i32.const -8)))
                 (global.get $free)
@@ -77,10 +89,11 @@ fn component(mark: &str, broken: bool) -> Vec<u8> {
                 (i32.store8 (i32.const 48) (i32.add (i32.const 48) (local.get $number)))
                 (call $text (i32.const 48) (i32.const 1)))
             {TOOL})"#,
-        if broken { "\\01" } else { "\\00" }
+        if broken { "\\01" } else { "\\00" },
+        VIEW.replace('"', "\\22")
     );
     let interfaces = "import coditect:plugin/storage@1.0.0; export coditect:plugin/tools@1.0.0;
-        export coditect:plugin/filters@1.0.0;";
+        export coditect:plugin/filters@1.0.0; export coditect:plugin/views@1.0.0;";
     let mut resolve = Resolve::default();
     resolve.push_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/wit/v1")).unwrap();
     let package = resolve.push_str("g.wit", &format!("package test:guest;\nworld guest {{ {interfaces} }}")).unwrap();
@@ -121,6 +134,11 @@ fn id(text: &str) -> PluginId {
     PluginId::parse(text).unwrap()
 }
 
+/// Who may publish as the operator lets members do.
+fn member(n: u128) -> Author {
+    Author { user: user(n), role: Role::Member, governs: false }
+}
+
 fn user(n: u128) -> UserId {
     UserId(Uuid::from_u128(n))
 }
@@ -133,12 +151,30 @@ fn workspace(n: u128) -> WorkspaceId {
 struct Translator {
     host: Host,
     count: AtomicUsize,
+    /// SHA-256 of what was translated, in order.
+    begun: Mutex<Vec<String>>,
+    /// While it is, nothing comes to its end.
+    is_held: watch::Sender<bool>,
+    /// Whatever there is takes more than it may.
+    is_too_much: AtomicBool,
+}
+
+impl Translator {
+    fn new(host: Host) -> Self {
+        let (count, is_held) = (AtomicUsize::new(0), watch::Sender::new(false));
+        Self { host, count, begun: Mutex::default(), is_held, is_too_much: AtomicBool::new(false) }
+    }
 }
 
 #[async_trait]
 impl Compiler for Translator {
     async fn compile(&self, component: Bytes) -> Result<Compiled, HostError> {
         self.count.fetch_add(1, Ordering::SeqCst);
+        self.begun.lock().unwrap().push(sha256_hex(&component));
+        if self.is_too_much.load(Ordering::SeqCst) {
+            return Err(HostError::TranslationTooLarge { most: 1, unit: "seconds" });
+        }
+        self.is_held.subscribe().wait_for(|is_held| !is_held).await.unwrap();
         let host = self.host.clone();
         tokio::task::spawn_blocking(move || host.compile(&component)).await.unwrap()
     }
@@ -166,20 +202,27 @@ impl Server {
     }
 
     async fn with(settings: PluginSettings) -> Self {
+        Self::with_store(Store::open("memory:").await.unwrap(), settings).await
+    }
+
+    async fn with_store(store: Store, settings: PluginSettings) -> Self {
         let key = Arc::new(SigningKey::generate().unwrap());
-        let server = Self::on(Store::open("memory:").await.unwrap(), key, settings).await;
+        let server = Self::on(store, key, settings).await;
         let policy = PluginPolicy { publish: WhoMayPublish::Everybody, files: true, ..PluginPolicy::default() };
         server.plugins.registry().set_policy(user(0), policy).await.unwrap();
         server
     }
 
     async fn on(store: Store, key: Arc<SigningKey>, settings: PluginSettings) -> Self {
+        Self::sealed_by(MasterKey::from_bytes([9; 32]), store, key, settings).await
+    }
+
+    async fn sealed_by(master: MasterKey, store: Store, key: Arc<SigningKey>, settings: PluginSettings) -> Self {
         let host = Host::new(HostSettings { workers: 1, ..HostSettings::default() }).unwrap();
         let directory = tempfile::tempdir().unwrap();
         let cache = CompiledCache::open(directory.path().join("cache"), &[7; 32], 1 << 30).unwrap();
-        let translator = Arc::new(Translator { host: host.clone(), count: AtomicUsize::new(0) });
+        let translator = Arc::new(Translator::new(host.clone()));
         let engine = Engine { host, cache, compiler: translator.clone() };
-        let master = MasterKey::from_bytes([9; 32]);
         let plugins = Plugins::open(store.clone(), engine, master, settings).await.unwrap();
         Self { plugins, store, translator, key, _cache: directory, stop: CancellationToken::new() }
     }
@@ -200,14 +243,17 @@ impl Server {
 
     async fn take_name(&self, owner: UserId, name: &str, key: &SigningKey) -> Result<(), PluginsError> {
         let new = NewPublisher { name: name.to_owned(), public_key: key.public().to_string() };
-        self.registry().put_publisher(owner, Role::Member, &new).await.map(|_| ())
+        self.registry()
+            .put_publisher(Author { user: owner, role: Role::Member, governs: false }, &new)
+            .await
+            .map(|_| ())
     }
 
     /// Publishes as the person 1, who is `acme`.
     async fn publish(&self, version: &str, rest: &str) {
         self.take_name(user(1), "acme", &self.key).await.unwrap();
         let package = signed("acme.guest", version, rest, &self.key);
-        self.registry().publish(user(1), Role::Member, package).await.unwrap();
+        self.registry().publish(member(1), package).await.unwrap();
     }
 
     /// What somebody would agree to.

@@ -15,7 +15,7 @@ async fn names_belong_to_who_came_first_and_keys_count_until_they_are_revoked() 
     assert_eq!(code(server.take_name(user(2), "acme2", &key).await), "plugins.key_taken");
     assert_eq!(code(server.take_name(user(2), "Acme", &other).await), "plugins.publisher_invalid");
     assert_eq!(code(server.take_name(user(2), "coditect", &other).await), "plugins.publisher_reserved");
-    let publish = |package: Bytes, who: u128| registry.publish(user(who), Role::Member, package);
+    let publish = |package: Bytes, who: u128| registry.publish(member(who), package);
     let first = signed("acme.guest", "1.0.0", "", &key);
     assert_eq!(code(publish(first.clone(), 2).await), "plugins.publisher_taken");
     assert_eq!(code(publish(signed("none.guest", "1.0.0", "", &key), 1).await), "plugins.publisher_not_found");
@@ -31,8 +31,8 @@ async fn names_belong_to_who_came_first_and_keys_count_until_they_are_revoked() 
     // A second key; the first is revoked: what it signed is not offered any more.
     server.take_name(user(1), "acme", &other).await.unwrap();
     let first_id = key.public().id().to_string();
-    assert_eq!(code(registry.revoke_key(user(2), Role::Member, "acme", &first_id).await), "plugins.publisher_taken");
-    let shown = registry.revoke_key(user(1), Role::Member, "acme", &first_id).await.unwrap();
+    assert_eq!(code(registry.revoke_key(member(2), "acme", &first_id).await), "plugins.publisher_taken");
+    let shown = registry.revoke_key(member(1), "acme", &first_id).await.unwrap();
     assert!(shown.keys.iter().any(|key| key.id == first_id && key.revoked_at.is_some()));
     assert_eq!(code(publish(signed("acme.guest", "1.1.0", "", &key), 1).await), "plugins.key_unknown");
     assert_eq!(code(server.take_name(user(1), "acme", &key).await), "plugins.key_taken");
@@ -47,11 +47,6 @@ async fn names_belong_to_who_came_first_and_keys_count_until_they_are_revoked() 
     let actions: Vec<_> = registry.log(0, 100).await.unwrap().entries.iter().map(|entry| entry.action).collect();
     use RegistryAction::{AddKey, Publish, RevokeKey};
     assert_eq!(actions, [AddKey, Publish, AddKey, RevokeKey, Publish]);
-    // Whoever leaves leaves what they published to the admins.
-    server.plugins.forget_user(user(1)).await.unwrap();
-    assert_eq!(registry.publishers_of(user(1)).await.unwrap(), []);
-    assert_eq!(code(publish(signed("acme.guest", "1.2.0", "", &other), 1).await), "plugins.publisher_taken");
-    registry.publish(user(9), Role::Admin, signed("acme.guest", "1.2.0", "", &other)).await.unwrap();
 }
 
 #[tokio::test]
@@ -59,7 +54,7 @@ async fn versions_rise_and_never_change() {
     let server = &Server::new().await;
     let publish = |version: &'static str, rest: &'static str| {
         let package = signed("acme.guest", version, rest, &server.key);
-        server.registry().publish(user(1), Role::Member, package)
+        server.registry().publish(member(1), package)
     };
     server.publish("1.2.0", "").await;
     let length = server.registry().log(0, 1).await.unwrap().length;
@@ -79,7 +74,7 @@ async fn versions_rise_and_never_change() {
 
     let yank = |who: u128, version: &'static str, yanked| {
         let plugin = id("acme.guest");
-        async move { server.registry().yank(user(who), Role::Member, &plugin, version, yanked).await }
+        async move { server.registry().yank(member(who), &plugin, version, yanked).await }
     };
     assert_eq!(code(yank(2, "2.0.0", true).await), "plugins.publisher_taken");
     assert_eq!(code(yank(1, "9.9.9", true).await), "plugins.version_not_found");
@@ -100,7 +95,7 @@ async fn of_many_who_publish_a_version_at_once_one_wins() {
             tokio::spawn(async move {
                 let mut package = package_of("acme.guest", "1.0.0", "", &component(&n.to_string(), false));
                 package.sign(&server.key);
-                let published = server.registry().publish(user(1), Role::Member, package.to_bytes().into()).await;
+                let published = server.registry().publish(member(1), package.to_bytes().into()).await;
                 published.map(|version| version.sha256).map_err(|error| coditect_protocol::Coded::code(&error))
             })
         })
@@ -118,7 +113,7 @@ async fn of_many_who_publish_a_version_at_once_one_wins() {
     while let Some(piece) = download.next().await.unwrap() {
         file.extend_from_slice(&piece);
     }
-    assert_eq!(coditect_plugin_package::sha256_hex(&file), published[0]);
+    assert_eq!(sha256_hex(&file), published[0]);
     assert_eq!(server.registry().log(0, 10).await.unwrap().length, 2);
 }
 
@@ -134,7 +129,7 @@ async fn quotas_and_the_operators_policy_hold() {
     let server = Server::with(settings).await;
     let publish = |name: &str, version: &str| {
         let package = signed(name, version, "", &server.key);
-        server.registry().publish(user(1), Role::Member, package)
+        server.registry().publish(member(1), package)
     };
     server.take_name(user(1), "acme", &server.key).await.unwrap();
     let other = SigningKey::generate().unwrap();
@@ -144,9 +139,9 @@ async fn quotas_and_the_operators_policy_hold() {
     assert_eq!(code(publish("acme.a", "1.0.2").await), "plugins.too_many");
     publish("acme.b", "1.0.0").await.unwrap();
     assert_eq!(code(publish("acme.c", "1.0.0").await), "plugins.too_many");
-    let large = server.registry().publish(user(1), Role::Member, vec![0; 100_001].into());
+    let large = server.registry().publish(member(1), vec![0; 100_001].into());
     assert_eq!(code(large.await), "plugins.too_large");
-    assert_eq!(code(server.registry().publish(user(1), Role::Member, Bytes::new()).await), "plugins.package_unknown");
+    assert_eq!(code(server.registry().publish(member(1), Bytes::new()).await), "plugins.package_unknown");
 
     let policy = PluginPolicy { publish: WhoMayPublish::Admins, ..PluginPolicy::default() };
     server.registry().set_policy(user(0), policy).await.unwrap();
@@ -157,12 +152,36 @@ async fn quotas_and_the_operators_policy_hold() {
 }
 
 #[tokio::test]
+async fn whoever_governs_sees_all_publishers_page_by_page() {
+    let server = Server::new().await;
+    for (n, name) in [(1, "acme"), (2, "bobs"), (1, "words")] {
+        server.take_name(user(n), name, &SigningKey::generate().unwrap()).await.unwrap();
+    }
+    let page = async |after: Option<&str>, limit| {
+        let page = server.registry().all_publishers(after, limit).await.unwrap();
+        let shown: Vec<_> = page.publishers.iter().map(|of| (of.name.clone(), of.owner, of.keys.len())).collect();
+        (shown, page.next)
+    };
+    let [acme, bobs, words] =
+        [("acme", 1), ("bobs", 2), ("words", 1)].map(|(name, n)| (name.to_owned(), Some(user(n)), 1));
+    assert_eq!(page(None, 2).await, (vec![acme.clone(), bobs.clone()], Some("bobs".to_owned())));
+    assert_eq!(page(Some("bobs"), 2).await, (vec![words.clone()], None));
+    assert_eq!(
+        page(Some("b"), 0).await,
+        (vec![bobs.clone()], Some("bobs".to_owned())),
+        "nobody has to be of that name"
+    );
+    assert_eq!(page(None, usize::MAX).await, (vec![acme, bobs, words], None));
+    assert_eq!(code(server.registry().all_publishers(Some("A name"), 2).await), "plugins.bad_cursor");
+}
+
+#[tokio::test]
 async fn what_is_searched_for_comes_in_pages() {
     let server = Server::new().await;
     server.take_name(user(1), "acme", &server.key).await.unwrap();
     for n in 0..5 {
         let package = signed(&format!("acme.p{n}"), "1.0.0", "", &server.key);
-        server.registry().publish(user(1), Role::Member, package).await.unwrap();
+        server.registry().publish(member(1), package).await.unwrap();
     }
     let (mut after, mut found) = (None, Vec::new());
     loop {
@@ -211,6 +230,10 @@ async fn the_mirror_directory_is_offered_and_what_is_bad_is_told() {
     until("the other fault", is_told).await;
     let new = SigningKey::generate().unwrap();
     assert_eq!(code(server.take_name(user(1), "far", &new).await), "plugins.publisher_taken");
+    // What belongs to nobody of this server is the admins'.
+    let newer = signed("far.guest", "1.2.0", "", &foreign);
+    assert_eq!(code(server.registry().publish(member(1), newer.clone()).await), "plugins.publisher_taken");
+    server.registry().publish(Author { governs: true, ..member(1) }, newer).await.unwrap();
 }
 
 #[tokio::test]

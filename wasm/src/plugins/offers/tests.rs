@@ -18,6 +18,7 @@ fn everything() -> Manifest {
                 "diagnostics": [{"languages": ["*"]}],
                 "tools": [{"id": "count", "description": "Counts.", "parameters": "{}", "changes": true}],
                 "participants": [{"id": "helper", "title": "Helper", "description": "Helps."}],
+                "build_steps": [{"id": "lint", "title": "Lint"}],
                 "hooks": {"will_save": ["**/*.rs"], "changed": []},
                 "views": [
                     {"id": "list", "title": "List", "place": "side"},
@@ -34,10 +35,21 @@ fn everything() -> Manifest {
 #[test]
 fn what_is_off_adds_nothing_and_what_rests_starts_nothing() {
     let with = |state| surfaces(&of(&[installed(everything(), state, &[CapabilityName::Documents])]));
-    let all =
-        ["command", "formatter", "tool", "participant", "view", "view", "theme", "check", "save_hook", "status_item"];
+    let all = [
+        "command",
+        "formatter",
+        "tool",
+        "participant",
+        "build_step",
+        "view",
+        "view",
+        "theme",
+        "check",
+        "save_hook",
+        "status_item",
+    ];
     assert_eq!(with(PluginState::Ready), all);
-    assert_eq!(with(PluginState::Resting { until: 0, reason: String::new() }), all[..7]);
+    assert_eq!(with(PluginState::Resting { until: 0, reason: String::new() }), all[..8]);
     for state in [PluginState::Disabled, PluginState::Blocked, PluginState::Failed { reason: String::new() }] {
         assert!(with(state).is_empty());
     }
@@ -46,7 +58,7 @@ fn what_is_off_adds_nothing_and_what_rests_starts_nothing() {
 #[test]
 fn whoever_may_not_see_texts_is_not_asked_about_them() {
     let offers = of(&[installed(everything(), PluginState::Ready, &[])]);
-    assert_eq!(surfaces(&offers), ["command", "tool", "participant", "view", "theme", "status_item"]);
+    assert_eq!(surfaces(&offers), ["command", "tool", "participant", "build_step", "view", "theme", "status_item"]);
 }
 
 #[test]
@@ -80,6 +92,18 @@ fn a_hot_update_touches_only_what_changed() {
     assert_eq!((gone.removed.len(), gone.added.len()), (old.len(), 0));
     let keys: std::collections::BTreeSet<_> = old.iter().map(|offer| &offer.key).collect();
     assert_eq!(keys.len(), old.len());
+}
+
+#[test]
+fn a_tool_runs_unasked_only_where_it_can_do_no_harm() {
+    let tool = r#"{"offers": {"tools": [{"id": "x", "description": "", "parameters": "{}"}]},
+        "capabilities": [{"name": "http", "hosts": ["example.org"], "reason": "To ask."}]}"#;
+    let asks = |granted: &[CapabilityName]| {
+        let offers = of(&[installed(manifest("a.b", tool), PluginState::Ready, granted)]);
+        offers.iter().any(|offer| matches!(offer.surface, Surface::Tool { changes: true, .. }))
+    };
+    assert!(!asks(&[]) && !asks(&[CapabilityName::Search]));
+    assert!(asks(&[CapabilityName::Http]) && asks(&[CapabilityName::FilesWrite]));
 }
 
 #[test]

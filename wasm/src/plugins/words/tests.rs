@@ -68,7 +68,9 @@ fn each_right_has_words_of_its_own() {
     assert!(rights[3].detail.contains("$0.0001"));
     let weights: Vec<_> = rights.iter().map(|right| right.weight).collect();
     assert!(weights.is_sorted_by_key(|weight| *weight as u8), "{weights:?}");
-    assert!(consent(&review(all, None, &[]), None).warnings.iter().any(|warning| warning.contains("hooks of git")));
+    let warns = |of: &str| consent(&review(of, None, &[]), None).warnings.iter().any(|text| text.contains("workflows"));
+    assert!(warns(all) && warns(&all.replace("**", ".github/**")));
+    assert!(!warns(&all.replace("**", "src/**")) && !warns(&all.replace("**", ".git/**")), "nobody writes to .git");
 }
 
 #[test]
@@ -117,13 +119,49 @@ fn a_denial_says_what_helps() {
 }
 
 #[test]
+fn what_the_operator_denies_is_not_laid_at_the_authors_door() {
+    let asks = |private: bool| {
+        let of = format!(
+            r#"{{"capabilities": [{{"name": "http", "hosts": ["127.0.0.1:11434", "*.lan"], "private": {private}, "reason": "To ask."}}]}}"#
+        );
+        installed(manifest("acme.words", &of), PluginState::Ready, &[CapabilityName::Http])
+    };
+    let advice = |private, host: &str| {
+        let denied = Denial { at: 0, capability: CapabilityName::Http, subject: host.to_owned(), count: 1 };
+        denial(&denied, &asks(private)).advice
+    };
+    for host in ["127.0.0.1", "box.lan"] {
+        assert!(advice(true, host).contains("ask an admin"), "{host}");
+        assert!(advice(false, host).contains("its author"), "{host}");
+    }
+    for host in ["127.0.0.1:22", "127.0.0", "lan", "box.lane", "other.org"] {
+        assert!(advice(true, host).contains("its author"), "{host}");
+    }
+}
+
+#[test]
 fn each_state_says_what_to_do() {
     let of = |given| state(&installed(manifest("a.b", "{}"), given, &[]));
     assert_eq!(
         of(PluginState::Ready),
         StateInWords { label: "Ready".to_owned(), detail: String::new(), is_bad: false }
     );
-    let failed = of(PluginState::Failed { reason: "out of memory".to_owned() });
-    assert!(failed.is_bad && failed.detail.contains("out of memory") && failed.detail.contains("Switch it on again"));
+    let failed = of(PluginState::Failed { reason: "It ran out of memory.".to_owned() });
+    assert!(
+        failed.is_bad
+            && failed.detail.contains("(It ran out of memory). ")
+            && failed.detail.contains("Switch it on again")
+    );
     assert!(of(PluginState::Blocked).detail.contains("admin"));
+}
+
+#[test]
+fn what_was_taken_back_is_said_whatever_its_state() {
+    let taken_back = |given| state(&Installed { taken_back: true, ..installed(manifest("a.b", "{}"), given, &[]) });
+    let ready = taken_back(PluginState::Ready);
+    assert_eq!((ready.label.as_str(), ready.is_bad), ("Taken back", true));
+    assert!(ready.detail.contains("key") && ready.detail.ends_with("uninstall it."));
+    let off = taken_back(PluginState::Disabled);
+    assert_eq!((off.label.as_str(), off.is_bad), ("Off", true));
+    assert!(off.detail.contains("taken back") && off.detail.ends_with("You switched it off."));
 }

@@ -10,6 +10,7 @@ import { Skeleton } from '../../parts/Skeleton';
 import { SubmitButton } from '../../parts/SubmitButton';
 import { useAction } from '../../parts/useAction';
 import { useLoaded } from '../../parts/useLoaded';
+import { usePeople } from '../../parts/usePeople';
 import { shell } from '../../shell';
 import { Publishing } from '../account/plugins/Publishing';
 import '../../parts/models.css';
@@ -24,21 +25,23 @@ const PUBLISH: readonly (readonly [WhoMayPublish, string])[] = [
 export function Plugins() {
     const { value: policy, problem, reload } = useLoaded<PluginPolicy>(async () => (await shell()).pluginPolicy());
     const { value: overview, problem: unknown, reload: again } = useLoaded<PluginsOverview>(async () => (await shell()).pluginsOverview());
+    const { value: people } = usePeople();
     return (
         <>
             <h1>Plugins</h1>
             <p className="hint">Plugins run in a sandbox and can do only what each person grants them. Here you say which may be there at all.</p>
             <ProblemNote problem={problem} action={{ label: 'Try again', run: reload }} />
             {!policy && !problem && <Skeleton rows={3} />}
-            {policy && <PolicyForm start={policy} />}
+            {policy && <PolicyForm start={policy} noPrivate={overview?.private_hosts === false} />}
             <ProblemNote problem={unknown} action={{ label: 'Try again', run: again }} />
             {overview && <Overview overview={overview} />}
-            <Publishing />
+            <Publishing people={people ?? []} />
         </>
     );
 }
 
-function PolicyForm({ start }: { start: PluginPolicy }) {
+/** With `noPrivate`, this server lets no plugin into private networks, whatever is said here. */
+function PolicyForm({ start, noPrivate }: { start: PluginPolicy; noPrivate: boolean }) {
     const [base, setBase] = useState(start);
     const [draft, setDraft] = useState(() => draftOf(start));
     const [told, setTold] = useState('');
@@ -56,7 +59,7 @@ function PolicyForm({ start }: { start: PluginPolicy }) {
                 const policy = policyOf(draft);
                 await (await shell()).changePluginPolicy(policy);
                 setBase(policy);
-                setTold('Saved. It counts from now on: what is no longer allowed has ended.');
+                setTold('Saved. What is blocked has ended; what is not on the list stays where it is installed, and is installed nowhere anew.');
             });
         }
     }
@@ -65,7 +68,7 @@ function PolicyForm({ start }: { start: PluginPolicy }) {
             <h2>What is allowed</h2>
             <label className="check">
                 <input type="checkbox" role="switch" checked={draft.onlyAllowed} onChange={event => patch({ onlyAllowed: event.target.checked })} />
-                <span><strong>Only plugins of a list</strong> <span className="hint">Nothing else may be installed.</span></span>
+                <span><strong>Only plugins of a list</strong> <span className="hint">Nothing else may be installed; what is installed already stays.</span></span>
             </label>
             {draft.onlyAllowed && <Names id="plugins-allow" label="Allowed" value={draft.allow} onChange={allow => patch({ allow })} hint="One a line: publisher.name, or publisher.* for all of a publisher." />}
             <Names id="plugins-block" label="Blocked" value={draft.block} onChange={block => patch({ block })} hint="One a line, as above. They end at once, also where they are installed already." />
@@ -75,8 +78,12 @@ function PolicyForm({ start }: { start: PluginPolicy }) {
                 <span><strong>From files too</strong> <span className="hint">People may install packages that are in no registry, and work on plugins of their own.</span></span>
             </label>
             <label className="check">
-                <input type="checkbox" role="switch" checked={draft.privateHosts} onChange={event => patch({ privateHosts: event.target.checked })} />
-                <span><strong>Into private networks</strong> <span className="hint">People may grant requests to machines that only this server can reach.</span></span>
+                <input type="checkbox" role="switch" checked={draft.privateHosts} disabled={noPrivate && !draft.privateHosts} onChange={event => patch({ privateHosts: event.target.checked })} />
+                <span>
+                    <strong>Into private networks</strong> <span className="hint">People may grant requests to machines that only this server can reach. {noPrivate && <>
+                        It does nothing here: the server’s setting <code>plugin_private_hosts</code> is off.</>}
+                    </span>
+                </span>
             </label>
             {wrong !== undefined && <p className="problem" role="alert">“{wrong}” is no name of plugins: write publisher.name or publisher.*</p>}
             <ProblemNote problem={problem} />

@@ -11,7 +11,7 @@ pub(super) mod review;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Query};
 use coditect_auth::Identity;
-use coditect_plugins::Plugins;
+use coditect_plugins::{Author, Plugins};
 use coditect_protocol::workspace::WorkspaceRole;
 use coditect_protocol::{Kind, WorkspaceId};
 use http::request::Parts;
@@ -82,6 +82,12 @@ const PACKAGE: Refusals = &[
 /// The plugins, where there are any.
 pub(super) fn of(state: &AppState) -> Result<&Plugins, ApiError> {
     Ok(state.plugins()?)
+}
+
+/// Who publishes. A token is good for what is its person's own, whatever its person is.
+fn author(identity: &Identity) -> Author {
+    let governs = identity.require_admin().is_ok();
+    Author { user: identity.user.id, role: identity.user.role, governs }
 }
 
 /// A workspace in the query, and nothing else.

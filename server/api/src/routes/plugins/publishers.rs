@@ -8,7 +8,7 @@ use coditect_protocol::plugin::{NewPublisher, Publisher};
 use http::StatusCode;
 
 use super::assets::part;
-use super::{OFF, of};
+use super::{OFF, author, of};
 use crate::AppState;
 use crate::error::ApiError;
 use crate::identity::Caller;
@@ -53,12 +53,12 @@ pub(in crate::routes) async fn add(
     Caller(identity): Caller,
     Body(new): Body<NewPublisher>,
 ) -> Result<(StatusCode, Json<Publisher>), ApiError> {
-    let (user, role) = (identity.user.id, identity.acting_role());
+    let author = author(&identity);
     let registry = of(&state)?.registry();
     if identity.require_session().is_err() && registry.is_taken(&new.name).await? {
         return Err(AuthError::NeedsLogin.into());
     }
-    let publisher = registry.put_publisher(user, role, &new).await?;
+    let publisher = registry.put_publisher(author, &new).await?;
     Ok((StatusCode::CREATED, Json(publisher)))
 }
 
@@ -71,7 +71,7 @@ pub(in crate::routes) async fn revoke(
     Caller(identity): Caller,
     params: RawPathParams,
 ) -> Result<StatusCode, ApiError> {
-    let (user, role) = (identity.user.id, identity.acting_role());
-    of(&state)?.registry().revoke_key(user, role, part(&params, "name"), part(&params, "key")).await?;
+    let author = author(&identity);
+    of(&state)?.registry().revoke_key(author, part(&params, "name"), part(&params, "key")).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -13,7 +13,7 @@ use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 
 use super::assets::{self, part};
-use super::{OFF, PACKAGE, of};
+use super::{OFF, PACKAGE, author, of};
 use crate::AppState;
 use crate::error::{ApiError, ApiFault};
 use crate::identity::Caller;
@@ -177,9 +177,9 @@ pub(in crate::routes) async fn publish(
     body: HttpBody,
 ) -> Result<(StatusCode, Json<RegistryVersion>), ApiError> {
     let plugins = of(&state)?;
-    let (user, role) = (identity.user.id, identity.acting_role());
-    let package = state.packages.receive(user, &headers, body).await?;
-    let published = plugins.registry().publish(user, role, package.bytes.clone()).await?;
+    let author = author(&identity);
+    let package = state.packages.receive(author.user, &headers, body).await?;
+    let published = plugins.registry().publish(author, package.bytes.clone()).await?;
     Ok((StatusCode::CREATED, Json(published)))
 }
 
@@ -202,7 +202,7 @@ pub(in crate::routes) async fn yank(
     params: RawPathParams,
     Body(wanted): Body<Yank>,
 ) -> Result<StatusCode, ApiError> {
-    let (user, role) = (identity.user.id, identity.acting_role());
-    of(&state)?.registry().yank(user, role, &id, part(&params, "version"), wanted.yanked).await?;
+    let author = author(&identity);
+    of(&state)?.registry().yank(author, &id, part(&params, "version"), wanted.yanked).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,5 +1,6 @@
 import { Dialog } from '@theia/core/lib/browser';
 import { ReactDialog } from '@theia/core/lib/browser/dialogs/react-dialog';
+import { Message } from '@theia/core/shared/@lumino/messaging';
 import * as React from '@theia/core/shared/react';
 import type { CapabilityName, Consent } from 'coditect-shell';
 import { Rights } from './rights';
@@ -13,13 +14,18 @@ export class ConsentDialog extends ReactDialog<CapabilityName[] | undefined> {
         super({ title: consent.title, maxWidth: 640 });
         this.addClass('plugin-consent');
         this.granted = new Set(consent.rights.map(({ name }) => name));
-        // The first to have the focus is the one that changes nothing.
         this.appendCloseButton(Dialog.CANCEL);
         this.appendAcceptButton(consent.agree);
     }
 
     get value(): CapabilityName[] {
         return [...this.granted];
+    }
+
+    /** Whoever goes on with the keys agrees to nothing before they went there. */
+    protected override onActivateRequest(message: Message): void {
+        super.onActivateRequest(message);
+        this.closeButton?.focus();
     }
 
     protected override handleEnter(): boolean {

@@ -5,6 +5,7 @@ import type { Installed, Offer, PluginNews } from 'coditect-shell';
 import { ShellHost } from '../shell/shell-host';
 import { PluginMessages } from './plugin-messages';
 import { PluginSurface } from './plugin-surface';
+import { isNewlyBad } from './plugin-words';
 import { Registrations } from './registrations';
 
 /** The plugins of the workspace. What they add to the IDE comes and goes with them, without a reload. */
@@ -51,10 +52,18 @@ export class PluginList implements FrontendApplicationContribution {
                 break;
             case 'installed':
                 this.problem = undefined;
+                this.tellBad(news.plugins);
                 this.plugins = news.plugins;
                 this.registrations.apply(news.changes);
         }
         this.changeEmitter.fire();
+    }
+
+    /** What a plugin added is gone when it is not called any more, and what was taken back may do harm: its person learns why. */
+    protected tellBad(plugins: readonly Installed[]): void {
+        for (const plugin of plugins.filter(plugin => isNewlyBad(plugin, this.find(plugin.manifest.id)))) {
+            this.messages.wentBad(plugin.manifest.id, plugin.manifest.title, this.host.shell.stateInWords(plugin).detail);
+        }
     }
 
     protected register(offer: Offer): Disposable {

@@ -51,6 +51,11 @@ export class PluginMessages {
         }
     }
 
+    /** That a plugin was given up, or taken back: it comes once, and is never kept back. */
+    wentBad(plugin: string, title: string, text: string): void {
+        this.offer(plugin, this.messages.error(`${plainText(title)} (plugin): ${plainText(text)}`, SHOW));
+    }
+
     protected offer(plugin: string, shown: Promise<string | undefined>): void {
         shown.then(choice => choice === SHOW ? this.commands.executeCommand(SHOW_PLUGIN.id, plugin) : undefined).catch(error => console.error(error));
     }

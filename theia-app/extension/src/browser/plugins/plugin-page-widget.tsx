@@ -29,6 +29,8 @@ export class PluginPageWidget extends ReactWidget {
 
     /** What the registry says; nothing where it comes from elsewhere. */
     protected known: RegistryPlugin | undefined;
+    /** The registry knows nothing of it, as of one from a file. */
+    protected isUnlisted = false;
     protected readme: Block[] = [];
     protected log: PluginLog | undefined;
     protected problem: string | undefined;
@@ -54,8 +56,8 @@ export class PluginPageWidget extends ReactWidget {
             this.known = await this.host.shell.showPlugin(this.options.plugin);
             this.readme = this.host.shell.readMarkdown(this.known.readme ?? '');
         } catch (error) {
-            // One from a file is in no registry.
-            this.problem = ShellProblem.hasKind(error, 'not_found') && this.installed ? undefined : ShellProblem.describe(error);
+            this.isUnlisted = ShellProblem.hasKind(error, 'not_found');
+            this.problem = this.isUnlisted ? undefined : ShellProblem.describe(error);
         }
         await this.loadLog();
     }
@@ -81,7 +83,8 @@ export class PluginPageWidget extends ReactWidget {
         this.title.label = manifest?.title ?? this.options.plugin;
         this.title.caption = this.options.plugin;
         if (!manifest) {
-            return <p role={this.problem ? 'alert' : 'status'}>{this.problem ?? 'Loading …'}</p>;
+            const isNowhere = this.isUnlisted && this.list.plugins !== undefined;
+            return <p role={this.problem ? 'alert' : 'status'}>{this.problem ?? (isNowhere ? 'It is not installed here, and it is in no registry.' : 'Loading …')}</p>;
         }
         return <React.Fragment>
             <header>

@@ -74,9 +74,9 @@ export class PluginSaveHooks implements PluginSurface<'save_hook'>, SaveParticip
             if (token.isCancellationRequested) {
                 return;
             }
-            if (told.edits.length > 0 && !applyEdits(model, told.edits, version)) {
-                // Something was typed meanwhile, and saving goes on without what was meant for the text before.
-                return;
+            if (told.edits.length > 0) {
+                // Where something was typed meanwhile, saving goes on without what was meant for the text before.
+                applyEdits(model, told.edits, version);
             }
             this.findings.show(ownerOf(hook), hook.plugin_title, model.uri.path, told.findings);
             objection = told.objection ?? undefined;

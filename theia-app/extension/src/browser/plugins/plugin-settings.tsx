@@ -35,7 +35,7 @@ function SettingField({ setting, value, onSet }: { readonly setting: Setting; re
                 set(Number(text));
             }
         }} />}
-        {kind === 'secret' && <Line id={id} hint={hint} type='password' value='' placeholder={isSet ? 'Kept; type to replace it' : ''} onLeave={text => text !== '' && set(text)} />}
+        {kind === 'secret' && <Line id={id} hint={hint} type='password' value='' placeholder={isSet ? 'Kept; type to replace it' : ''} onLeave={set} />}
         <p id={hint} className='plugin-muted'>{description}{isSet && <button type='button' className='coditect-link' onClick={() => onSet(setting.id, null)}>{kind === 'secret' ? 'Forget it' : 'Back to the default'}</button>}</p>
     </div>;
 }
@@ -51,8 +51,18 @@ interface LineProps {
 
 function Line({ id, hint, type, value, placeholder, onLeave }: LineProps): React.ReactElement {
     const [text, setText] = React.useState(value);
-    return <input id={id} type={type} step='any' className='theia-input' value={text} placeholder={placeholder} aria-describedby={hint} autoComplete={type === 'password' ? 'new-password' : 'off'} spellCheck={false}
-        onChange={event => setText(event.target.value)} onBlur={() => text !== value && onLeave(text)} onKeyDown={event => event.key === 'Enter' && text !== value && onLeave(text)} />;
+    const isSecret = type === 'password';
+    const leave = () => {
+        if (text !== value) {
+            onLeave(text);
+            if (isSecret) {
+                // It does not come back as the value, and would be sent again.
+                setText('');
+            }
+        }
+    };
+    return <input id={id} type={type} step='any' className='theia-input' value={text} placeholder={placeholder} aria-describedby={hint} autoComplete={isSecret ? 'new-password' : 'off'} spellCheck={false}
+        onChange={event => setText(event.target.value)} onBlur={leave} onKeyDown={event => event.key === 'Enter' && leave()} />;
 }
 
 function parsed(json: string): unknown {

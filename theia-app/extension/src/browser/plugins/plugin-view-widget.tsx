@@ -50,9 +50,11 @@ export class PluginViewWidget extends ReactWidget {
     @postConstruct()
     protected init(): void {
         const { plugin, view, uri } = this.options;
+        const icon = uri === undefined ? 'list-tree' : 'extensions';
         this.id = [PLUGIN_VIEW_FACTORY, plugin, view, uri ?? ''].join(':');
         this.title.closable = true;
-        this.title.iconClass = 'codicon codicon-extensions';
+        // In the side bar it stands beside the view of all plugins.
+        this.title.iconClass = `codicon codicon-${icon}`;
         this.addClass('coditect-plugin-view');
         this.node.tabIndex = 0;
         this.nameIt();

@@ -1,4 +1,4 @@
-import type { PluginNews } from 'coditect-shell';
+import type { Installed, PluginNews } from 'coditect-shell';
 
 type Notice = Extract<PluginNews, { news: 'notice' }>;
 
@@ -19,6 +19,12 @@ export function noticeText({ title, text, withheld }: Notice): string {
 /** That some messages of a plugin were not shown. */
 export function more(withheld: number): string {
     return withheld === 0 ? '' : ` — and ${withheld} more ${withheld === 1 ? 'message' : 'messages'}, in its log`;
+}
+
+/** Whether a plugin is not called any more, or its version was taken back, since it was looked at last. One that failed earlier is no news, but what was taken back meanwhile is. */
+export function isNewlyBad(now: Installed, before: Installed | undefined): boolean {
+    const gaveUp = now.state === 'failed' && before !== undefined && before.state !== 'failed';
+    return gaveUp || (now.taken_back === true && before?.taken_back !== true);
 }
 
 /** The id of a plugin's command among all commands. */

@@ -8,6 +8,7 @@ import { bindViewContribution, FrontendApplicationContribution, WidgetFactory } 
 import { interfaces } from '@theia/core/shared/inversify';
 import { PluginActions } from './plugin-actions';
 import { PluginAnswerRenderer } from './plugin-answer-renderer';
+import { PluginBuildSteps } from './plugin-build-steps';
 import { PluginCalls } from './plugin-calls';
 import { PluginChecks, PluginFindings } from './plugin-checks';
 import { PluginCommands } from './plugin-commands';
@@ -35,7 +36,10 @@ export function bindPlugins(bind: interfaces.Bind, rebind: interfaces.Rebind): v
     bind(PluginList).toSelf().inSingletonScope();
     bind(FrontendApplicationContribution).toService(PluginList);
     bindContributionProvider(bind, PluginSurface);
-    for (const surface of [PluginCommands, PluginFormatters, PluginChecks, PluginSaveHooks, PluginTools, PluginParticipants, PluginStatusItems, PluginViews, PluginThemes]) {
+    const surfaces = [
+        PluginCommands, PluginFormatters, PluginChecks, PluginSaveHooks, PluginTools, PluginParticipants, PluginBuildSteps, PluginStatusItems, PluginViews, PluginThemes
+    ];
+    for (const surface of surfaces) {
         bind<object>(surface).toSelf().inSingletonScope();
         bind(PluginSurface).toService(surface);
     }

@@ -33,6 +33,9 @@ function One({ setting, value, busy, onSet }: { setting: Setting; value: string 
         if (json !== undefined) {
             onSet(id, json);
         }
+        if (kind === 'secret') {
+            setText('');
+        }
     }
     function submit(event: SyntheticEvent): void {
         event.preventDefault();

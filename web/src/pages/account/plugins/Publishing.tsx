@@ -1,6 +1,6 @@
 import { useState } from 'react';
-import type { Publisher, PublisherKey } from 'coditect-shell';
-import type { Problem } from '../../../logic/problem';
+import type { PersonEntry, Publisher, PublisherKey } from 'coditect-shell';
+import { problemOf, type Problem } from '../../../logic/problem';
 import { ActionDialog } from '../../../parts/ActionDialog';
 import { Field } from '../../../parts/Field';
 import { ProblemNote } from '../../../parts/ProblemNote';
@@ -13,12 +13,43 @@ interface Leaving {
     key: PublisherKey;
 }
 
-/** The names that a person publishes plugins under, with the keys that they sign with. */
-export function Publishing() {
-    const { value: publishers, problem, reload } = useLoaded<Publisher[]>(async () => (await shell()).listPublishers());
+interface Listed {
+    publishers: Publisher[];
+    next: string | undefined;
+}
+
+interface Props {
+    /** For an admin, everybody with an account: the names of all are shown, with whose they are. */
+    people?: readonly PersonEntry[];
+}
+
+/** The names that a person publishes plugins under, with the keys that they sign with; those of all for an admin. */
+export function Publishing({ people }: Props) {
+    async function page(after?: string): Promise<Listed> {
+        const rust = await shell();
+        if (!people) {
+            return { publishers: await rust.listPublishers(), next: undefined };
+        }
+        const { publishers, next } = await rust.listAllPublishers(after);
+        return { publishers, next: next ?? undefined };
+    }
+    const { value: listed, problem, reload, change } = useLoaded<Listed>(page);
     const [late, setLate] = useState<Problem>();
+    const [busy, setBusy] = useState(false);
     const [adds, setAdds] = useState(false);
     const [leaving, setLeaving] = useState<Leaving>();
+    async function more(after: string): Promise<void> {
+        setBusy(true);
+        setLate(undefined);
+        try {
+            const following = await page(after);
+            change(now => ({ publishers: [...now.publishers, ...following.publishers], next: following.next }));
+        } catch (error) {
+            setLate(problemOf(error));
+        } finally {
+            setBusy(false);
+        }
+    }
     return (
         <section className="stack" aria-labelledby="publishing">
             <div className="title-row">
@@ -29,9 +60,10 @@ export function Publishing() {
             <ProblemNote problem={problem} action={{ label: 'Try again', run: reload }} />
             <ProblemNote problem={late} action={{ label: 'Dismiss', run: () => setLate(undefined) }} />
             <ul className="rows">
-                {publishers?.map(({ name, keys }) => (
+                {listed?.publishers.map(({ name, owner, keys }) => (
                     <li key={name} className="card stack">
                         <h3>{name}</h3>
+                        {people && <p className="hint">{ownerText(owner, people)}</p>}
                         <ul className="deeds">
                             {keys.map(key => (
                                 <li key={key.id}>
@@ -43,6 +75,7 @@ export function Publishing() {
                     </li>
                 ))}
             </ul>
+            {listed?.next !== undefined && <p><button type="button" disabled={busy} onClick={() => void more(listed.next ?? '')}>{busy ? 'Loading …' : 'Show more'}</button></p>}
             {adds && <AddKey onClose={() => setAdds(false)} onLate={setLate} onDone={reload} />}
             {leaving && (
                 <ActionDialog title="Revoke the key" label="Revoke it" busyLabel="Revoking …" className="danger" onClose={() => setLeaving(undefined)} onLate={setLate}
@@ -55,6 +88,10 @@ export function Publishing() {
             )}
         </section>
     );
+}
+
+function ownerText(owner: string | null | undefined, people: readonly PersonEntry[]): string {
+    return owner ? `Of ${people.find(({ user }) => user.id === owner)?.user.login ?? owner}` : 'Of nobody: admins decide about it.';
 }
 
 function AddKey({ onClose, onLate, onDone }: { onClose: () => void; onLate: (problem: Problem) => void; onDone: () => void }) {

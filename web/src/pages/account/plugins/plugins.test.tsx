@@ -150,6 +150,10 @@ test('settings go as JSON; a secret is never shown', async () => {
     await doing(() => named('Keep Width').click());
     expect(asked()).toEqual({ settings: { width: '100' } });
     expect(one<HTMLInputElement>('#setting-key').value).toBe('');
+    await fill('#setting-key', 'hunter2');
+    await doing(() => named('Keep Key').click());
+    expect(asked()).toEqual({ settings: { key: '"hunter2"' } });
+    expect(one<HTMLInputElement>('#setting-key').value).toBe('');
     await doing(() => named('Forget Key').click());
     expect(asked()).toEqual({ settings: { key: null } });
     await doing(() => one<HTMLInputElement>('label.check:not(.rights *) input[type=checkbox]:not([role])').click());
