@@ -125,6 +125,12 @@ pub struct Offers {
 }
 
 impl Offers {
+    /// Whether there is nothing to call: themes at the most.
+    #[must_use]
+    pub fn are_themes(&self) -> bool {
+        Self { themes: Vec::new(), ..self.clone() } == Self::default()
+    }
+
     fn weight(&self) -> usize {
         let commands = self
             .commands

@@ -160,6 +160,9 @@ impl Inner {
             PluginState::Resting { until: now_ms().saturating_add(crate::time::millis(rest)), reason }
         } else if self.running.is_preparing(&entry.row.sha256) {
             PluginState::Preparing
+        } else if let Some((rest, error)) = self.running.failure(&entry.row.sha256) {
+            let until = now_ms().saturating_add(crate::time::millis(rest));
+            PluginState::Resting { until, reason: error.to_string() }
         } else {
             PluginState::Ready
         }

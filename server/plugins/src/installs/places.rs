@@ -122,7 +122,9 @@ async fn reload(inner: Weak<Inner>, place: Weak<Place>) -> Result<(), StoreError
 impl Inner {
     /// Loads what a person has of a plugin, so that nobody waits for it later.
     pub(crate) fn prepare(&self, place: &Place, id: &PluginId) {
-        if let Some(entry) = place.entries().all.get(id) {
+        let entries = place.entries();
+        // What has only themes has nothing to run.
+        if let Some(entry) = entries.all.get(id).filter(|entry| !entry.manifest.offers.are_themes()) {
             self.running.prepare(place.user, &entry.row.sha256, &entry.wish);
         }
     }

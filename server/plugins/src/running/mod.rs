@@ -6,6 +6,7 @@
 mod slots;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -79,6 +80,11 @@ impl Running {
     /// Whether it is being translated or loaded.
     pub(crate) fn is_preparing(&self, sha256: &str) -> bool {
         self.slots().is_loading(sha256)
+    }
+
+    /// Why it could not be loaded, and for how long nobody tries again.
+    pub(crate) fn failure(&self, sha256: &str) -> Option<(Duration, PluginsError)> {
+        self.slots().failure(sha256)
     }
 
     /// Whether the server lets plugins reach private networks at all.

@@ -125,10 +125,8 @@ impl Slots {
             wish.hold(loading.interest.subscribe());
             return Ok(Wanted::Loading(Awaited { done: loading.done.clone(), interest: loading.interest.subscribe() }));
         }
-        if let Some((at, error)) = self.failed.get(sha256)
-            && at.elapsed() < FAILED_REST
-        {
-            return Err(error.clone());
+        if let Some((_, error)) = self.failure(sha256) {
+            return Err(error);
         }
         if !has_room || self.loading.len() >= LOADING_MAX {
             return Err(PluginsError::Busy);
@@ -190,6 +188,15 @@ impl Slots {
 
     pub(super) fn note_failed(&mut self, sha256: &str, error: &PluginsError) {
         self.failed.insert(sha256.to_owned(), (Instant::now(), error.clone()), 1);
+    }
+
+    /// Why a package cannot be loaded, and for how long nobody tries again.
+    pub(super) fn failure(&mut self, sha256: &str) -> Option<(Duration, PluginsError)> {
+        if self.loaded.get(sha256).is_some() {
+            return None;
+        }
+        let (at, error) = self.failed.get(sha256)?;
+        Some((FAILED_REST.checked_sub(at.elapsed())?, error.clone()))
     }
 
     /// The translation of a component took more than it may.

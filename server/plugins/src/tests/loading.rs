@@ -1,5 +1,7 @@
 //! Loading: who waits for whom, and what is loaded and told for nobody.
 
+use coditect_protocol::plugin::PluginState;
+
 use super::*;
 use crate::running::{LOADING_PER_PERSON, TOO_LARGE_REST};
 use crate::settings::MAX_RESTORES;
@@ -106,10 +108,13 @@ async fn what_takes_too_much_is_not_tried_again_soon() {
         pass(Duration::from_secs(60 * minutes)).await;
         assert_eq!(code(server.call(user(2), "dev.large").await), "plugins.translation_too_large");
         assert_eq!(server.begun().len(), 1, "after {minutes} minutes");
+        let state = server.listed(user(2)).await.remove(0).state;
+        assert!(matches!(&state, PluginState::Resting { reason, .. } if reason.contains("1 seconds")), "{state:?}");
     }
     server.translator.is_too_much.store(false, Ordering::SeqCst);
     pass(TOO_LARGE_REST).await;
     assert_eq!(text(&server.call(user(2), "dev.large").await.unwrap()), "hello");
+    assert_eq!(server.listed(user(2)).await[0].state, PluginState::Ready);
 }
 
 #[tokio::test]
