@@ -71,7 +71,7 @@ function PolicyForm({ start, noPrivate }: { start: PluginPolicy; noPrivate: bool
                 <span><strong>Only plugins of a list</strong> <span className="hint">Nothing else may be installed; what is installed already stays.</span></span>
             </label>
             {draft.onlyAllowed && <Names id="plugins-allow" label="Allowed" value={draft.allow} onChange={allow => patch({ allow })} hint="One a line: publisher.name, or publisher.* for all of a publisher." />}
-            <Names id="plugins-block" label="Blocked" value={draft.block} onChange={block => patch({ block })} hint="One a line, as above. They end at once, also where they are installed already." />
+            <Names id="plugins-block" label="Blocked" value={draft.block} onChange={block => patch({ block })} hint="One a line: publisher.name, or publisher.* for all of a publisher. They end at once, also where they are installed already." />
             <Select<WhoMayPublish> id="plugins-publish" label="Who may publish in this server’s registry" value={draft.publish} choices={PUBLISH} onChange={publish => patch({ publish })} />
             <label className="check">
                 <input type="checkbox" role="switch" checked={draft.files} onChange={event => patch({ files: event.target.checked })} />
