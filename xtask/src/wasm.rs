@@ -110,7 +110,16 @@ fn optimise(tools: &Path, module: &Path) -> Result<()> {
     command.arg(program).args(["-Oz", "--strip-debug", "--strip-producers"]);
     command.args(features.map(|feature| format!("--enable-{feature}"))).arg(module).arg("-o").arg(&smaller);
     exec::run(&mut command)?;
+    whole(&fs::read(&smaller).context("wasm-opt left nothing")?)?;
     fs::rename(&smaller, module).context("the optimised module cannot be put in its place")
+}
+
+/// Refuses a module whose sections are not all there: on a full disk, wasm-opt ends well with half of one.
+fn whole(module: &[u8]) -> Result<()> {
+    for section in wasmparser::Parser::new(0).parse_all(module) {
+        section.context("wasm-opt left half a module; is the disk full?")?;
+    }
+    Ok(())
 }
 
 /// Puts the files where the front ends look, and takes away what is no longer made. Unchanged files keep their times.

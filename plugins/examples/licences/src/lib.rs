@@ -143,13 +143,15 @@ impl Outcomes {
     fn report(self, rules: &Rules) -> Report {
         let is_well =
             self.refused.is_empty() && self.mismatches.is_empty() && (self.unknown.is_empty() || !rules.fails_unknown);
-        let summary = format!(
-            "{} packages: {} with a licence that is not allowed, {} with an unknown one, {} licence texts that are others than was said.",
-            self.packages,
-            self.refused.len(),
-            self.unknown.len(),
-            self.mismatches.len()
-        );
+        let parts = [
+            (self.refused.len(), "with a licence that is not allowed"),
+            (self.unknown.len(), "with an unknown one"),
+            (self.mismatches.len(), "with another text than the licence that is named"),
+        ];
+        let found: Vec<String> =
+            parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+        let found = if found.is_empty() { "all as they should be".to_owned() } else { found.join(", ") };
+        let summary = format!("{} packages: {found}.", self.packages);
         let details = self.details();
         let report = if is_well { Report::passed(summary) } else { Report::failed(summary) };
         let problems = self.mismatches.into_iter().chain(self.refused).chain(self.unknown).take(MAX_LISTED);
