@@ -162,4 +162,13 @@ mod tests {
         assert_eq!(fs::read(to.join("snippets/x/a.js")).unwrap(), b"new");
         assert!(!to.join("old.js").exists() && !to.join("old").exists());
     }
+
+    #[test]
+    fn half_a_module_is_refused() {
+        let module = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0";
+        whole(module).unwrap();
+        for end in [0, 4, 9, module.len() - 1] {
+            whole(&module[..end]).unwrap_err();
+        }
+    }
 }
