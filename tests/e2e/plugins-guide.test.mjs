@@ -12,7 +12,7 @@ import { Stack } from './harness/stack.mjs';
 
 const ADMIN = 'admin@example.org';
 const GUIDE = fileURLToPath(new URL('../../docs/plugins/guide.md', import.meta.url));
-const LANGUAGES = ['Rust', 'JavaScript', 'Python', 'C'];
+const LANGUAGES = ['Rust', 'JavaScript', 'TypeScript', 'Python', 'C'];
 /** What a language's steps take at the most, in milliseconds. */
 const GUIDE_MS = 900_000;
 

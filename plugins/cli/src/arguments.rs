@@ -83,6 +83,8 @@ pub(crate) enum Language {
     Rust,
     #[value(alias = "js")]
     Javascript,
+    #[value(alias = "ts")]
+    Typescript,
     Python,
     C,
 }

@@ -18,6 +18,7 @@ mod project;
 mod remote;
 mod terminal;
 mod test;
+mod typings;
 mod world;
 
 use std::process::ExitCode;

@@ -34,7 +34,7 @@ fn write(folder: &Path, id: &PluginId, language: Language) -> Result<(), CliErro
     let written = std::fs::read_to_string(&path).map_err(CliError::io(&path))?;
     match language {
         Language::Rust => build::write_sdk(folder),
-        _ => world::write(folder, &manifest::parse(&written)?.offers),
+        _ => world::write(folder, language, &manifest::parse(&written)?.offers),
     }
 }
 
@@ -42,6 +42,7 @@ const fn template(language: Language) -> &'static str {
     match language {
         Language::Rust => "rust",
         Language::Javascript => "javascript",
+        Language::Typescript => "typescript",
         Language::Python => "python",
         Language::C => "c",
     }
@@ -61,6 +62,8 @@ fn title(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum as _;
+
     use super::*;
     use crate::project::Project;
 
@@ -68,7 +71,7 @@ mod tests {
     fn each_template_is_a_plugin() {
         let folder = tempfile::tempdir().unwrap();
         let id = PluginId::parse("acme.todo-tree").unwrap();
-        for language in [Language::Rust, Language::Javascript, Language::Python, Language::C] {
+        for language in Language::value_variants().iter().copied() {
             let folder = folder.path().join(template(language));
             write(&folder, &id, language).unwrap();
             let project = Project::open(&folder).unwrap();

@@ -40,7 +40,7 @@ impl Project {
         if has("Cargo.toml") {
             Ok(Language::Rust)
         } else if has("package.json") {
-            Ok(Language::Javascript)
+            Ok(if has("tsconfig.json") { Language::Typescript } else { Language::Javascript })
         } else if has("app.py") {
             Ok(Language::Python)
         } else if !c_sources(&self.folder).is_empty() {

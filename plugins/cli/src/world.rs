@@ -4,9 +4,11 @@ use std::path::Path;
 
 use coditect_protocol::plugin::Offers;
 
+use crate::arguments::Language;
 use crate::embedded::WIT;
 use crate::error::CliError;
 use crate::project::write_if_changed;
+use crate::typings::typings;
 
 /// The world's name, which tools are told.
 pub(crate) const WORLD: &str = "plugin";
@@ -45,15 +47,19 @@ fn world(offers: &Offers) -> String {
     )
 }
 
-/// Writes both, where they are not there or others.
-pub(crate) fn write(folder: &Path, offers: &Offers) -> Result<(), CliError> {
+/// Writes both, and what editors of JavaScript and TypeScript take for them, where they are not there or others.
+pub(crate) fn write(folder: &Path, language: Language, offers: &Offers) -> Result<(), CliError> {
     let wit = folder.join(FOLDER);
     write_if_changed(&wit.join("world.wit"), &world(offers))?;
+    if matches!(language, Language::Javascript | Language::Typescript) {
+        write_if_changed(&wit.join("plugin.d.ts"), &typings(WIT)?)?;
+    }
     WIT.iter().try_for_each(|(path, text)| write_if_changed(&wit.join("deps/coditect-plugin").join(path), text))
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum as _;
     use coditect_protocol::plugin::{Command, FileHooks};
 
     use super::*;
@@ -65,5 +71,16 @@ mod tests {
         let world = world(&Offers { commands, hooks, ..Offers::default() });
         let exports: Vec<_> = world.lines().filter(|line| line.contains("export ")).map(str::trim).collect();
         assert_eq!(exports, ["export coditect:plugin/commands@1.0.0;", "export coditect:plugin/hooks@1.0.0;"]);
+    }
+
+    #[test]
+    fn javascript_and_typescript_are_told_the_types() {
+        for language in Language::value_variants() {
+            let folder = tempfile::tempdir().unwrap();
+            write(folder.path(), *language, &Offers::default()).unwrap();
+            let told = matches!(language, Language::Javascript | Language::Typescript);
+            assert_eq!(folder.path().join("wit/plugin.d.ts").is_file(), told, "{language:?}");
+            assert!(folder.path().join("wit/world.wit").is_file());
+        }
     }
 }

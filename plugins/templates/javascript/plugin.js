@@ -6,17 +6,19 @@
 import { write as log } from 'coditect:plugin/log@1.0.0';
 import { get as setting } from 'coditect:plugin/settings@1.0.0';
 
+/** @type {import('coditect:plugin/commands@1.0.0').Commands} */
 export const commands = {
   run(command, context) {
     if (command !== 'greet') {
       throw { tag: 'not-found', val: `There is no command ${command}.` };
     }
-    const name = JSON.parse(setting('name'));
+    const name = JSON.parse(setting('name') ?? '""');
     log('info', `greeted ${name}`);
     return { message: `Hello, ${name}!`, edits: [] };
   },
 };
 
+/** @type {import('coditect:plugin/formatters@1.0.0').Formatters} */
 export const formatters = {
   format(document, range, options) {
     return document.text.split('\n').flatMap((text, line) => {

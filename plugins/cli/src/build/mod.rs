@@ -49,11 +49,11 @@ pub(crate) async fn package(project: &Project, release: bool) -> Result<Package,
 async fn component(project: &Project, release: bool) -> Result<Vec<u8>, CliError> {
     let language = project.language()?;
     if language != Language::Rust {
-        world::write(&project.folder, &project.manifest.offers)?;
+        world::write(&project.folder, language, &project.manifest.offers)?;
     }
     match language {
         Language::Rust => rust::build(project, release).await,
-        Language::Javascript => javascript::build(project).await,
+        Language::Javascript | Language::Typescript => javascript::build(project).await,
         Language::Python => python::build(project).await,
         Language::C => c::build(project, release).await,
     }
