@@ -33,7 +33,9 @@ fn a_manifest_with_everything_is_read() {
     assert_eq!(offers.formatters[0].languages, ["json", "markdown"]);
     assert_eq!(offers.diagnostics.len(), 1);
     assert_eq!(offers.tools[0].id, "count_words");
-    assert_eq!(offers.tools[0].parameters, offers.tools[1].parameters, "JSON and TOML say the same");
+    // In some order: what else is built says whether serde_json keeps that of the author.
+    let parameters = |at: usize| serde_json::from_str::<serde_json::Value>(&offers.tools[at].parameters).unwrap();
+    assert_eq!(parameters(0), parameters(1), "JSON and TOML say the same");
     assert!(!offers.tools[0].changes && offers.tools[1].changes);
     assert_eq!(offers.participants[0].id, "helper");
     assert!(offers.conversations.questions && !offers.conversations.answers);
