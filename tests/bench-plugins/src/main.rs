@@ -76,6 +76,7 @@ async fn calls(options: &Options, component: &[u8], module: &[u8], goals: &mut G
     let (ours, raw) = (Ours::new(component, HostSettings::default())?, Raw::new(component)?);
     let extism = Extism::new(module)?;
     let (mut our_start, mut our_call, mut our_whole) = (Vec::new(), Vec::new(), Vec::new());
+    let mut our_both = Vec::new();
     let (mut raw_parts, mut theirs) = (Vec::new(), Vec::new());
     // In turns, so that a machine that has better and worse moments has them for all.
     for turn in 0..options.calls {
@@ -84,6 +85,7 @@ async fn calls(options: &Options, component: &[u8], module: &[u8], goals: &mut G
         our_whole.push(began.elapsed());
         our_start.push(figures.instantiate_nanos);
         our_call.push(figures.inside_nanos);
+        our_both.push(figures.instantiate_nanos + figures.inside_nanos);
         raw_parts.push(raw.call("echo", TEXT).await?);
         if turn % 20 == 0 {
             theirs.push(extism.call(TEXT)?);
@@ -94,11 +96,15 @@ async fn calls(options: &Options, component: &[u8], module: &[u8], goals: &mut G
     let part = |of: fn(&raw::Parts) -> Duration| Times::of(raw_parts.iter().map(of));
     let (start, call, whole) = (Times::of_nanos(our_start), Times::of_nanos(our_call), Times::of(our_whole));
     let (raw_start, raw_call) = (part(|parts| parts.instantiate), part(|parts| parts.call));
+    // Wasmtime's bindings look exports up while they instantiate, we look up what is called: only the sums are about the same.
+    let (both, raw_both) = (Times::of_nanos(our_both), part(|parts| parts.instantiate + parts.call));
     println!("an instance for each call, {} bytes in and out, one after the other:", TEXT.len());
     println!("  instantiate   Coditect {}", start.show());
     println!("                wasmtime {}", raw_start.show());
     println!("  call inside   Coditect {}", call.show());
     println!("                wasmtime {}", raw_call.show());
+    println!("  both          Coditect {}", both.show());
+    println!("                wasmtime {}", raw_both.show());
     println!(
         "  all of it     Coditect {}   (from one thread to another and back, limits, rights, border)",
         whole.show()
@@ -107,7 +113,7 @@ async fn calls(options: &Options, component: &[u8], module: &[u8], goals: &mut G
     println!("                Extism   {}", Times::of(theirs).show());
     println!("  Extism, reusing one instance, which what it did before can change: {}", Times::of(again).show());
     goals.at_most("instantiate, warm, p50", start.micros(50), 15.0, "µs");
-    goals.at_most("a call beyond wasmtime's, p50", (call.micros(50) - raw_call.micros(50)) * 1000.0, 200.0, "ns");
+    goals.at_most("a call beyond wasmtime's, p50", (both.micros(50) - raw_both.micros(50)) * 1000.0, 200.0, "ns");
     Ok(())
 }
 
