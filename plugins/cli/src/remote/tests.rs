@@ -130,9 +130,12 @@ async fn what_was_taken_away_meanwhile_is_not_granted_again() {
 
 /// Waits for what comes to be.
 async fn until(is_so: impl Fn() -> bool) {
-    while !is_so() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let waiting = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("it never comes to be");
 }
 
 #[tokio::test]
