@@ -1,5 +1,8 @@
 //! Calls: loading once, resting, giving up, rights that are taken away, filters.
 
+use std::cell::RefCell;
+use std::sync::Once;
+
 use coditect_protocol::plugin::{CallContext, CapabilityName, PluginState, Said, SaidBy, SettingsChange};
 
 use super::*;
@@ -63,13 +66,17 @@ async fn one_that_fails_rests_and_is_given_up_and_told() {
     assert_eq!(server.listed(user(2)).await[0].figures.failures, 10);
 }
 
-/// What was logged meanwhile, in this thread.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// What this thread logs, from when it first listens.
+    static LOGGED: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
+
+/// Keeps what the thread that writes has logged, where it listens.
+struct Lines;
 
 impl std::io::Write for Lines {
     fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(line);
+        LOGGED.with_borrow_mut(|logged| logged.iter_mut().for_each(|logged| logged.extend_from_slice(line)));
         Ok(line.len())
     }
 
@@ -78,15 +85,24 @@ impl std::io::Write for Lines {
     }
 }
 
+/// Listens to what this thread logs. One subscriber serves the whole process: with one of a thread alone, `tracing`
+/// notes for good that nobody wants an event which another thread's test comes to first.
+fn listen() {
+    static SUBSCRIBER: Once = Once::new();
+    SUBSCRIBER.call_once(|| {
+        let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(|| Lines);
+        tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
+        tracing::callsite::rebuild_interest_cache();
+    });
+    LOGGED.set(Some(Vec::new()));
+}
+
 #[tokio::test]
 async fn what_a_plugin_says_is_for_its_person_and_not_for_the_operators_log() {
-    let (lines, server) = (Lines::default(), Server::new().await);
+    let server = Server::new().await;
     server.publish("1.0.0", "[[views]]\nid='v'\ntitle='V'\nplace='side'\n").await;
     server.install(user(2)).await;
-    let writer = lines.clone();
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_writer(move || writer.clone());
-    let logging = tracing::subscriber::set_default(subscriber.finish());
+    listen();
     let open = async || {
         let call = PluginCall::OpenView { view: "v".into(), context: CallContext::default() };
         server.plugins.call(user(2), workspace(1), &id("acme.guest"), call, None, CancellationToken::new()).await
@@ -97,10 +113,9 @@ async fn what_a_plugin_says_is_for_its_person_and_not_for_the_operators_log() {
         tokio::time::resume();
         assert_eq!(code(open().await), "plugins.malformed");
     }
-    drop(logging);
+    let logged = String::from_utf8(LOGGED.take().unwrap()).unwrap();
     let PluginState::Failed { reason } = &server.listed(user(2)).await[0].state else { panic!("it goes on") };
     assert!(reason.contains("words of the plugin"), "{reason}");
-    let logged = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     assert!(logged.contains("plugins.failed") && logged.contains("plugins.malformed"), "{logged}");
     assert!(!logged.contains("words of the plugin"), "{logged}");
 }
