@@ -85,8 +85,8 @@ impl Core {
     /// Ends the link.
     pub(crate) fn disconnect(&self) {
         self.watches.stop();
-        self.presence.stop();
-        self.plugins.stop();
+        self.presence.followed.stop();
+        self.plugins.followed.stop();
         self.link.close();
     }
 

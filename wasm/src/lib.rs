@@ -13,6 +13,7 @@ pub mod account;
 mod core;
 pub mod error;
 pub mod files;
+mod followed;
 pub mod git;
 mod link;
 mod listeners;
@@ -297,7 +298,8 @@ impl Shell {
         #[wasm_bindgen(unchecked_param_type = "(people: PersonPresent[]) => void")] listener: Function,
     ) -> Subscription {
         let core = Rc::clone(&self.core);
-        let subscription = subscribe(self.core.presence.listeners(), listener, move || Presence::adjust(&core));
+        let subscription =
+            subscribe(self.core.presence.followed.listeners(), listener, move || Presence::adjust(&core));
         Presence::adjust(&self.core);
         subscription
     }

@@ -55,7 +55,7 @@ impl Shell {
         #[wasm_bindgen(unchecked_param_type = "(news: PluginNews) => void")] listener: Function,
     ) -> Subscription {
         let core = std::rc::Rc::clone(&self.core);
-        let subscription = subscribe(self.core.plugins.listeners(), listener, move || Plugins::adjust(&core));
+        let subscription = subscribe(self.core.plugins.followed.listeners(), listener, move || Plugins::adjust(&core));
         Plugins::adjust(&self.core);
         subscription
     }

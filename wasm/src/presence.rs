@@ -17,8 +17,8 @@ use wasm_bindgen_futures::spawn_local;
 use crate::abort::Abort;
 use crate::core::Core;
 use crate::error::ShellError;
+use crate::followed::Followed;
 use crate::link::Step;
-use crate::listeners::Listeners;
 use crate::paths::Mounts;
 
 /// How long to wait before a call that the server ended is made again, in milliseconds.
@@ -53,37 +53,16 @@ pub struct PersonPresent {
 /// The presence of one shell.
 #[derive(Default)]
 pub(crate) struct Presence {
-    listeners: Rc<Listeners>,
+    /// Who listens, and the call under way.
+    pub(crate) followed: Followed,
     /// What the page shows, as it was said last.
     showing: RefCell<Showing>,
-    /// Dropping the sender ends the call under way.
-    running: RefCell<Option<oneshot::Sender<()>>>,
 }
 
 impl Presence {
-    /// Who listens; call [`Self::adjust`] after a change.
-    pub(crate) fn listeners(&self) -> &Rc<Listeners> {
-        &self.listeners
-    }
-
-    /// Ends the call.
-    pub(crate) fn stop(&self) {
-        let stopped = self.running.borrow_mut().take();
-        drop(stopped);
-    }
-
-    /// Starts or ends the call so that it fits the listeners, the link and the workspace.
+    /// Starts or ends the call as it has to be now.
     pub(crate) fn adjust(core: &Rc<Core>) {
-        let presence = &core.presence;
-        if presence.listeners.is_empty() || !core.link.is_open() || core.workspace_id().is_err() {
-            return presence.stop();
-        }
-        let mut running = presence.running.borrow_mut();
-        if running.as_ref().is_none_or(oneshot::Sender::is_canceled) {
-            let (sender, stop) = oneshot::channel();
-            *running = Some(sender);
-            spawn_local(follow(Rc::clone(core), stop));
-        }
+        core.presence.followed.adjust(core, follow);
     }
 
     /// Says what the page shows.
@@ -93,7 +72,7 @@ impl Presence {
             return;
         }
         *core.presence.showing.borrow_mut() = showing;
-        if core.presence.running.borrow().is_some() {
+        if core.presence.followed.is_running() {
             send(core);
         }
     }
@@ -148,7 +127,7 @@ fn take(core: &Rc<Core>, step: Step) -> Result<(), ShellError> {
 
 fn tell(core: &Core, people: &[PersonPresent]) {
     if let Ok(value) = serde_wasm_bindgen::to_value(people) {
-        core.presence.listeners.tell(&value);
+        core.presence.followed.listeners().tell(&value);
     }
 }
 

@@ -12,15 +12,14 @@ use futures_util::future::{Either, select};
 use gloo_timers::future::TimeoutFuture;
 use serde::Serialize;
 use tsify::Tsify;
-use wasm_bindgen_futures::spawn_local;
 
 use super::offers::{self, Offer, OfferChanges};
 use super::quiet::Quiet;
 use crate::abort::Abort;
 use crate::core::Core;
 use crate::error::ShellError;
+use crate::followed::Followed;
 use crate::link::Step;
-use crate::listeners::Listeners;
 use crate::many_to_js;
 
 /// How long to wait before a call that the server ended is made again, in milliseconds: at first, and at most.
@@ -61,38 +60,17 @@ pub enum PluginNews {
 /// The plugins of one shell.
 #[derive(Default)]
 pub(crate) struct Plugins {
-    listeners: Rc<Listeners>,
+    /// Who listens, and the call under way. What is known stays when it ends.
+    pub(crate) followed: Followed,
     installed: RefCell<Vec<Installed>>,
     offers: RefCell<Vec<Offer>>,
     quiet: RefCell<Quiet>,
-    /// Dropping the sender ends the call under way.
-    running: RefCell<Option<oneshot::Sender<()>>>,
 }
 
 impl Plugins {
-    /// Who listens; call [`Self::adjust`] after a change.
-    pub(crate) fn listeners(&self) -> &Rc<Listeners> {
-        &self.listeners
-    }
-
-    /// Ends the call. What is known stays.
-    pub(crate) fn stop(&self) {
-        let stopped = self.running.borrow_mut().take();
-        drop(stopped);
-    }
-
-    /// Starts or ends the call so that it fits the listeners, the link and the workspace.
+    /// Starts or ends the call as it has to be now.
     pub(crate) fn adjust(core: &Rc<Core>) {
-        let plugins = &core.plugins;
-        if plugins.listeners.is_empty() || !core.link.is_open() || core.workspace_id().is_err() {
-            return plugins.stop();
-        }
-        let mut running = plugins.running.borrow_mut();
-        if running.as_ref().is_none_or(oneshot::Sender::is_canceled) {
-            let (sender, stop) = oneshot::channel();
-            *running = Some(sender);
-            spawn_local(follow(Rc::clone(core), stop));
-        }
+        core.plugins.followed.adjust(core, follow);
     }
 
     /// Whether a message of a plugin is told, and how many of its messages were not before it.
@@ -184,7 +162,7 @@ fn take(core: &Core, step: Step) -> Result<(), ShellError> {
 
 fn tell(core: &Core, news: &PluginNews) {
     if let Ok(value) = many_to_js(news) {
-        core.plugins.listeners.tell(&value);
+        core.plugins.followed.listeners().tell(&value);
     }
 }
 
