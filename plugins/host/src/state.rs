@@ -19,7 +19,8 @@ use crate::settings::HostSettings;
 
 /// The data of a call's store. Imports are implemented for it.
 pub(crate) struct State {
-    wasi: WasiCtx,
+    /// Made when the plugin first asks WASI for something, which many never do.
+    wasi: Option<WasiCtx>,
     /// What the plugin has handles of.
     pub(crate) table: ResourceTable,
     pub(crate) limiter: Limiter,
@@ -33,7 +34,7 @@ impl State {
         Self {
             table: ResourceTable::new(),
             limiter: Limiter::new(Arc::clone(&around.settings), Arc::clone(&around.meter), memory_most),
-            wasi: crate::imports::wasi::context(&around),
+            wasi: None,
             around,
         }
     }
@@ -41,7 +42,8 @@ impl State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        let ctx = self.wasi.get_or_insert_with(|| crate::imports::wasi::context(&self.around));
+        WasiCtxView { ctx, table: &mut self.table }
     }
 }
 

@@ -17,6 +17,7 @@ use coditect_protocol::plugin::{
 use coditect_protocol::{UserId, WorkspaceId};
 use coditect_store::{MasterKey, Store};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::figures::{Goals, Times, resident_mib};
 use crate::ours::{self, Ours};
@@ -26,6 +27,10 @@ use crate::peer::Extism;
 const ROUNDS: usize = 10;
 /// Calls of plugins chosen among all that are installed.
 const VISITS: usize = 2_000;
+/// Plugins of each person, which is what one may have by the settings as they come.
+const EACH: usize = 100;
+/// Room for plugins that are loaded, far less than by the settings as they come: what is installed is measured, and first calls load.
+const LOADED_BYTES: u64 = 1 << 20;
 /// Most memory that plugins which nobody calls may take, each, in KiB.
 const KIB_EACH: f64 = 16.0;
 
@@ -104,7 +109,7 @@ fn id(number: usize) -> String {
     format!("bench.plugin-{number}")
 }
 
-/// A registry with so many plugins, all of which one person installed.
+/// A registry with so many plugins, each installed by one of many people, who have as many as they may.
 pub(crate) async fn installed(component: &[u8], count: usize, goals: &mut Goals) -> Result<()> {
     let folder = std::env::temp_dir().join(format!("bench-plugins-{}", std::process::id()));
     let measured = measure(component, count, goals, &folder).await;
@@ -115,9 +120,9 @@ pub(crate) async fn installed(component: &[u8], count: usize, goals: &mut Goals)
 async fn measure(component: &[u8], count: usize, goals: &mut Goals, folder: &std::path::Path) -> Result<()> {
     let (plugins, key) = server(count, folder).await?;
     let before = resident_mib();
-    let (user, workspace) = (UserId(Default::default()), WorkspaceId(Default::default()));
     let (mut published, mut agreed) = (Vec::new(), Vec::new());
     for number in 0..count {
+        let (user, workspace) = who(number);
         let package = package(&id(number), component, &key)?;
         let began = Instant::now();
         plugins.registry().publish(author(), package).await?;
@@ -130,20 +135,16 @@ async fn measure(component: &[u8], count: usize, goals: &mut Goals, folder: &std
         agreed.push(began.elapsed());
     }
     let after = resident_mib();
-    let began = Instant::now();
-    let listed = plugins.list(user, workspace).await?.plugins.len();
-    let list = began.elapsed();
+    let (listed, lists) = lists(&plugins, count).await?;
     let began = Instant::now();
     plugins.registry().search("plugin-77", None, 20).await?;
     let search = began.elapsed();
-    let (first, again) = visit(&plugins, count, user, workspace).await?;
-    println!("{listed} plugins published, installed by one person in one workspace (in memory):");
+    let (first, again) = visit(&plugins, count).await?;
+    println!("{listed} plugins published and installed, {} people with up to {EACH} (all in memory):", people(count));
     println!("  publish    {}", Times::of(published).show());
     println!("  install    {}", Times::of(agreed).show());
-    println!(
-        "  list {list:.2?}, search {search:.2?}, memory {:.1} MiB, of which the store's rows are a part",
-        after - before
-    );
+    println!("  list       {}", Times::of(lists).show());
+    println!("  search {search:.2?}, memory {:.1} MiB, of which the store's rows are a part", after - before);
     println!("  call, not loaded yet  {}", first.show());
     println!("  call, loaded          {}", again.show());
     let each = (after - before) * 1024.0 / count as f64;
@@ -151,16 +152,34 @@ async fn measure(component: &[u8], count: usize, goals: &mut Goals, folder: &std
     Ok(())
 }
 
+/// Who installs the plugin of a number, and where.
+fn who(number: usize) -> (UserId, WorkspaceId) {
+    let person = Uuid::from_u128(1 + (number / EACH) as u128);
+    (UserId(person), WorkspaceId(person))
+}
+
+fn people(count: usize) -> usize {
+    count.div_ceil(EACH)
+}
+
+/// What everybody sees of what they have: how many plugins all together, and how long each list took.
+async fn lists(plugins: &Plugins, count: usize) -> Result<(usize, Vec<Duration>)> {
+    let (mut listed, mut took) = (0, Vec::new());
+    for person in 0..people(count) {
+        let (user, workspace) = who(person * EACH);
+        let began = Instant::now();
+        listed += plugins.list(user, workspace).await?.plugins.len();
+        took.push(began.elapsed());
+    }
+    Ok((listed, took))
+}
+
 async fn server(count: usize, folder: &std::path::Path) -> Result<(Plugins, SigningKey)> {
     let host = Host::new(HostSettings::default())?;
     let cache = CompiledCache::open(folder, &[7; 32], 1 << 30)?;
     let engine = Engine { host: host.clone(), cache, compiler: Arc::new(Here(host)) };
-    let settings = PluginSettings {
-        plugins_per_publisher: count,
-        installs_per_workspace: count,
-        registry_plugins: count,
-        ..PluginSettings::default()
-    };
+    let settings =
+        PluginSettings { plugins_per_publisher: count, loaded_bytes: LOADED_BYTES, ..PluginSettings::default() };
     let store = Store::open("memory:").await?;
     let plugins = Plugins::open(store, engine, MasterKey::from_bytes([9; 32]), settings).await?;
     let user = UserId(Default::default());
@@ -187,8 +206,9 @@ fn package_kib(component: &[u8]) -> Result<f64> {
 }
 
 /// Calls plugins all over the list: each for the first time, and then again.
-async fn visit(plugins: &Plugins, count: usize, user: UserId, workspace: WorkspaceId) -> Result<(Times, Times)> {
+async fn visit(plugins: &Plugins, count: usize) -> Result<(Times, Times)> {
     let call = async |number: usize| {
+        let (user, workspace) = who(number);
         let call = PluginCall::Tool { tool: "echo".into(), arguments: super::TEXT.into() };
         let id = PluginId::parse(&id(number))?;
         let began = Instant::now();

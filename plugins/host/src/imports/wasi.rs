@@ -37,11 +37,9 @@ const STOPPED: Duration = Duration::from_secs(946_684_800);
 
 /// WASI of one call.
 pub(crate) fn context(around: &Arc<Around>) -> WasiCtx {
-    let clock = Clock {
-        rights: around.caller.rights.clone(),
-        wall: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
-        begun: around.says.begun,
-    };
+    let begun = around.says.begun;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let clock = Clock { rights: around.caller.rights.clone(), wall: now.saturating_sub(begun.elapsed()), begun };
     WasiCtx::builder()
         .stdout(Printed::new(around, "info"))
         .stderr(Printed::new(around, "error"))
