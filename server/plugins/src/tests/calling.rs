@@ -160,12 +160,36 @@ async fn a_newer_version_takes_the_place_of_the_former_one() {
     server.publish("1.0.0", STORAGE).await;
     server.install(user(2)).await;
     server.tool(user(2), "s").await.unwrap();
-    let mut package = package_of("acme.guest", "1.1.0", STORAGE, &component("new", false));
-    package.sign(&server.key);
-    server.registry().publish(member(1), package.to_bytes().into()).await.unwrap();
+    server.publish_marked("1.1.0", "new").await;
     assert_eq!(server.listed(user(2)).await[0].manifest.version, "1.1.0");
     assert_eq!(text(&server.tool(user(2), "hello").await.unwrap()), "hello");
     assert_eq!(server.translator.count.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_end_in_the_version_that_they_began_in() {
+    let server = Arc::new(Server::new().await);
+    server.publish_marked("1.0.0", "1").await;
+    server.install(user(2)).await;
+    let begin = || {
+        let server = server.clone();
+        tokio::spawn(async move { server.tool(user(2), "mark").await.map(|answered| text(&answered).to_owned()) })
+    };
+    let is_kept = async || {
+        let kept = server.plugins.inner.keys.values(&(user(2), workspace(1), id("acme.guest")));
+        !server.store.begin().range_all(kept.range()).await.unwrap().is_empty()
+    };
+    let former = begin();
+    until("it is under way", is_kept).await;
+    server.publish_marked("2.0.0", "2").await;
+    assert_eq!(server.listed(user(2)).await[0].manifest.version, "2.0.0");
+    assert_eq!(text(&server.tool(user(2), "hello").await.unwrap()), "hello");
+    assert!(!former.is_finished(), "the update ended a call");
+    let newer = begin();
+    let none = SettingsChange { granted: Some(Vec::new()), ..SettingsChange::default() };
+    server.plugins.change(user(2), workspace(1), &id("acme.guest"), &none).await.unwrap();
+    assert_eq!(former.await.unwrap().unwrap(), "1");
+    assert_eq!(newer.await.unwrap().unwrap(), "2");
 }
 
 #[tokio::test]

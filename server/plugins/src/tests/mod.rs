@@ -37,7 +37,8 @@ use crate::*;
 const VIEW: &str = r#"{"type":"words of the plugin"}"#;
 
 /// A tool that does what the first letter of its arguments says: `t` traps, `s` keeps the arguments and answers `0`, or `1` where it may
-/// not; `w` asks for a value until it may not, and answers `1`; anything else is answered with itself.
+/// not; `w` asks for a value until it may not, and answers `1`; `m` keeps the arguments, waits as `w` does, and answers with the mark of
+/// its component; anything else is answered with itself.
 const TOOL: &str = r#"
     (func (export "coditect:plugin/tools@1.0.0#call")
         (param $tool i32) (param $tool_len i32) (param $at i32) (param $len i32) (result i32)
@@ -48,10 +49,12 @@ const TOOL: &str = r#"
             (call $set (i32.const 16) (i32.const 1) (local.get $at) (local.get $len) (i32.const 64))
             (return (call $digit (i32.load8_u (i32.const 64))))))
         (if (i32.eq (local.get $first) (i32.const 119)) (then
-            (loop $again
-                (call $get (i32.const 16) (i32.const 1) (i32.const 64))
-                (br_if $again (i32.eqz (i32.load8_u (i32.const 64)))))
+            (call $wait)
             (return (call $digit (i32.const 1)))))
+        (if (i32.eq (local.get $first) (i32.const 109)) (then
+            (call $set (i32.const 16) (i32.const 1) (local.get $at) (local.get $len) (i32.const 64))
+            (call $wait)
+            (return (call $text (i32.const 256) (i32.const 1)))))
         (call $text (local.get $at) (local.get $len)))
     (func (export "coditect:plugin/filters@1.0.0#question") (param i32 i32 i32 i32) (result i32)
         (if (i32.load8_u (i32.const 17)) (then unreachable))
@@ -88,6 +91,9 @@ fn component(mark: &str, broken: bool) -> Vec<u8> {
             (func $digit (param $number i32) (result i32)
                 (i32.store8 (i32.const 48) (i32.add (i32.const 48) (local.get $number)))
                 (call $text (i32.const 48) (i32.const 1)))
+            (func $wait (loop $again
+                (call $get (i32.const 16) (i32.const 1) (i32.const 64))
+                (br_if $again (i32.eqz (i32.load8_u (i32.const 64))))))
             {TOOL})"#,
         if broken { "\\01" } else { "\\00" },
         VIEW.replace('"', "\\22")
@@ -271,6 +277,14 @@ impl Server {
     async fn tool(&self, who: UserId, arguments: &str) -> Result<Answered, PluginsError> {
         let call = PluginCall::Tool { tool: "t".into(), arguments: arguments.into() };
         self.plugins.call(who, workspace(1), &id("acme.guest"), call, None, CancellationToken::new()).await
+    }
+
+    /// Publishes a version of a component that has a mark.
+    async fn publish_marked(&self, version: &str, mark: &str) {
+        self.take_name(user(1), "acme", &self.key).await.unwrap();
+        let mut package = package_of("acme.guest", version, STORAGE, &component(mark, false));
+        package.sign(&self.key);
+        self.registry().publish(member(1), package.to_bytes().into()).await.unwrap();
     }
 
     async fn listed(&self, who: UserId) -> Vec<Installed> {
