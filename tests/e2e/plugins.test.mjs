@@ -186,3 +186,20 @@ step('the front shows the same, and an admin blocks it everywhere', async () => 
         return all.find(({ manifest }) => manifest.id === 'coditect.secrets').state === 'blocked';
     });
 });
+
+step('a version is taken back, who has it is told, and the log says so', async () => {
+    await admin.person.workspace('mine');
+    await admin.page.goto(`${stack.url}account/plugins?plugin=coditect.commit-message`);
+    await admin.page.getByRole('button', { name: 'Take back 1.0.0' }).click();
+    await admin.page.getByRole('button', { name: 'Take it back' }).click();
+    await admin.page.getByRole('button', { name: 'Offer again 1.0.0' }).waitFor();
+    await picture(admin.page, 'plugins-taken-back');
+    await ada.page.reload();
+    await ada.page.getByRole('listitem').filter({ hasText: 'coditect.commit-message' }).getByText('Taken back').waitFor();
+    const { plugins: found } = await ada.person.call('GET', 'plugins/registry?q=commit');
+    assert.deepEqual(found, [], 'nobody installs it anew');
+    await ada.page.getByRole('button', { name: 'Show the log' }).click();
+    const [newest] = await ada.page.getByRole('region', { name: 'What happened in the registry' }).getByRole('listitem').allInnerTexts();
+    assert.match(newest, /coditect\.commit-message 1\.0\.0 was taken back/);
+    await picture(ada.page, 'plugins-log');
+});

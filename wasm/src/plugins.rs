@@ -15,7 +15,7 @@ use std::pin::pin;
 use coditect_protocol::call::{Item, Reply, Request};
 use coditect_protocol::plugin::{
     Answered, Denial, Installed, NewInstall, NewPublisher, PackageSource, PluginCall, PluginId, PluginItem,
-    PluginPolicy, Review, SettingsChange,
+    PluginPolicy, Review, SettingsChange, Yank,
 };
 use futures_util::future::{Either, select};
 use gloo_net::http::Method;
@@ -183,6 +183,19 @@ impl Shell {
     #[wasm_bindgen(js_name = showPlugin, unchecked_return_type = "Promise<RegistryPlugin>")]
     pub fn show_plugin(&self, id: &str) -> Promise {
         self.plugins(Method::GET, &["registry/", &percent_encode(id)].concat(), JsValue::UNDEFINED)
+    }
+
+    /// Takes a version back, so that nobody installs it anew, or offers it again.
+    #[wasm_bindgen(js_name = takeBackPlugin, unchecked_return_type = "Promise<void>")]
+    pub fn take_back_plugin(&self, id: &str, version: &str, wanted: Ts<Yank>) -> Promise {
+        let route = ["registry/", &percent_encode(id), "/", &percent_encode(version), "/yank"].concat();
+        self.plugins(Method::POST, &route, wanted.into())
+    }
+
+    /// Entries of the registry's log, from one on.
+    #[wasm_bindgen(js_name = registryLog, unchecked_return_type = "Promise<RegistryLogPage>")]
+    pub fn registry_log(&self, from: u32, limit: u32) -> Promise {
+        self.plugins(Method::GET, &format!("registry/log?from={from}&limit={limit}"), JsValue::UNDEFINED)
     }
 
     /// The address of an asset of a plugin of the registry, such as its picture.

@@ -27,7 +27,7 @@ pub use manifest::{
 };
 pub use registry::{
     NewPublisher, PluginPolicy, PluginUsage, PluginsOverview, Publisher, PublisherKey, PublishersPage, RegistryEntry,
-    RegistryPage, RegistryPlugin, RegistryVersion, WhoMayPublish,
+    RegistryPage, RegistryPlugin, RegistryVersion, WhoMayPublish, Yank,
 };
 pub use transparency::{MirrorFault, RegistryAction, RegistryLogEntry, RegistryLogPage};
 pub use view::{Choice, Node, ViewAction, ViewShown};

@@ -67,6 +67,16 @@ pub struct RegistryVersion {
     pub yanked: bool,
 }
 
+/// Whether a version is taken back. Body of `POST /plugins/registry/{id}/{version}/yank`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "js", derive(tsify::Tsify))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Yank {
+    /// Nobody installs it anew; where it is false, it is offered again.
+    pub yanked: bool,
+}
+
 /// Everything about a plugin. Body of `GET /plugins/registry/{id}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "js", derive(tsify::Tsify))]

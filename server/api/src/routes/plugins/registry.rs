@@ -7,7 +7,7 @@ use axum::extract::{Query, RawPathParams, State};
 use axum::response::{IntoResponse as _, Response};
 use coditect_plugins::PluginsError;
 use coditect_protocol::Kind;
-use coditect_protocol::plugin::{PluginId, RegistryLogPage, RegistryPage, RegistryPlugin, RegistryVersion};
+use coditect_protocol::plugin::{PluginId, RegistryLogPage, RegistryPage, RegistryPlugin, RegistryVersion, Yank};
 use futures_util::stream;
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
@@ -181,14 +181,6 @@ pub(in crate::routes) async fn publish(
     let package = state.packages.receive(author.user, &headers, body).await?;
     let published = plugins.registry().publish(author, package.bytes.clone()).await?;
     Ok((StatusCode::CREATED, Json(published)))
-}
-
-/// Whether a version is taken back.
-#[derive(Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::routes) struct Yank {
-    /// Nobody installs it anew; where it is false, it is offered again.
-    yanked: bool,
 }
 
 /// Takes a version back, or offers it again. Who has it keeps it.

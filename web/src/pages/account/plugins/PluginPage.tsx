@@ -9,11 +9,11 @@ import { Markdown } from '../../../parts/Markdown';
 import { ProblemNote } from '../../../parts/ProblemNote';
 import { Rights } from '../../../parts/Rights';
 import { Skeleton } from '../../../parts/Skeleton';
-import { When } from '../../../parts/When';
 import { Link, navigate } from '../../../parts/router';
 import { useLoaded } from '../../../parts/useLoaded';
 import { PluginLog } from './PluginLog';
 import { PluginSettings } from './PluginSettings';
+import { Versions } from './Versions';
 import type { Plugins } from './usePlugins';
 
 interface Props {
@@ -60,7 +60,7 @@ export function PluginPage({ id, workspace, rust, plugins }: Props) {
             <section className="card stack"><h2>What it adds</h2><ul className="plain">{rust.addsInWords(manifest).map(line => <li key={line}>{line}</li>)}</ul></section>
             {installed && <PluginLog rust={rust} workspace={workspace.id} installed={installed} busy={plugins.busy} onGrant={name => void change({ granted: [...installed.granted, name] })} />}
             {registry?.readme && <section className="card readme" aria-label="Read me"><Markdown blocks={rust.readMarkdown(registry.readme)} /></section>}
-            {registry && <Versions registry={registry} />}
+            {registry && <Versions registry={registry} rust={rust} onChange={reload} onLate={plugins.setLate} />}
             {leaving && (
                 <ActionDialog title={`Uninstall ${manifest.title}`} label="Uninstall it" busyLabel="Uninstalling …" className="danger" onClose={() => setLeaving(false)} onLate={plugins.setLate}
                     run={async () => { await plugins.remove(id); navigate(back); }}>
@@ -144,19 +144,6 @@ function Granted({ rust, installed, busy, onGrant }: { rust: Shell; installed: I
             {rights.length === 0 ? <p>It asks for no rights at all.</p> : <p className="hint">What you switch off is gone at once, also for what it is doing now.</p>}
             <Rights rights={rights} disabled={busy} isOn={name => installed.granted.includes(name)}
                 onSwitch={(name, on) => onGrant(on ? [...installed.granted, name] : installed.granted.filter(other => other !== name))} />
-        </section>
-    );
-}
-
-function Versions({ registry }: { registry: RegistryPlugin }) {
-    return (
-        <section className="card stack">
-            <h2>Versions</h2>
-            <ul className="plain">
-                {registry.versions.map(({ version, published_at: at, key, yanked, bytes: size }) => (
-                    <li key={version}>{version} <span className="hint"><When what="Published" at={at} />, {bytes(size)}, signed with <code>{key}</code>{yanked && ', taken back'}</span></li>
-                ))}
-            </ul>
         </section>
     );
 }

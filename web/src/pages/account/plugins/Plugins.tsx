@@ -11,6 +11,7 @@ import { shell } from '../../../shell';
 import { Publishing } from './Publishing';
 import { PluginPage } from './PluginPage';
 import { Registry } from './Registry';
+import { RegistryLog } from './RegistryLog';
 import { usePlugins, type Plugins as Those } from './usePlugins';
 import '../../../parts/plugins.css';
 
@@ -28,6 +29,7 @@ export function Plugins() {
             {!workspaces && !problem && <Skeleton rows={2} />}
             {workspaces?.length === 0 && <p className="nothing">Plugins are installed in workspaces, and you have none. <Link href="/dashboard">Make one</Link> first.</p>}
             {workspace && <InWorkspace key={workspace.id} workspace={workspace} workspaces={workspaces ?? []} plugin={plugin} />}
+            {workspaces && plugin === undefined && <><Publishing /><RegistryLog /></>}
         </>
     );
 }
@@ -76,7 +78,6 @@ function Overview({ workspace, plugins }: { workspace: Workspace; plugins: Those
                 <ul className="rows">{known?.installed.map(plugin => <Row key={plugin.manifest.id} plugin={plugin} workspace={workspace} plugins={plugins} />)}</ul>
             </section>
             <Registry workspace={workspace} plugins={plugins} />
-            <Publishing />
         </>
     );
 }

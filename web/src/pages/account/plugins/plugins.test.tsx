@@ -8,7 +8,7 @@ import { Account } from '../Account';
 const rust = vi.hoisted(() => ({
     session: vi.fn(), listWorkspaces: vi.fn(), listInstalledPlugins: vi.fn(), searchPlugins: vi.fn(), showPlugin: vi.fn(), listPublishers: vi.fn(), addPublisherKey: vi.fn(), revokePublisherKey: vi.fn(),
     reviewPlugin: vi.fn(), reviewPluginFile: vi.fn(), installPlugin: vi.fn(), changePlugin: vi.fn(), uninstallPlugin: vi.fn(), pluginLog: vi.fn(),
-    consentInWords: vi.fn(), grantsInWords: vi.fn(), stateInWords: vi.fn(), addsInWords: vi.fn(), denialInWords: vi.fn(), readMarkdown: vi.fn(), installedAssetUrl: vi.fn(), pluginAssetUrl: vi.fn(),
+    consentInWords: vi.fn(), grantsInWords: vi.fn(), stateInWords: vi.fn(), addsInWords: vi.fn(), denialInWords: vi.fn(), readMarkdown: vi.fn(), installedAssetUrl: vi.fn(), pluginAssetUrl: vi.fn(), takeBackPlugin: vi.fn(), registryLog: vi.fn(),
 }));
 vi.mock('../../../shell', () => ({ shell: () => Promise.resolve(rust), warmUp: () => undefined }));
 
@@ -195,4 +195,46 @@ test('a key is revoked only when that was meant', async () => {
     await fill('#publisher-key', 'BASE64');
     await doing(() => named('Add it').click());
     expect(rust.addPublisherKey).toHaveBeenCalledExactlyOnceWith({ name: 'ada', public_key: 'BASE64' });
+});
+
+test('whoever publishes a plugin takes versions back, and offers them again', async () => {
+    rust.listPublishers.mockResolvedValue([{ name: 'acme', owner: 'id-ada', keys: [], created_at: 1_000 }]);
+    await show('?plugin=acme.words');
+    await doing(() => named('Take back 1.0.0').click());
+    expect(rust.takeBackPlugin).not.toHaveBeenCalled();
+    const [only] = published('acme.words').versions;
+    rust.showPlugin.mockResolvedValue(published('acme.words', { versions: [{ ...only!, yanked: true }] }));
+    await doing(() => named('Take it back').click());
+    expect(rust.takeBackPlugin).toHaveBeenLastCalledWith('acme.words', '1.0.0', { yanked: true });
+    expect(one('.deeds .badge').textContent).toBe('Taken back');
+    await doing(() => named('Offer again 1.0.0').click());
+    rust.takeBackPlugin.mockRejectedValue(refusal('plugins.restored_too_often', 'conflict'));
+    await doing(() => named('Offer it again').click());
+    expect(rust.takeBackPlugin).toHaveBeenLastCalledWith('acme.words', '1.0.0', { yanked: false });
+    expect(one('dialog .problem').textContent).toContain('plugins.restored_too_often');
+});
+
+test.each([['another publisher', 'member', 0], ['an admin', 'admin', 1]] as const)('of %s who looks at it', async (_, role, buttons) => {
+    rust.session.mockResolvedValue(session('ada', { role }));
+    rust.listPublishers.mockResolvedValue([{ name: 'acm', owner: 'id-ada', keys: [], created_at: 1_000 }]);
+    await show('?plugin=acme.words');
+    expect(document.querySelectorAll('[aria-label="Take back 1.0.0"]')).toHaveLength(buttons);
+});
+
+test('the log is read from its end, page by page', async () => {
+    const entry = (sequence: number) => ({ sequence, at: 1_000, action: sequence === 0 ? 'add_key' : 'publish', publisher: 'acme', ...(sequence === 0 ? { key: 'KEY' } : { plugin: 'words', version: `1.0.${sequence}` }), previous: '', hash: `hash-${sequence}` });
+    rust.registryLog.mockImplementation(async (from: number, limit: number) => ({ entries: Array.from({ length: Math.min(limit, 23 - from) }, (_, n) => entry(from + n)), length: 23, next: null }));
+    await show();
+    await doing(() => named('Show the log').click());
+    const lines = () => [...document.querySelectorAll('ol > li > p:first-child')].map(({ textContent }) => textContent);
+    expect(lines()).toHaveLength(20);
+    expect(lines()[0]).toContain('acme.words 1.0.22 was published');
+    rust.registryLog.mockRejectedValueOnce(refusal('plugins.log_broken', 'internal'));
+    await doing(() => named('Show older').click());
+    expect(one('.problem').textContent).toContain('plugins.log_broken');
+    await doing(() => named('Show older').click());
+    expect(lines()).toHaveLength(23);
+    expect(lines().at(-1)).toContain('acme got the key KEY');
+    expect(document.body.textContent).toContain('hash-0');
+    expect(document.body.textContent).not.toContain('Show older');
 });
