@@ -20,8 +20,8 @@ pub(crate) fn note_changed(tx: &Transaction, key: &[u8]) -> Result<(), StoreErro
     tx.set_versionstamped_value(key, STAMP)
 }
 
-/// Reads now, and again whenever the key changed and from time to time, until it is dropped. The watch stands before anything is read, so
-/// that nothing changes unseen.
+/// Reads now, and again whenever the key changed and from time to time, until it is dropped or the store is closed. The watch stands before
+/// anything is read, so that nothing changes unseen.
 pub(crate) async fn follow<F, Fut>(store: &Store, key: &[u8], what: &str, read: F)
 where
     F: Fn() -> Fut + Send,
@@ -36,6 +36,8 @@ where
         };
         match once.await {
             Ok(()) => pause = FIRST_PAUSE,
+            // This server stops.
+            Err(StoreError::Closed) => return,
             Err(error) => {
                 tracing::warn!(%error, "{what} cannot be followed at the moment; reading again");
                 sleep(pause).await;
