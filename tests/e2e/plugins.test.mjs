@@ -195,7 +195,7 @@ step('a version is taken back, who has it is told, and the log says so', async (
     await admin.page.getByRole('button', { name: 'Offer again 1.0.0' }).waitFor();
     await picture(admin.page, 'plugins-taken-back');
     await ada.page.reload();
-    await ada.page.getByRole('listitem').filter({ hasText: 'coditect.commit-message' }).getByText('Taken back').waitFor();
+    await ada.page.getByRole('listitem').filter({ hasText: 'coditect.commit-message' }).getByText('Taken back', { exact: true }).waitFor();
     const { plugins: found } = await ada.person.call('GET', 'plugins/registry?q=commit');
     assert.deepEqual(found, [], 'nobody installs it anew');
     await ada.page.getByRole('button', { name: 'Show the log' }).click();
