@@ -14,8 +14,8 @@ use std::pin::pin;
 
 use coditect_protocol::call::{Item, Reply, Request};
 use coditect_protocol::plugin::{
-    Answered, Denial, Installed, NewInstall, NewPublisher, PackageSource, PluginCall, PluginId, PluginItem,
-    PluginPolicy, Review, SettingsChange, Yank,
+    Answered, CHECK_SECONDS, Denial, FORMAT_SECONDS, Installed, NewInstall, NewPublisher, PackageSource, PluginCall,
+    PluginId, PluginItem, PluginPolicy, Review, SAVE_SECONDS, STATUS_SECONDS, SettingsChange, Yank,
 };
 use futures_util::future::{Either, select};
 use gloo_net::http::Method;
@@ -37,12 +37,6 @@ pub use following::PluginNews;
 pub(crate) use following::Plugins;
 pub use offers::{Offer, OfferChanges, Surface};
 pub use words::{Consent, DenialInWords, RightInWords, StateInWords, Subject, Weight};
-
-/// Longest that a page waits for what no person asked for, in seconds: a little more than a plugin gets for it.
-const SAVE_SECONDS: u32 = 3;
-const FORMAT_SECONDS: u32 = 5;
-const CHECK_SECONDS: u32 = 10;
-const STATUS_SECONDS: u32 = 5;
 
 /// The plugins of the open workspace.
 #[wasm_bindgen]

@@ -5,6 +5,15 @@ use serde::{Deserialize, Serialize};
 use super::installed::InstalledList;
 use super::view::{ViewAction, ViewShown};
 
+/// Longest that a page waits, in seconds, for what no person asked for; no server gives a plugin longer. Before a file is saved:
+pub const SAVE_SECONDS: u32 = 3;
+/// For a text in order, as [`SAVE_SECONDS`].
+pub const FORMAT_SECONDS: u32 = 5;
+/// For problems in a text, as [`SAVE_SECONDS`].
+pub const CHECK_SECONDS: u32 = 10;
+/// For an entry of the status bar, as [`SAVE_SECONDS`].
+pub const STATUS_SECONDS: u32 = 5;
+
 /// A place in a text: line and column from 0, columns in UTF-16 code units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "js", derive(tsify::Tsify))]

@@ -11,8 +11,8 @@ mod transparency;
 mod view;
 
 pub use call::{
-    Answered, CallContext, Document, Edit, EditRange, Finding, FindingSeverity, FormatOptions, PluginCall, PluginItem,
-    PluginOutcome, Point, Said, SaidBy,
+    Answered, CHECK_SECONDS, CallContext, Document, Edit, EditRange, FORMAT_SECONDS, Finding, FindingSeverity,
+    FormatOptions, PluginCall, PluginItem, PluginOutcome, Point, SAVE_SECONDS, STATUS_SECONDS, Said, SaidBy,
 };
 pub use capability::{Asked, Capability, CapabilityName};
 pub use id::{ContractVersion, PluginId, PluginIdError};

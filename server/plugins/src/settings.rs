@@ -7,7 +7,7 @@ const MIB: u64 = 1024 * 1024;
 const GIB: u64 = 1024 * MIB;
 
 /// What an operator says about plugins.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PluginSettings {
     /// A directory whose packages are offered as if they were published; none where absent.
     pub mirror: Option<PathBuf>,

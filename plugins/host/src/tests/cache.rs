@@ -21,6 +21,25 @@ fn echo() -> Vec<u8> {
     tool("(call $text (local.get $at) (local.get $len))")
 }
 
+/// Whoever translates need not know how large an operator lets plugins become.
+#[tokio::test]
+async fn a_translation_depends_on_no_limit() {
+    let others = HostSettings {
+        stack_bytes: 64 << 10,
+        memory_max_mib: 512,
+        memories: 8,
+        tables: 256,
+        table_elements: 1_000_000,
+        core_instances: 256,
+        calls_at_once: 1000,
+        ..settings()
+    };
+    let (host, other) = (Host::new(settings()).unwrap(), Host::new(others).unwrap());
+    assert_eq!(host.fingerprint(), other.fingerprint());
+    let plugin = other.load(tool_manifest(), &host.compile(&echo()).unwrap()).unwrap();
+    assert_eq!(text(&call(&plugin, "hello", anybody()).await), "hello");
+}
+
 #[tokio::test]
 async fn a_translation_is_kept_for_other_processes() {
     let directory = tempfile::tempdir().unwrap();

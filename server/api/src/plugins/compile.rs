@@ -43,14 +43,14 @@ pub(super) struct ChildCompiler {
     program: PathBuf,
     seconds: u64,
     memory_mib: u64,
-    /// One at a time.
-    turn: Semaphore,
+    /// So many at a time.
+    turns: Semaphore,
 }
 
 #[async_trait]
 impl Compiler for ChildCompiler {
     async fn compile(&self, component: Bytes) -> Result<Compiled, HostError> {
-        let _turn = self.turn.acquire().await.map_err(failed)?;
+        let _turn = self.turns.acquire().await.map_err(failed)?;
         // Whoever else writes to the pipes does not know it.
         let mut key = Zeroizing::new([0; KEY_BYTES]);
         rand::rngs::SysRng.try_fill_bytes(&mut *key).map_err(failed)?;
@@ -72,7 +72,7 @@ impl ChildCompiler {
             program: if given.as_os_str().is_empty() { PathBuf::from(OWN_PROGRAM) } else { given.clone() },
             seconds: settings.plugin_compile_seconds,
             memory_mib: settings.plugin_compile_memory_mib,
-            turn: Semaphore::new(1),
+            turns: Semaphore::new(settings.plugin_compiles_at_once),
         }
     }
 

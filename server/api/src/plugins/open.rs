@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use coditect_plugin_host::{CompiledCache, Host, HostSettings};
+use coditect_plugin_host::{CompiledCache, Deadlines, Host, HostSettings};
 use coditect_plugins::{Engine, PluginSettings, Plugins};
 use coditect_store::{MasterKey, Store};
 use coditect_workspace::watch::Watchers;
@@ -115,17 +115,68 @@ fn host_settings(settings: &Settings) -> HostSettings {
         calls_at_once: settings.plugin_calls_at_once,
         queue: settings.plugin_queue,
         calls_per_caller: settings.plugin_calls_per_person,
+        queue_per_caller: settings.plugin_queue_per_person,
+        cpu_percent: settings.plugin_cpu_percent,
+        deadlines: deadlines(settings),
+        output_bytes: settings.plugin_output_max_bytes,
+        host_calls: settings.plugin_host_calls,
+        host_bytes: settings.plugin_host_max_bytes,
+        log_bytes: settings.plugin_call_log_bytes,
+        stack_bytes: settings.plugin_stack_bytes,
+        table_elements: settings.plugin_table_elements,
+        tables: settings.plugin_tables,
+        memories: settings.plugin_memories,
+        core_instances: settings.plugin_core_modules,
         private_hosts: settings.plugin_private_hosts,
-        ..HostSettings::default()
     }
+}
+
+fn deadlines(settings: &Settings) -> Deadlines {
+    let ms = |seconds: u64| seconds.saturating_mul(1000);
+    Deadlines {
+        command_ms: ms(settings.plugin_command_seconds),
+        format_ms: ms(settings.plugin_format_seconds),
+        check_ms: ms(settings.plugin_check_seconds),
+        tool_ms: ms(settings.plugin_tool_seconds),
+        respond_ms: ms(settings.plugin_respond_seconds),
+        filter_ms: ms(settings.plugin_filter_seconds),
+        models_ms: ms(settings.plugin_models_seconds),
+        save_ms: ms(settings.plugin_save_seconds),
+        events_ms: ms(settings.plugin_events_seconds),
+        build_ms: ms(settings.plugin_build_seconds),
+        view_ms: ms(settings.plugin_view_seconds),
+        status_ms: ms(settings.plugin_status_seconds),
+    }
+}
+
+fn minutes(minutes: u64) -> Duration {
+    Duration::from_secs(minutes.saturating_mul(60))
 }
 
 fn plugin_settings(settings: &Settings) -> PluginSettings {
     let mirror = &settings.plugin_mirror_dir;
     PluginSettings {
         mirror: Some(mirror.clone()).filter(|dir| !dir.as_os_str().is_empty()),
+        mirror_interval: Duration::from_secs(settings.plugin_mirror_seconds),
         package_bytes: settings.plugin_package_max_bytes,
-        ..PluginSettings::default()
+        publishers_per_person: settings.plugin_publishers_per_person,
+        reserved_publishers: settings.plugin_reserved_publishers.clone(),
+        plugins_per_publisher: settings.plugins_per_publisher,
+        versions_per_plugin: settings.plugin_versions_per_plugin,
+        publisher_bytes: settings.plugin_publisher_bytes,
+        registry_plugins: settings.plugin_registry_plugins,
+        registry_versions: settings.plugin_registry_versions,
+        installs_per_workspace: settings.plugin_installs_per_workspace,
+        files_per_person: settings.plugin_files_per_person,
+        file_bytes_per_person: settings.plugin_file_bytes_per_person,
+        upload_keep: minutes(settings.plugin_upload_minutes),
+        loaded_bytes: settings.plugin_loaded_bytes,
+        compiles_at_once: settings.plugin_compiles_at_once,
+        packages_at_once: settings.plugin_packages_at_once,
+        places: settings.plugin_lists,
+        followers: settings.plugin_followers,
+        log_bytes: settings.plugin_log_bytes,
+        place_idle: minutes(settings.plugin_list_idle_minutes),
     }
 }
 
@@ -148,25 +199,134 @@ mod tests {
     }
 
     #[test]
+    fn defaults_are_those_of_the_crates() {
+        let settings = Settings::default();
+        assert_eq!(host_settings(&settings), HostSettings::default());
+        assert_eq!(plugin_settings(&settings), PluginSettings::default());
+    }
+
+    #[test]
     fn every_setting_reaches_the_host() {
         let settings = Settings {
             plugin_workers: 3,
+            plugin_cpu_percent: 4,
             plugin_memory_mib: 5,
             plugin_memory_max_mib: 7,
             plugin_calls_at_once: 11,
-            plugin_queue: 17,
             plugin_calls_per_person: 2,
+            plugin_queue: 17,
+            plugin_queue_per_person: 6,
+            plugin_command_seconds: 21,
+            plugin_format_seconds: 22,
+            plugin_check_seconds: 23,
+            plugin_tool_seconds: 24,
+            plugin_respond_seconds: 25,
+            plugin_filter_seconds: 26,
+            plugin_models_seconds: 27,
+            plugin_save_seconds: 28,
+            plugin_events_seconds: 29,
+            plugin_build_seconds: 30,
+            plugin_view_seconds: 31,
+            plugin_status_seconds: 32,
+            plugin_output_max_bytes: 41,
+            plugin_host_calls: 42,
+            plugin_host_max_bytes: 43,
+            plugin_call_log_bytes: 44,
+            plugin_stack_bytes: 45,
+            plugin_table_elements: 46,
+            plugin_tables: 47,
+            plugin_memories: 48,
+            plugin_core_modules: 49,
             plugin_private_hosts: true,
-            plugin_package_max_bytes: 13,
-            plugin_mirror_dir: "/srv/mirror".into(),
             ..Settings::default()
         };
-        let host = host_settings(&settings);
-        assert_eq!((host.workers, host.memory_default_mib, host.memory_max_mib), (3, 5, 7));
-        assert_eq!((host.calls_at_once, host.queue), (11, 17));
-        assert_eq!((host.calls_per_caller, host.private_hosts), (2, true));
-        let plugins = plugin_settings(&settings);
-        assert_eq!((plugins.package_bytes, plugins.mirror), (13, Some("/srv/mirror".into())));
-        assert_eq!(plugin_settings(&Settings::default()).mirror, None);
+        let deadlines = Deadlines {
+            command_ms: 21_000,
+            format_ms: 22_000,
+            check_ms: 23_000,
+            tool_ms: 24_000,
+            respond_ms: 25_000,
+            filter_ms: 26_000,
+            models_ms: 27_000,
+            save_ms: 28_000,
+            events_ms: 29_000,
+            build_ms: 30_000,
+            view_ms: 31_000,
+            status_ms: 32_000,
+        };
+        let host = HostSettings {
+            workers: 3,
+            cpu_percent: 4,
+            memory_default_mib: 5,
+            memory_max_mib: 7,
+            calls_at_once: 11,
+            calls_per_caller: 2,
+            queue: 17,
+            queue_per_caller: 6,
+            deadlines,
+            output_bytes: 41,
+            host_calls: 42,
+            host_bytes: 43,
+            log_bytes: 44,
+            stack_bytes: 45,
+            table_elements: 46,
+            tables: 47,
+            memories: 48,
+            core_instances: 49,
+            private_hosts: true,
+        };
+        assert_eq!(host_settings(&settings), host);
+    }
+
+    #[test]
+    fn every_setting_reaches_the_registry() {
+        let settings = Settings {
+            plugin_mirror_dir: "/srv/mirror".into(),
+            plugin_mirror_seconds: 12,
+            plugin_package_max_bytes: 13,
+            plugin_publishers_per_person: 14,
+            plugin_reserved_publishers: vec!["ours".to_owned()],
+            plugins_per_publisher: 15,
+            plugin_versions_per_plugin: 16,
+            plugin_publisher_bytes: 17,
+            plugin_registry_plugins: 18,
+            plugin_registry_versions: 19,
+            plugin_installs_per_workspace: 20,
+            plugin_files_per_person: 21,
+            plugin_file_bytes_per_person: 22,
+            plugin_upload_minutes: 23,
+            plugin_loaded_bytes: 24,
+            plugin_compiles_at_once: 25,
+            plugin_packages_at_once: 26,
+            plugin_lists: 27,
+            plugin_followers: 28,
+            plugin_log_bytes: 29,
+            plugin_list_idle_minutes: 30,
+            ..Settings::default()
+        };
+        let plugins = PluginSettings {
+            mirror: Some("/srv/mirror".into()),
+            mirror_interval: Duration::from_secs(12),
+            package_bytes: 13,
+            publishers_per_person: 14,
+            reserved_publishers: vec!["ours".to_owned()],
+            plugins_per_publisher: 15,
+            versions_per_plugin: 16,
+            publisher_bytes: 17,
+            registry_plugins: 18,
+            registry_versions: 19,
+            installs_per_workspace: 20,
+            files_per_person: 21,
+            file_bytes_per_person: 22,
+            upload_keep: Duration::from_secs(23 * 60),
+            loaded_bytes: 24,
+            compiles_at_once: 25,
+            packages_at_once: 26,
+            places: 27,
+            followers: 28,
+            log_bytes: 29,
+            place_idle: Duration::from_secs(30 * 60),
+        };
+        assert_eq!(plugin_settings(&settings), plugins);
     }
 }

@@ -1,5 +1,7 @@
 //! Values that are of the right kind and yet cannot be used.
 
+use coditect_protocol::plugin;
+
 use super::Settings;
 
 /// Longest time that any setting may name, in seconds: ten years.
@@ -38,6 +40,18 @@ const MAX_PLUGIN_MEMORY_MIB: u64 = 4096;
 /// Most calls of plugins at once: each has a place of its own among the addresses.
 const MAX_PLUGIN_CALLS: u64 = 1000;
 const MAX_PLUGIN_WORKERS: u64 = 256;
+/// Longest deadline of a call of a plugin, in seconds.
+const MAX_PLUGIN_SECONDS: u64 = 60 * 60;
+/// Bounds of the stack of a call of a plugin, in bytes.
+const MIN_PLUGIN_STACK_BYTES: u64 = 64 * 1024;
+const MAX_PLUGIN_STACK_BYTES: u64 = 64 * 1024 * 1024;
+/// Most modules and tables of a plugin, most of its memories, and most elements of a table: each call has a place for all of them among the
+/// addresses.
+const MAX_PLUGIN_PARTS: u64 = 256;
+const MAX_PLUGIN_MEMORIES: u64 = 8;
+const MAX_PLUGIN_TABLE: u64 = 1_000_000;
+/// Most of what is read at once whenever a person adds to it.
+const MAX_LISTED: u64 = 10_000;
 /// Largest package, in bytes: what a package may be at all.
 const MAX_PACKAGE_BYTES: u64 = 64 * 1024 * 1024;
 /// Least memory in which any plugin is translated, in MiB.
@@ -132,7 +146,48 @@ pub(super) fn out_of_bounds(settings: &Settings) -> Option<(&'static str, String
         plugin_calls_at_once: 1, MAX_PLUGIN_CALLS;
         plugin_queue: 1, MAX_COUNT;
         plugin_calls_per_person: 1, MAX_PLUGIN_CALLS;
+        plugin_queue_per_person: 1, MAX_COUNT;
         plugin_workers: 0, MAX_PLUGIN_WORKERS;
+        plugin_cpu_percent: 1, 100;
+        plugin_command_seconds: 1, MAX_PLUGIN_SECONDS;
+        plugin_format_seconds: 1, plugin::FORMAT_SECONDS.into();
+        plugin_check_seconds: 1, plugin::CHECK_SECONDS.into();
+        plugin_tool_seconds: 1, MAX_PLUGIN_SECONDS;
+        plugin_respond_seconds: 1, MAX_PLUGIN_SECONDS;
+        plugin_filter_seconds: 1, MAX_PLUGIN_SECONDS;
+        plugin_models_seconds: 1, MAX_PLUGIN_SECONDS;
+        plugin_save_seconds: 1, plugin::SAVE_SECONDS.into();
+        plugin_events_seconds: 1, MAX_PLUGIN_SECONDS;
+        plugin_build_seconds: 1, MAX_PLUGIN_SECONDS;
+        plugin_view_seconds: 1, MAX_PLUGIN_SECONDS;
+        plugin_status_seconds: 1, plugin::STATUS_SECONDS.into();
+        plugin_output_max_bytes: 1024, MAX_COUNT;
+        plugin_host_calls: 1, u64::MAX;
+        plugin_host_max_bytes: 1024, MAX_COUNT;
+        plugin_call_log_bytes: 0, MAX_COUNT;
+        plugin_stack_bytes: MIN_PLUGIN_STACK_BYTES, MAX_PLUGIN_STACK_BYTES;
+        plugin_core_modules: 1, MAX_PLUGIN_PARTS;
+        plugin_memories: 1, MAX_PLUGIN_MEMORIES;
+        plugin_tables: 1, MAX_PLUGIN_PARTS;
+        plugin_table_elements: 1, MAX_PLUGIN_TABLE;
+        plugin_installs_per_workspace: 0, MAX_LISTED;
+        plugin_files_per_person: 0, MAX_LISTED;
+        plugin_file_bytes_per_person: 0, u64::MAX;
+        plugin_upload_minutes: 1, MAX_MINUTES;
+        plugin_publishers_per_person: 0, MAX_LISTED;
+        plugins_per_publisher: 0, MAX_COUNT;
+        plugin_versions_per_plugin: 1, MAX_COUNT;
+        plugin_publisher_bytes: 0, u64::MAX;
+        plugin_registry_plugins: 0, MAX_COUNT;
+        plugin_registry_versions: 0, MAX_COUNT;
+        plugin_packages_at_once: 1, MAX_COUNT;
+        plugin_mirror_seconds: 1, MAX_SECONDS;
+        plugin_loaded_bytes: 0, u64::MAX;
+        plugin_lists: 1, MAX_COUNT;
+        plugin_list_idle_minutes: 1, MAX_MINUTES;
+        plugin_followers: 0, MAX_COUNT;
+        plugin_log_bytes: 0, MAX_COUNT;
+        plugin_compiles_at_once: 1, MAX_PLUGIN_WORKERS;
         plugin_package_max_bytes: 1024, MAX_PACKAGE_BYTES;
         plugin_cache_bytes: 0, u64::MAX;
         plugin_compile_memory_mib: MIN_COMPILE_MEMORY_MIB, MAX_COUNT;

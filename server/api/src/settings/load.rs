@@ -322,6 +322,8 @@ mod tests {
         check(&["--files-max-call-bytes", "99999999999"], "67108864");
         check(&["--login-account-burst", "0"], "`login_account_burst`");
         check(&["--chats-per-person", "0"], "`chats_per_person`");
+        check(&["--plugin-save-seconds", "4"], "between 1 and 3");
+        check(&["--plugin-stack-bytes", "1"], "`plugin_stack_bytes`");
         check(&["--password-min-chars", "7"], "`password_min_chars`");
         check(&["--password-min-chars", "100", "--password-max-chars", "64"], "`password_min_chars`");
         for url in ["ide.example.org", "https://", "https://a/b", "https://a?b", "ftp://a", "https://u@a"] {

@@ -373,20 +373,104 @@ settings! {
     plugin_queue: usize = 1024;
     /// Calls of one plugin that one person may have under way.
     plugin_calls_per_person: usize = 4;
+    /// Calls of one plugin for one person that wait for others to end; more are refused.
+    plugin_queue_per_person: usize = 16;
     /// Threads that plugins run on, of low priority. 0: one for each core.
     plugin_workers: usize = 0;
+    /// How much of its time a call of a plugin may spend running, in percent; the rest is for waiting.
+    plugin_cpu_percent: u32 = 80;
+    /// Seconds that a command of a plugin may take.
+    plugin_command_seconds: u64 = 30;
+    /// Seconds that a formatter of a plugin may take; at most 5, for which pages wait.
+    plugin_format_seconds: u64 = 2;
+    /// Seconds that looking for problems in a text may take a plugin; at most 10, for which pages wait.
+    plugin_check_seconds: u64 = 2;
+    /// Seconds that a tool of a plugin may take, which a model calls.
+    plugin_tool_seconds: u64 = 30;
+    /// Seconds that an answer of a plugin may take: of a chat participant, or of a model that it provides.
+    plugin_respond_seconds: u64 = 120;
+    /// Seconds that a filter of conversations may take.
+    plugin_filter_seconds: u64 = 2;
+    /// Seconds that a plugin's list of models may take.
+    plugin_models_seconds: u64 = 10;
+    /// Seconds that a plugin may take before a file is saved; at most 3, for which pages wait.
+    plugin_save_seconds: u64 = 2;
+    /// Seconds that a plugin may take over files that changed.
+    plugin_events_seconds: u64 = 10;
+    /// Seconds that a build step of a plugin may take.
+    plugin_build_seconds: u64 = 120;
+    /// Seconds that a plugin's view may take, to open or after somebody did something in it.
+    plugin_view_seconds: u64 = 5;
+    /// Seconds that an entry of the status bar may take; at most 5, for which pages wait.
+    plugin_status_seconds: u64 = 1;
+    /// Largest answer of a plugin's call, in bytes.
+    plugin_output_max_bytes: usize = 1024 * 1024;
+    /// How often a call of a plugin may ask its host for something.
+    plugin_host_calls: u64 = 10_000;
+    /// How much it may hand over each time, in bytes.
+    plugin_host_max_bytes: usize = 16 * 1024 * 1024;
+    /// What a call of a plugin may write to its log, in bytes.
+    plugin_call_log_bytes: usize = 64 * 1024;
+    /// The stack of a call of a plugin, in bytes.
+    plugin_stack_bytes: usize = 2 * 1024 * 1024;
+    /// Core modules that a plugin may consist of.
+    plugin_core_modules: u32 = 64;
+    /// Memories that a plugin may have; all of them together may take what one may.
+    plugin_memories: u32 = 4;
+    /// Tables that a plugin may have.
+    plugin_tables: u32 = 20;
+    /// Elements that each of its tables may have.
+    plugin_table_elements: usize = 20_000;
+    /// Plugins that a person may have in one workspace.
+    plugin_installs_per_workspace: usize = 100;
+    /// Packages of one person that are in no registry: installed from files, in development, or sent to be looked at.
+    plugin_files_per_person: usize = 64;
+    /// What is kept of those packages, in bytes.
+    plugin_file_bytes_per_person: u64 = 1024 * 1024 * 1024;
+    /// Minutes that a package which was sent waits to be installed.
+    plugin_upload_minutes: u64 = 60;
+    /// Names that one person may publish plugins under.
+    plugin_publishers_per_person: usize = 10;
+    /// Names that only admins take to publish plugins under.
+    plugin_reserved_publishers: Vec<String> = vec!["coditect".to_owned()];
+    /// Plugins that one publisher may have in the registry.
+    plugins_per_publisher: usize = 100;
+    /// Versions that one plugin may have in the registry.
+    plugin_versions_per_plugin: usize = 500;
+    /// What is kept of all packages of one publisher, in bytes.
+    plugin_publisher_bytes: u64 = 2 * 1024 * 1024 * 1024;
+    /// Plugins that the registry may have. What is said of them is held in memory.
+    plugin_registry_plugins: usize = 20_000;
+    /// Versions that the registry may have of all plugins together. What is said of them is held in memory.
+    plugin_registry_versions: usize = 200_000;
+    /// Packages of plugins that are read or written at once, each of which takes memory for all of it.
+    plugin_packages_at_once: usize = 4;
     /// Directory with packages (`*.coditect-plugin`) that are in the registry without being published there: what a server without a
     /// way to the internet offers. Empty: none.
     plugin_mirror_dir: PathBuf = PathBuf::new();
+    /// Seconds after which that directory is looked at again.
+    plugin_mirror_seconds: u64 = 30;
     /// Whether plugins may reach private networks and this machine, where an admin's policy and their person allow it as well.
     plugin_private_hosts: bool = false;
     /// Largest package of a plugin, in bytes.
     plugin_package_max_bytes: u64 = 64 * 1024 * 1024;
     /// What is kept below `data` of plugins that were translated for this machine, in bytes; what was not used for longest goes first.
     plugin_cache_bytes: u64 = 2 * 1024 * 1024 * 1024;
+    /// Plugins that are loaded, in bytes of their machine code; those that were not called for longest go first.
+    plugin_loaded_bytes: u64 = 512 * 1024 * 1024;
+    /// Lists of people's plugins that are held in memory, one for each person and workspace; those that were not used for longest go first.
+    plugin_lists: usize = 4096;
+    /// Minutes after which such a list goes when nobody uses it.
+    plugin_list_idle_minutes: u64 = 10;
+    /// Pages that follow such lists at the same time, all together; more are refused.
+    plugin_followers: usize = 10_000;
+    /// What is held in memory of the logs of all plugins, in bytes; the oldest go first.
+    plugin_log_bytes: usize = 32 * 1024 * 1024;
     /// The program that translates plugins: a `coditect-v5-api` of this very version. Empty: the server's own.
     plugin_translator: PathBuf = PathBuf::new();
-    /// Memory that translating a plugin may take, in MiB. One is translated at a time, in a process of its own.
+    /// Plugins that are translated at once, each in a process of its own.
+    plugin_compiles_at_once: usize = 1;
+    /// Memory that translating a plugin may take, in MiB.
     plugin_compile_memory_mib: u64 = 2048;
     /// Seconds of a core that translating a plugin may take.
     plugin_compile_seconds: u64 = 120;
