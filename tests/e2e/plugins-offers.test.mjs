@@ -243,6 +243,9 @@ step('a plugin that never ends is stopped, rests, is given up, and gets another 
     await spin();
     await eventually('its rest to be over', async () => (await installed(SPINNER)).state === 'ready');
     await spin();
+    // The longer the rest, the surer it is seen.
+    await eventually('its rest to be over', async () => (await installed(SPINNER)).state === 'ready');
+    await spin();
     await plugins.show();
     await plugins.entry('Spinner').getByText('Rests').waitFor();
     await picture(ada.page, 'plugins-rests');

@@ -63,7 +63,9 @@ pub(crate) fn wait(running: &mut Running, name: &str, address: SocketAddr, path:
 pub(crate) fn status(address: SocketAddr, path: &str) -> Option<u16> {
     let mut stream = TcpStream::connect_timeout(&reachable(address), ASK_LIMIT).ok()?;
     stream.set_read_timeout(Some(ASK_LIMIT)).ok()?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").ok()?;
+    // In one piece: what is written bit by bit may meet a server that has answered the first.
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
     let mut head = [0; "HTTP/1.1 200".len()];
     stream.read_exact(&mut head).ok()?;
     std::str::from_utf8(&head).ok()?.rsplit(' ').next()?.parse().ok()
@@ -147,7 +149,12 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let server = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            let _request = stream.read(&mut [0; 256]).unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut piece = [0; 256];
+                let read = stream.read(&mut piece).unwrap();
+                request.extend_from_slice(&piece[..read]);
+            }
             stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\n\r\n").unwrap();
         });
         assert_eq!(status(address, "/health"), Some(503));

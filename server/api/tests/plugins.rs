@@ -515,8 +515,12 @@ async fn a_plugin_that_fails_is_stopped_and_the_others_go_on() {
     develop(&ada, workspace, package(ID, "1.0.0", READ, None)).await;
     let mut page = ada.page().await;
     let mut codes = Vec::new();
-    for _ in 0..4 {
+    // On a busy machine a rest may be over before the next call; those that follow are longer.
+    for _ in 0..9 {
         codes.extend(code(run(&mut page, workspace, "trap", "").await));
+        if codes.last().is_some_and(|code| code == "plugins.resting") {
+            break;
+        }
     }
     assert_eq!(codes[0], "plugins.trapped");
     assert_eq!(codes.last().map(String::as_str), Some("plugins.resting"), "{codes:?}");

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use coditect_protocol::{API_PREFIX, Problem};
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
@@ -38,7 +38,12 @@ impl Client {
         }
         // Another part of the process may have chosen the same before.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder();
+        if Url::parse(&url).is_ok_and(|url| is_local(&url)) {
+            // A token for this machine is no business of a proxy elsewhere.
+            http = http.no_proxy();
+        }
+        let http = http
             .timeout(ANSWER_LIMIT)
             // A redirection would carry the token elsewhere.
             .redirect(reqwest::redirect::Policy::none())
@@ -91,9 +96,13 @@ impl Client {
 
 /// Whether nobody on the way can read along: encrypted, or within this machine.
 fn is_private_line(server: &str) -> bool {
-    let Ok(url) = reqwest::Url::parse(server) else { return false };
+    let Ok(url) = Url::parse(server) else { return false };
+    url.scheme() == "https" || (url.scheme() == "http" && is_local(&url))
+}
+
+/// Whether a server is on this machine.
+fn is_local(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let is_local = bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    url.scheme() == "https" || (url.scheme() == "http" && is_local)
+    bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -39,7 +39,7 @@ const PULSE_GRACE: Duration = Duration::from_millis(20);
 /// Beats of it that are counted.
 const BEATS: usize = 200;
 /// How often it is measured on a machine that has other things to do.
-const TRIES: u32 = 3;
+const TRIES: u32 = 5;
 
 /// A workspace with links that lead out of it, beside something that is nobody's business.
 fn workspace(root: &Path) {
@@ -132,6 +132,8 @@ async fn runaways(bench: &Bench) -> (Duration, Duration, Duration) {
         let took = began.elapsed();
         cancel.cancel();
         let ended = running.join_all().await;
+        // Whatever else the machine does may have begun meanwhile.
+        let calm = Pulse::start().after(BEATS).await.max(calm);
         assert!(called.outcome.is_ok(), "{called:?}");
         assert!(ended.iter().all(|called| called.outcome == Err(coditect_plugin_host::CallError::Cancelled)));
         if took < BESIDE && beside.saturating_sub(calm) < PULSE_GRACE {

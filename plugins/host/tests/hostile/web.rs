@@ -1,12 +1,16 @@
 //! A host whose answers are hostile, and one where nobody should come by.
 
 use std::io::Write as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::AbortOnDropHandle;
+
+/// Nothing, 64 MiB of it: in one piece, and in pieces that follow each other.
+static BOMB: LazyLock<Vec<u8>> = LazyLock::new(|| gzip(64));
+static PARTS: LazyLock<Vec<u8>> = LazyLock::new(|| gzip(1).repeat(64));
 
 pub(crate) struct Web {
     /// Where what is asked for is answered.
@@ -23,6 +27,8 @@ impl Web {
         let closed = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let (open_port, closed_port) = (open.local_addr().unwrap().port(), closed.local_addr().unwrap().port());
         let visits = Arc::new(AtomicUsize::new(0));
+        // Packed now, and not while somebody waits.
+        (LazyLock::force(&BOMB), LazyLock::force(&PARTS));
         // Also as this machine's address of the other kind, where it has one.
         let also = TcpListener::bind(("::1", closed_port)).await.ok();
         let mut tasks = vec![AbortOnDropHandle::new(tokio::spawn(serve(open)))];
@@ -66,10 +72,9 @@ async fn talk(mut socket: TcpStream) -> Option<()> {
     }
     match path {
         "again" => socket.write_all(&answer(&["location: /again"], "302 Found", b"")).await.ok()?,
-        "bomb" => socket.write_all(&answer(&["content-encoding: gzip"], "200 OK", &gzip(64))).await.ok()?,
+        "bomb" => socket.write_all(&answer(&["content-encoding: gzip"], "200 OK", &BOMB)).await.ok()?,
         "parts" => {
-            let parts = gzip(1).repeat(64);
-            socket.write_all(&answer(&["content-encoding: gzip"], "200 OK", &parts)).await.ok()?;
+            socket.write_all(&answer(&["content-encoding: gzip"], "200 OK", &PARTS)).await.ok()?;
         }
         "unpacked" => socket.write_all(&answer(&["content-encoding: gzip"], "200 OK", b"plain")).await.ok()?,
         "lie" => socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\nx").await.ok()?,

@@ -13,6 +13,7 @@ use coditect_plugin_host::ports::{
 use coditect_protocol::RelPath;
 use coditect_protocol::llm::Usd;
 use coditect_protocol::plugin::{CapabilityName, FindingSeverity};
+use futures_util::FutureExt as _;
 use tokio::sync::{Notify, mpsc};
 
 /// A folder with things in it that are nobody's business, and what plugins were heard to do.
@@ -51,6 +52,8 @@ impl World {
             count.store(0, Ordering::SeqCst);
         }
         self.touched.lock().unwrap().clear();
+        // What an earlier row said is no news.
+        let _ = self.said.notified().now_or_never();
     }
 
     pub(crate) fn ports(self: &std::sync::Arc<Self>) -> Ports {

@@ -70,8 +70,10 @@ pub fn package(id: &str, version: &str, rest: &str, key: Option<&SigningKey>) ->
     package.to_bytes()
 }
 
-/// Settings with which plugins are translated by the server's own program: that of the test is another.
+/// Settings with which plugins are translated by the server's own program: that of the test is another. The tests' plugin is built first,
+/// while nobody's connection waits.
 pub fn translated(settings: &mut Settings) {
+    LazyLock::force(&COMPONENT);
     settings.plugin_translator = env!("CARGO_BIN_EXE_coditect-v5-api").into();
 }
 

@@ -224,7 +224,7 @@ impl Server {
     }
 
     async fn sealed_by(master: MasterKey, store: Store, key: Arc<SigningKey>, settings: PluginSettings) -> Self {
-        let host = Host::new(HostSettings { workers: 1, ..HostSettings::default() }).unwrap();
+        let host = Host::new(HostSettings { workers: 1, host_calls: u64::MAX, ..HostSettings::default() }).unwrap();
         let directory = tempfile::tempdir().unwrap();
         let cache = CompiledCache::open(directory.path().join("cache"), &[7; 32], 1 << 30).unwrap();
         let translator = Arc::new(Translator::new(host.clone()));

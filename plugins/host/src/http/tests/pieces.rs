@@ -109,12 +109,12 @@ async fn who_is_silent_in_between_is_not_waited_for() {
     let stream = Stream::start().await;
     stream.begin("");
     stream.say("one");
-    let (mut opened, _) = open(&stream, 200).await;
+    let (mut opened, _) = open(&stream, 2_000).await;
     assert_eq!(opened.pieces.next().await.unwrap().unwrap(), b"one");
     assert_eq!(word(&opened.pieces.next().await), "unavailable");
     let silent = Stream::start().await;
     let rights = hosts(&[&format!("127.0.0.1:{}", silent.port)], true);
-    let request = Request { timeout_ms: 50, ..get(&format!("http://127.0.0.1:{}/", silent.port)) };
+    let request = Request { timeout_ms: 1_000, ..get(&format!("http://127.0.0.1:{}/", silent.port)) };
     let asking = || Asking { who: 1, rights: &rights, may_private: true, until: None };
     let http = http(Fake::new(&[]), &[]);
     assert_eq!(word(&http.open(request, asking()).await), "unavailable");

@@ -157,7 +157,9 @@ fn bodies(web: &Web) -> Vec<Row> {
     let open = web.open_port;
     let granted = hosts(&[&format!("127.0.0.1:{open}")], true);
     let row = |name, path: &str, word: &str| {
-        Row::told(name, &sender(400), told(&[&format!("http://127.0.0.1:{open}/{path}")], word))
+        // Only who says nothing is waited for to the end.
+        let patience_ms = if path == "silent" { 400 } else { 10_000 };
+        Row::told(name, &sender(patience_ms), told(&[&format!("http://127.0.0.1:{open}/{path}")], word))
             .granted(&granted)
             .private()
             .calm()
