@@ -28,7 +28,9 @@ impl Web {
         let (open_port, closed_port) = (open.local_addr().unwrap().port(), closed.local_addr().unwrap().port());
         let visits = Arc::new(AtomicUsize::new(0));
         // Packed now, and not while somebody waits.
-        (LazyLock::force(&BOMB), LazyLock::force(&PARTS));
+        for packed in [&BOMB, &PARTS] {
+            LazyLock::force(packed);
+        }
         // Also as this machine's address of the other kind, where it has one.
         let also = TcpListener::bind(("::1", closed_port)).await.ok();
         let mut tasks = vec![AbortOnDropHandle::new(tokio::spawn(serve(open)))];
