@@ -257,7 +257,7 @@ step('a plugin that never ends is stopped, rests, is given up, and gets another 
         await ada.ide.message(/Hello, world!/).waitFor();
     };
     while (await failures() < FAULTS_AT_MOST) {
-        if (await failures() % 2 === 0) { await greet(); }
+        if (await failures() % 2 === 1) { await greet(); }
         await ada.ide.openFromTree('notes.txt');
         await spin();
     }
