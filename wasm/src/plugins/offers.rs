@@ -187,18 +187,16 @@ pub(crate) fn matches_any(globs: &[String], path: &str) -> bool {
 fn of_plugin(plugin: &Installed) -> Vec<Offer> {
     let Installed { manifest, state, granted, .. } = plugin;
     let documents = documents(manifest, granted);
-    let (on_request, unasked) = match state {
-        PluginState::Ready | PluginState::Preparing => (true, true),
-        // What a person starts is answered with when it can be had again; nothing is started for them meanwhile.
-        PluginState::Resting { .. } => (true, false),
-        PluginState::Disabled | PluginState::Failed { .. } | PluginState::Blocked => (false, false),
-    };
     let mut surfaces = Vec::new();
-    if on_request {
+    let part = part(state);
+    if part >= Part::Requested {
         requested(manifest, granted, !documents.is_empty(), &mut surfaces);
     }
-    if unasked {
-        unrequested(manifest, !documents.is_empty(), &mut surfaces);
+    if part >= Part::Saved {
+        saved(manifest, !documents.is_empty(), &mut surfaces);
+    }
+    if part >= Part::Unasked {
+        unasked(manifest, !documents.is_empty(), &mut surfaces);
     }
     let entry = |surface| Offer {
         key: String::new(),
@@ -208,6 +206,31 @@ fn of_plugin(plugin: &Installed) -> Vec<Offer> {
         surface,
     };
     surfaces.into_iter().map(entry).collect()
+}
+
+/// How much of what a plugin offers there is, each with what is above it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    /// Nothing.
+    None,
+    /// What a person asks for.
+    Requested,
+    /// What a person waits for when they save.
+    Saved,
+    /// What runs by itself.
+    Unasked,
+}
+
+fn part(state: &PluginState) -> Part {
+    match state {
+        PluginState::Ready => Part::Unasked,
+        // Who saves waits for the plugin a while rather than that nobody looked. What runs by itself would end at its deadline,
+        // with nobody to ask again: it begins when the plugin is ready.
+        PluginState::Preparing => Part::Saved,
+        // What a person starts is answered with when it can be had again; nothing is started for them meanwhile.
+        PluginState::Resting { .. } => Part::Requested,
+        PluginState::Disabled | PluginState::Failed { .. } | PluginState::Blocked => Part::None,
+    }
 }
 
 /// What runs because a person wants it to.
@@ -255,14 +278,19 @@ fn requested(manifest: &Manifest, granted: &[CapabilityName], sees_texts: bool, 
     }));
 }
 
+/// What runs before a file is saved.
+fn saved(manifest: &Manifest, sees_texts: bool, into: &mut Vec<Surface>) {
+    let globs = &manifest.offers.hooks.will_save;
+    if sees_texts && !globs.is_empty() {
+        into.push(Surface::SaveHook { globs: globs.clone() });
+    }
+}
+
 /// What runs by itself, while people work.
-fn unrequested(manifest: &Manifest, sees_texts: bool, into: &mut Vec<Surface>) {
+fn unasked(manifest: &Manifest, sees_texts: bool, into: &mut Vec<Surface>) {
     let offers = &manifest.offers;
     if sees_texts {
         into.extend(offers.diagnostics.iter().cloned().map(|offer| Surface::Check { languages: offer.languages }));
-    }
-    if sees_texts && !offers.hooks.will_save.is_empty() {
-        into.push(Surface::SaveHook { globs: offers.hooks.will_save.clone() });
     }
     let items = offers.status_items.iter().cloned();
     into.extend(items.map(|item| Surface::StatusItem { id: item.id, title: item.title }));

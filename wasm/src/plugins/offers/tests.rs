@@ -44,11 +44,16 @@ fn what_is_off_adds_nothing_and_what_rests_starts_nothing() {
         "view",
         "view",
         "theme",
-        "check",
         "save_hook",
+        "check",
         "status_item",
     ];
     assert_eq!(with(PluginState::Ready), all);
+    assert_eq!(
+        with(PluginState::Preparing),
+        all[..9],
+        "what runs by itself would end at its deadline, and not be asked again"
+    );
     assert_eq!(with(PluginState::Resting { until: 0, reason: String::new() }), all[..8]);
     for state in [PluginState::Disabled, PluginState::Blocked, PluginState::Failed { reason: String::new() }] {
         assert!(with(state).is_empty());
@@ -68,7 +73,7 @@ fn texts_are_found_by_language_path_and_grant() {
         let found: Vec<Offer> = offers.iter().filter(|offer| fits(offer, path, language)).cloned().collect();
         surfaces(&found)
     };
-    assert_eq!(fitting("src/a.rs", "rust"), ["command", "formatter", "check", "save_hook"]);
+    assert_eq!(fitting("src/a.rs", "rust"), ["command", "formatter", "save_hook", "check"]);
     assert_eq!(fitting("a.rs", "rust"), ["command"], "what was not granted");
     assert_eq!(fitting("src/deep/er/a.csv", "csv"), ["view", "check"]);
     assert_eq!(fitting("docs/a.md", "markdown"), [""; 0]);
