@@ -22,6 +22,8 @@ const TOLD: &str = "CODITECT_CUT_CLIENT";
 /// Lines that were sent at a cut, and of which the test may not know it: one without its answer, one whose answer was
 /// not told.
 const UNDER_WAY: u64 = 2;
+/// What the flood waits for.
+const BEGIN: &[u8] = b"begin\n";
 /// Bytes of each line of the flood.
 const LINE: u64 = 16;
 
@@ -51,6 +53,9 @@ async fn client() {
     let Told { settings, person, terminal, mut read, mut written } = serde_json::from_str(&told).unwrap();
     let sandboxes = Sandboxes::start(settings, None).await.unwrap();
     let mut attachment = sandboxes.attach(person, terminal, read).await.unwrap();
+    if written == 0 {
+        sandboxes.write(person, terminal, BEGIN).await.unwrap();
+    }
     let say = |what: &str, number: u64| writeln!(std::io::stdout(), "{what} {number}").unwrap();
     let reading = async {
         loop {
@@ -117,7 +122,8 @@ fn one_life(told: &mut Told, lifetime: Duration) {
 async fn every_acknowledged_byte_is_there() {
     let rounds = std::env::var(ROUNDS).map_or(DEFAULT_ROUNDS, |rounds| rounds.parse().unwrap());
     let stage = Stage::plain(TerminalSettings::default()).await;
-    let script = "stty raw -echo; seq -f %015.0f 1 2000000000 & exec cat > input";
+    // The program waits for who was cut off, but not for who has never been there.
+    let script = "stty raw -echo; read -r begin; seq -f %015.0f 1 2000000000 & exec cat > input";
     let info = stage.sh(script).await;
     let mut told =
         Told { settings: stage.settings.clone(), person: stage.person(), terminal: info.id, read: 0, written: 0 };

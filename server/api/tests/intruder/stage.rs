@@ -332,15 +332,22 @@ impl Actor {
         self.exits.iter().find(|(id, _)| *id == terminal).and_then(|(_, exit)| exit.cause)
     }
 
-    /// Lets it run, whatever becomes of it; most memory that all processes below `holder` had meanwhile, in bytes.
-    pub(crate) async fn most_memory(&mut self, holder: u32, terminal: TerminalId) -> u64 {
-        let mut highest = 0;
+    /// Lets it run, whatever becomes of it; most memory that all processes below `holder` had meanwhile, in bytes, and the
+    /// longest that it was more than `limit_bytes`.
+    pub(crate) async fn most_memory(&mut self, holder: u32, terminal: TerminalId, limit_bytes: u64) -> (u64, Duration) {
+        let (mut highest, mut longest) = (0, Duration::ZERO);
+        let mut over_since: Option<Instant> = None;
         let mut ended = std::pin::pin!(self.finish(terminal));
         let mut tick = tokio::time::interval(Duration::from_millis(20));
         loop {
             tokio::select! {
-                _ = &mut ended => return highest,
-                _ = tick.tick() => highest = highest.max(below(holder).into_iter().map(resident).sum()),
+                _ = &mut ended => return (highest, longest),
+                _ = tick.tick() => {
+                    let taken: u64 = below(holder).into_iter().map(resident).sum();
+                    highest = highest.max(taken);
+                    over_since = (taken > limit_bytes).then(|| over_since.unwrap_or_else(Instant::now));
+                    longest = longest.max(over_since.map_or(Duration::ZERO, |since| since.elapsed()));
+                }
             }
         }
     }
