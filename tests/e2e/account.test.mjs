@@ -291,6 +291,7 @@ step('another password ends the other logins and keeps this one', async () => {
 step('a forgotten password is reset with an admin’s code, once', async () => {
     await manage(admin.page, MEMBER);
     await button(admin.page, 'Make a reset code').click();
+    await secrets(admin.page).nth(1).waitFor();
     const [code, link] = await secrets(admin.page).allTextContents();
     await picture(admin.page, 'account-reset-code');
     const other = await open(browser);

@@ -179,6 +179,17 @@ step('the bars can be hidden and come back', async () => {
 
 /** Commands that leave the page, ask the browser for a file, or take the editors and bars away from the rest. */
 const LEAVING = /newWindow|workspace:close|reset\.layout|perspective\.reset|file\.(upload|download)|close\.all|logout|toggleStatusbar|menuBarVisibility/;
+step('a text that is closed while it is saved', async () => {
+    await ide.quickOpen('a.ts', 'a.ts');
+    await ide.commandIds();
+    await page.evaluate(async () => {
+        const commands = window.commandsUnderTest;
+        await Promise.all(['core.save', 'core.close.main.tab'].map(id => commands.executeCommand(id)));
+    });
+    await ide.settled();
+    assert.deepEqual([...faults.errors, ...faults.console], []);
+});
+
 step('every other command that is offered', async () => {
     await ide.quickOpen('a.ts', 'a.ts');
     const commands = await ide.commandIds();

@@ -3,6 +3,7 @@ import { CancellationToken } from '@theia/core/lib/common/cancellation';
 import { Saveable, SaveOptions, SaveReason } from '@theia/core/lib/browser';
 import { inject, injectable } from '@theia/core/shared/inversify';
 import { EditorPreferences } from '@theia/editor/lib/common/editor-preferences';
+import { BugIndicatingError } from '@theia/monaco-editor-core/esm/vs/base/common/errors';
 import { MonacoEditorModel } from '@theia/monaco/lib/browser/monaco-editor-model';
 import { MonacoEditorModelFactory } from '@theia/monaco/lib/browser/monaco-text-model-service';
 import { MonacoToProtocolConverter } from '@theia/monaco/lib/browser/monaco-to-protocol-converter';
@@ -48,7 +49,12 @@ class TellingEditorModel extends MonacoEditorModel {
             // Nothing went wrong, nothing was typed, and still not saved: the person declined to overwrite a newer version.
             this.held = this.dirty && !token.isCancellationRequested && this.sending === this.model.getAlternativeVersionId();
         } catch (error) {
-            this.fail(ShellProblem.describe(error), options);
+            if (!this.isDisposed()) {
+                this.fail(ShellProblem.describe(error), options);
+            } else if (!(error instanceof BugIndicatingError)) {
+                this.messages.error(`${ShellProblem.describe(error)} The editor was closed meanwhile: what was changed is not saved.`);
+            }
+            // A text that was closed while it was on its way tells no version any more, which the stock model asks for: that is no failure.
         } finally {
             this.sending = undefined;
         }
@@ -56,6 +62,9 @@ class TellingEditorModel extends MonacoEditorModel {
 
     protected override async fireWillSaveModel(token: CancellationToken, options?: SaveOptions): Promise<void> {
         await super.fireWillSaveModel(token, options);
+        if (this.isDisposed()) {
+            return;
+        }
         this.sending = this.model.getAlternativeVersionId();
     }
 
